@@ -1,0 +1,131 @@
+"""What operators see of the fleet (latest wins, lost when nobody listens) and what they ask of the dispatcher."""
+
+from enum import StrEnum
+
+import msgspec
+
+from contracts.ids import MissionId, NodeId, PodId, RobotId, SiteId, StationId, TaskId, ToteId
+
+
+class VehicleState(StrEnum):
+    """The one explicit state of a robot."""
+
+    OFFLINE = "offline"
+    IDLE = "idle"
+    DRIVING = "driving"
+    ACTING = "acting"
+    WAITING = "waiting"
+    IN_DOUBT = "in_doubt"
+    CANCELLING = "cancelling"
+    REJECTED = "rejected"
+    PAUSED = "paused"
+    MANUAL = "manual"
+    CHARGING = "charging"
+    ERROR = "error"
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """One link of the chain that answers 'why is it waiting?'."""
+
+    resource: str
+    holder: str
+    """Robot, door or person that has it."""
+    holder_task: str
+    since_ms: int
+    until: str
+    """What would free it, in words."""
+
+
+class RobotView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A robot as an operator sees it."""
+
+    id: RobotId
+    state: VehicleState
+    x_m: float
+    y_m: float
+    heading_rad: float
+    battery: float
+    """0 to 1."""
+    node: NodeId
+    at_ms: int
+    """When the robot last said so."""
+    pod: PodId | None = None
+    mission: MissionId | None = None
+    station: StationId | None = None
+    tasks: tuple[TaskId, ...] = ()
+    order_id: str = ""
+    wait: tuple[Wait, ...] = ()
+    errors: tuple[str, ...] = ()
+
+
+class StationView(msgspec.Struct, frozen=True):
+    """A station as an operator sees it."""
+
+    id: StationId
+    totes: tuple[ToteId | None, ...]
+    """By slot."""
+    pod: PodId | None
+    queue: tuple[RobotId, ...]
+    open_picks: int
+
+
+class FleetView(msgspec.Struct, frozen=True):
+    """The dispatcher's view of the site, said about once a second on `topics.fleet`."""
+
+    site: SiteId
+    epoch: int
+    at_ms: int
+    stopped: bool
+    robots: tuple[RobotView, ...]
+    stations: tuple[StationView, ...]
+    open_tasks: int
+
+
+class PauseRobot(msgspec.Struct, frozen=True, tag="pause_robot"):
+    """Let one robot stand until it is resumed; None: the whole fleet."""
+
+    robot: RobotId | None
+
+
+class ResumeRobot(msgspec.Struct, frozen=True, tag="resume_robot"):
+    """End a pause; None: the whole fleet."""
+
+    robot: RobotId | None
+
+
+class RetireRobot(msgspec.Struct, frozen=True, tag="retire_robot"):
+    """Take a robot out of service: it finishes what it carries and gets nothing more."""
+
+    robot: RobotId
+
+
+class ReturnRobot(msgspec.Struct, frozen=True, tag="return_robot"):
+    """Put a robot back into service."""
+
+    robot: RobotId
+
+
+class ChargeRobot(msgspec.Struct, frozen=True, tag="charge_robot"):
+    """Send a robot to a charger as soon as it carries nothing."""
+
+    robot: RobotId
+
+
+OpsBody = PauseRobot | ResumeRobot | RetireRobot | ReturnRobot | ChargeRobot
+
+
+class OpsCommand(msgspec.Struct, frozen=True):
+    """An operator's command on `topics.ops`, answered by `OpsAnswer`; it changes nothing the second time."""
+
+    id: str
+    who: str
+    reason: str
+    body: OpsBody
+
+
+class OpsAnswer(msgspec.Struct, frozen=True):
+    """`done` says whether it was carried out; if not, `reason` says why, in words for the operator."""
+
+    id: str
+    done: bool
+    reason: str

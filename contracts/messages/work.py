@@ -1,0 +1,55 @@
+"""Work: what central wants done. One key on the log an open task (`topics.work_key`); the last value wins.
+
+Central publishes a task when it is released and an empty value when it is closed. The dispatcher alone decides who does
+it and when. For one tote the order is: all its picks, then its convey, then its pack; central publishes the three kinds
+together, and a short pick may add picks to a tote before its pick key is closed.
+"""
+
+import msgspec
+
+from contracts.ids import BinId, ItemId, OrderId, PodId, TaskId, ToteId
+
+
+class Pick(msgspec.Struct, frozen=True, tag="pick"):
+    """Take `qty` pieces of an item out of a bin and put them into an order's tote at a station."""
+
+    task: TaskId
+    attempt: int
+    order: OrderId
+    line: int
+    tote: ToteId
+    item: ItemId
+    barcode: str
+    """What the item's label reads."""
+    qty: int
+    unit_weight_g: int
+    pod: PodId
+    bin: BinId
+    due_ms: int
+    priority: int
+    """Higher is more urgent; 0 is ordinary."""
+
+
+class Convey(msgspec.Struct, frozen=True, tag="convey"):
+    """Bring a finished tote from its station over the conveyor to a chute of the dispatcher's choice."""
+
+    task: TaskId
+    attempt: int
+    order: OrderId
+    tote: ToteId
+    due_ms: int
+    priority: int
+
+
+class Pack(msgspec.Struct, frozen=True, tag="pack"):
+    """Pack a tote that has arrived at its chute; the answer closes the tote."""
+
+    task: TaskId
+    attempt: int
+    order: OrderId
+    tote: ToteId
+    due_ms: int
+    priority: int
+
+
+Work = Pick | Convey | Pack

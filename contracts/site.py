@@ -1,0 +1,176 @@
+"""One site: its road map, its pods, stations, chutes and doors, and the devices that serve them.
+
+It is a file (`site.json`) that every process of the site reads at its start; central also keeps it as places. The
+reference site is built by `simulators.site`; a real one is written by whoever commissions it.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from contracts.errors import Rejected
+from contracts.ids import BinId, CellId, ChuteId, DeviceId, DoorId, NodeId, PodId, RobotId, SiteId, StationId
+from contracts.layout import Layout, NodeKind
+
+
+class Bin(msgspec.Struct, frozen=True):
+    """A compartment of a pod. `face` is the side (0..3), `level` counts from the floor, `column` from the left."""
+
+    id: BinId
+    face: int
+    level: int
+    column: int
+
+
+class Pod(msgspec.Struct, frozen=True):
+    """A movable rack with its place in storage at the time when the site is built."""
+
+    id: PodId
+    home: NodeId
+    bins: tuple[Bin, ...]
+
+
+class Station(msgspec.Struct, frozen=True):
+    """A work place that pods are brought to.
+
+    `lane` are the nodes a robot passes in order, the last of which is where the pod is worked on; `exit` is the node
+    after it. `slots` is how many order totes stand at the station at the same time (0 at a receiving station).
+    """
+
+    id: StationId
+    kind: str  # "pick" | "receive"
+    cell: CellId
+    lane: tuple[NodeId, ...]
+    exit: NodeId
+    slots: int
+
+
+class Chute(msgspec.Struct, frozen=True):
+    """An exit of the sorter with one packing place; `capacity` totes fit on it."""
+
+    id: ChuteId
+    cell: CellId
+    position_m: float
+    capacity: int
+
+
+class Door(msgspec.Struct, frozen=True):
+    """A fire door across the road; `nodes` are the door nodes it closes."""
+
+    id: DoorId
+    cell: CellId
+    nodes: tuple[NodeId, ...]
+
+
+class Device(msgspec.Struct, frozen=True):
+    """One device of a cell: which driver speaks to it, and where.
+
+    `driver` is a name in `controllers.registry` (``tcp_scanner``, ``tcp_scale``, ``modbus``, ``opcua``, ``camera``);
+    `address` is a URL (``tcp://127.0.0.1:7001``, ``modbus://127.0.0.1:5020/1``, ``opc.tcp://127.0.0.1:4840``);
+    `role` says what it is to the cell (``scanner``, ``scale``, ``panel``, ``line``, ``door``, ``camera``).
+    """
+
+    id: DeviceId
+    role: str
+    driver: str
+    address: str
+    serves: str = ""
+    """The station, chute or door that it belongs to, where a cell has several."""
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """What one edge daemon looks after. `kind` is ``station``, ``line`` or ``doors``."""
+
+    id: CellId
+    kind: str
+    devices: tuple[Device, ...]
+
+
+class Robot(msgspec.Struct, frozen=True):
+    """A robot that belongs to the site, and where its twin stands at first."""
+
+    id: RobotId
+    manufacturer: str
+    start: NodeId
+
+
+class Site(msgspec.Struct, frozen=True, dict=True):
+    """Everything of one site.
+
+    Raises
+    ------
+    Rejected
+        A part names a node, cell or door that the site has not got, or a lane is not a road.
+    """
+
+    id: SiteId
+    layout: Layout
+    pods: tuple[Pod, ...]
+    stations: tuple[Station, ...]
+    chutes: tuple[Chute, ...]
+    doors: tuple[Door, ...]
+    cells: tuple[Cell, ...]
+    robots: tuple[Robot, ...]
+    line_length_m: float
+    """Once around the conveyor loop."""
+    infeed_m: dict[StationId, float]
+    """Where each pick station's infeed joins the loop, from the sorter's scanner, in driving direction."""
+
+    def __post_init__(self) -> None:
+        nodes, cells = self.layout.node, {c.id for c in self.cells}
+        for p in self.pods:
+            if p.home not in nodes or nodes[p.home].kind is not NodeKind.STORAGE:
+                raise Rejected(f"pods/{p.id}/home", p.home, "a storage node of the layout")
+        for s in self.stations:
+            if s.cell not in cells:
+                raise Rejected(f"stations/{s.id}/cell", s.cell, "a cell of the site")
+            for a, b in zip(s.lane, (*s.lane[1:], s.exit), strict=True):
+                if (a, b) not in self.layout.edge:
+                    raise Rejected(f"stations/{s.id}/lane", f"{a} -> {b}", "an edge of the layout")
+        for c in self.chutes:
+            if c.cell not in cells:
+                raise Rejected(f"chutes/{c.id}/cell", c.cell, "a cell of the site")
+        for d in self.doors:
+            for n in d.nodes:
+                if n not in nodes or nodes[n].door != d.id:
+                    raise Rejected(f"doors/{d.id}/nodes", n, f"a node of kind 'door' that names {d.id}")
+        for r in self.robots:
+            if r.start not in nodes:
+                raise Rejected(f"robots/{r.id}/start", r.start, "a node of the layout")
+
+    @cached_property
+    def station(self) -> dict[StationId, Station]:
+        """Stations by id."""
+        return {s.id: s for s in self.stations}
+
+    @cached_property
+    def bin_pod(self) -> dict[BinId, PodId]:
+        """The pod of each bin."""
+        return {b.id: p.id for p in self.pods for b in p.bins}
+
+
+def read_site(path: Path) -> Site:
+    """Read and check a site file.
+
+    Raises
+    ------
+    Rejected
+        The file is missing, is not JSON, or does not describe a site; names the field.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Site)
+    except FileNotFoundError as e:
+        raise Rejected("site", str(path), "an existing site file; `floorplane up` builds the reference site") from e
+    except msgspec.ValidationError as e:
+        raise Rejected("site", str(path), f"a site: {e}") from e
+    except msgspec.DecodeError as e:
+        raise Rejected("site", str(path), f"JSON: {e}") from e
+
+
+def write_site(site: Site, path: Path) -> None:
+    """Write a site file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(".new")
+    scratch.write_bytes(msgspec.json.format(msgspec.json.encode(site), indent=1))
+    scratch.replace(path)
