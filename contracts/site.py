@@ -66,8 +66,8 @@ class Door(msgspec.Struct, frozen=True):
 class Device(msgspec.Struct, frozen=True):
     """One device of a cell: which driver speaks to it, and where.
 
-    `driver` is a name in `controllers.registry` (``tcp_scanner``, ``tcp_scale``, ``tcp_printer``, ``modbus``, ``opcua``, ``camera``);
-    `address` is a URL (``tcp://127.0.0.1:7001``, ``modbus://127.0.0.1:5020/1``, ``opc.tcp://127.0.0.1:4840``);
+    `driver` is a name in `controllers.registry` (``tcp_scanner``, ``tcp_scale``, ``tcp_printer``, ``modbus``,
+    ``opcua``, ``camera``); `address` is a URL (``tcp://127.0.0.1:7001``, ``modbus://127.0.0.1:5020/1``, ``opc.tcp://127.0.0.1:4840``);
     `role` says what it is to the cell (``scanner``, ``scale``, ``printer``, ``panel``, ``line``, ``door``, ``camera``).
     """
 
