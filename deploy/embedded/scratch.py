@@ -33,8 +33,8 @@ class ScratchPostgres:
         name
             None: a name that no other has.
         template
-            What it is a copy of; nobody may be connected to that one. A database that was migrated once makes a migrated
-            copy in some 30 ms.
+            What it is a copy of; nobody may be connected to that one. A database that was migrated once makes a
+            migrated copy in some 30 ms.
         """
         if name is None:
             self._made += 1
