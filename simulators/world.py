@@ -1,0 +1,204 @@
+"""The truth of the simulated floor: where pods and robots are and what lies in bins and totes.
+
+Nothing outside `simulators` sees it; it is met only through what devices say. It watches on its own that no two robots
+are in one place, whatever the dispatcher believes.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from contracts.errors import Rejected
+from contracts.ids import BinId, DoorId, ItemId, NodeId, PodId, RobotId, StationId, ToteId
+from contracts.layout import NodeKind
+from contracts.runtime.clock import Clock
+from contracts.site import Bin, Site
+from simulators.catalogue import Catalogue, Item, StockRow
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """Something that must never happen on a floor: ``collision``, ``door``, ``pod`` or ``road``."""
+
+    at_ms: int
+    kind: str
+    text: str
+
+
+class Tote(msgspec.Struct):
+    """An order tote: its label and what lies in it."""
+
+    label: ToteId
+    contents: dict[ItemId, int]
+
+    def put(self, item: ItemId, qty: int) -> None:
+        """Lay pieces into it."""
+        if qty:
+            self.contents[item] = self.contents.get(item, 0) + qty
+
+
+class World:
+    """Everything that is somewhere.
+
+    Parameters
+    ----------
+    stock
+        What lies in the bins at first (`physical_qty` of each row).
+    """
+
+    def __init__(self, site: Site, catalogue: Catalogue, stock: Iterable[StockRow], clock: Clock) -> None:
+        self.site, self._clock = site, clock
+        self.items: dict[ItemId, Item] = {i.id: i for i in catalogue.items}
+        self.violations: list[Violation] = []
+        self.pod_at: dict[NodeId, PodId] = {p.home: p.id for p in site.pods}
+        """Pods that stand on the floor."""
+        self.load: dict[RobotId, PodId] = {}
+        self.bins: dict[BinId, dict[ItemId, int]] = {b.id: {} for p in site.pods for b in p.bins}
+        for row in stock:
+            if row.physical_qty:
+                self.bins[row.bin][row.item] = row.physical_qty
+        self._bin: dict[tuple[PodId, int, int, int], Bin] = {
+            (p.id, b.face, b.level, b.column): b for p in site.pods for b in p.bins
+        }
+        self.slots: dict[tuple[StationId, int], Tote] = {}
+        self.packed: list[Tote] = []
+        self.door_passable: dict[DoorId, Callable[[], bool]] = {}
+        self._group = {n.id: n.conflict or n.id for n in site.layout.nodes}
+        self._nodes: dict[RobotId, list[NodeId]] = {}
+        self._holder: dict[str, list[RobotId]] = defaultdict(list)
+        self._watchers: dict[NodeId, list[Callable[[], None]]] = defaultdict(list)
+
+    # --------------------------------------------------------------------------------------------------------- robots
+
+    def place(self, robot: RobotId, node: NodeId) -> None:
+        """Put a robot on the floor, or somewhere else by hand; what it carries comes along."""
+        for held in tuple(self._nodes.get(robot, ())):
+            self.left(robot, held)
+        self._hold(robot, node)
+
+    def entering(self, robot: RobotId, node: NodeId) -> None:
+        """Let a robot begin to drive onto a node; it stands on the one before until `left`."""
+        where = self._nodes.get(robot, [])
+        edge = self.site.layout.edge.get((where[-1], node)) if where else None
+        if where and edge is None:
+            self._violated("road", f"robot {robot} drives from {where[-1]} to {node}, where there is no road")
+        if edge is not None and robot in self.load and not edge.loaded:
+            self._violated(
+                "road", f"robot {robot} carries {self.load[robot]} over {edge.id}, which is for empty robots"
+            )
+        self._hold(robot, node)
+        at = self.site.layout.node[node]
+        if at.door is not None and not self.door_passable.get(at.door, lambda: True)():
+            self._violated("door", f"robot {robot} drives into door {at.door}, which is not open")
+        if robot in self.load and node in self.pod_at:
+            self._violated("pod", f"robot {robot} drives {self.load[robot]} into {self.pod_at[node]} on {node}")
+
+    def left(self, robot: RobotId, node: NodeId) -> None:
+        """Let a robot have left a node wholly."""
+        nodes = self._nodes.get(robot, [])
+        if node in nodes:
+            nodes.remove(node)
+            self._holder[self._group[node]].remove(robot)
+        for place in (node, *nodes):
+            self._tell(place)
+
+    def lift(self, robot: RobotId, node: NodeId, pod: PodId | None = None) -> PodId:
+        """Let a robot lift the pod over it.
+
+        Raises
+        ------
+        Rejected
+            It carries one already, there is none, or it is not the one that was meant.
+        """
+        if robot in self.load:
+            raise Rejected("pick", self.load[robot], f"possible: robot {robot} carries it already")
+        found = self.pod_at.get(node)
+        if found is None or (pod is not None and found != pod):
+            raise Rejected("pick/loadId", pod, f"on {node} ({found or 'nothing'} is)")
+        del self.pod_at[node]
+        self.load[robot] = found
+        self._tell(node)
+        return found
+
+    def set_down(self, robot: RobotId, node: NodeId) -> PodId:
+        """Let a robot set down its pod.
+
+        Raises
+        ------
+        Rejected
+            It carries none, or a pod stands there already.
+        """
+        pod = self.load.get(robot)
+        if pod is None:
+            raise Rejected("drop", robot, "a robot that carries a pod")
+        if node in self.pod_at:
+            raise Rejected("drop", node, f"a free place: {self.pod_at[node]} stands there")
+        if self.site.layout.node[node].kind not in {NodeKind.STORAGE, NodeKind.STATION}:
+            self._violated("pod", f"robot {robot} sets down {pod} on {node}, in the way")
+        del self.load[robot]
+        self.pod_at[node] = pod
+        self._tell(node)
+        return pod
+
+    def occupied(self, nodes: Iterable[NodeId]) -> bool:
+        """Tell whether a robot stands or drives on one of these nodes."""
+        return any(self._holder.get(self._group[n]) for n in nodes)
+
+    def nodes_of(self, robot: RobotId) -> tuple[NodeId, ...]:
+        """Return what a robot stands on: one node, or two while it drives."""
+        return tuple(self._nodes.get(robot, ()))
+
+    # --------------------------------------------------------------------------------------------------------- places
+
+    def pod_on(self, node: NodeId) -> PodId | None:
+        """Return the pod that is on a node: standing there, or on a robot that stands there."""
+        if (standing := self.pod_at.get(node)) is not None:
+            return standing
+        for robot in self._holder.get(self._group[node], ()):
+            if self._nodes[robot] == [node] and robot in self.load:
+                return self.load[robot]
+        return None
+
+    def watch(self, node: NodeId, call: Callable[[], None]) -> None:
+        """Call whenever something on a node may have changed."""
+        self._watchers[node].append(call)
+
+    def bin_at(self, pod: PodId, face: int, level: int, column: int) -> Bin | None:
+        """Return the bin in a place of a pod."""
+        return self._bin.get((pod, face, level, column))
+
+    def take(self, bin_: BinId, qty: int) -> tuple[ItemId | None, int]:
+        """Take up to so many pieces of what lies in a bin; returns what it was and how many there were."""
+        content = self.bins[bin_]
+        for item, there in content.items():
+            taken = min(qty, there)
+            if taken == there:
+                del content[item]
+            else:
+                content[item] = there - taken
+            return item, taken
+        return None, 0
+
+    def give_back(self, bin_: BinId, item: ItemId, qty: int) -> None:
+        """Lay pieces back into a bin."""
+        if qty:
+            self.bins[bin_][item] = self.bins[bin_].get(item, 0) + qty
+
+    def _hold(self, robot: RobotId, node: NodeId) -> None:
+        nodes = self._nodes.setdefault(robot, [])
+        if node in nodes:
+            return
+        nodes.append(node)
+        holders = self._holder[self._group[node]]
+        for other in holders:
+            if other != robot:
+                self._violated("collision", f"robots {other} and {robot} are both on {node}")
+        holders.append(robot)
+        self._tell(node)
+
+    def _tell(self, node: NodeId) -> None:
+        for call in self._watchers.get(node, ()):
+            call()
+
+    def _violated(self, kind: str, text: str) -> None:
+        self.violations.append(Violation(self._clock.now_ms(), kind, text))
