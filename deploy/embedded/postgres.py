@@ -5,7 +5,6 @@ a Unix socket in a folder of mode 0700 and on no port at all; whoever may enter 
 """
 
 import contextlib
-import fcntl
 import functools
 import importlib.util
 import os
@@ -18,12 +17,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 from urllib.parse import quote
 
 from contracts.errors import Broken, Rejected, Unavailable
 from deploy import launch
 from deploy.embedded.child import end, last_words, turn_over, until
+from deploy.lock import FolderLock
 
 USER = "floorplane"
 DATABASE = "floorplane"
@@ -79,7 +79,7 @@ class EmbeddedPostgres:
         self._note = self.folder / "socket"
         self._options = {**DEFAULTS, **(options or {})}
         self._identity = identity
-        self._lock: IO[str] | None = None
+        self._lock = FolderLock(self.folder, "PostgreSQL")
         self._socket: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -104,34 +104,26 @@ class EmbeddedPostgres:
 
     def prepare(self) -> None:
         """Take the folder, end what a killed supervisor left running in it, and create the data when there are none."""
-        if self._lock is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = (self.folder / "lock").open("a+")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as e:
-                lock.seek(0)
-                owner = lock.read().strip()
-                lock.close()
-                raise Unavailable(f"PostgreSQL: {self.folder} is in use by process {owner or 'unknown'}") from e
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
-            self._lock = lock
+        if not self._lock.held:
+            self._lock.take()
+            self._forget_socket()
         if self._identity is None:
             self._identity = usable_identity()
         self._reap()
-        self._forget_socket()
         if not (self.data / "PG_VERSION").exists():
             self._create()
         turn_over(self.log)
 
     def launch(self) -> None:
         """Start the server's process and return at once. The kernel ends it with the thread that called this."""
-        # A path of our own choice, since a socket's may have at most 107 bytes, and the data may lie deeper.
-        self._socket = Path(tempfile.mkdtemp(prefix="floorplane-pg-"))
-        self._note.write_text(str(self._socket))
-        self._hand_over(self._socket)
+        if self._socket is None:
+            # Not beside the data: a socket's path may have at most 107 bytes. It stays the same until `stop`, so that
+            # clients find a server that was started again.
+            self._socket = Path(tempfile.mkdtemp(prefix="floorplane-pg-"))
+            self._note.write_text(str(self._socket))
+            self._hand_over(self._socket)
+        for stale in self._socket.iterdir():
+            stale.unlink()
         settings = {**self._options, "unix_socket_directories": str(self._socket)}
         command = [str(binaries() / "postgres"), "-D", str(self.data)]
         for name, value in settings.items():
@@ -171,10 +163,9 @@ class EmbeddedPostgres:
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             end(process, signal.SIGINT, timeout_s, signal.SIGQUIT)
-        if self._lock is not None:
+        if self._lock.held:
             self._forget_socket()
-            self._lock.close()
-            self._lock = None
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self.start()

@@ -46,10 +46,13 @@ def test_committed_rows_survive_a_kill_of_the_server(tmp_path: Path) -> None:
         pid = server.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        server.stop()
+        assert server._process is not None
+        server._process.wait()
         assert server.pid is None
+        url = server.url()
         server.start()
         assert server.query("SELECT count(*) FROM t") == "100"
+        assert server.url() == url  # clients of the old one find the new one
     finally:
         server.stop()
 
