@@ -1,0 +1,1 @@
+"""Which way robots drive, and when they may."""
