@@ -36,6 +36,14 @@ class Tote(msgspec.Struct):
         if qty:
             self.contents[item] = self.contents.get(item, 0) + qty
 
+    def take(self, item: ItemId, qty: int) -> None:
+        """Take pieces out again."""
+        left = self.contents[item] - qty
+        if left:
+            self.contents[item] = left
+        else:
+            del self.contents[item]
+
 
 class World:
     """Everything that is somewhere.

@@ -1,0 +1,232 @@
+"""The whole simulated floor as one service: the world, its robots, people and devices, and what goes wrong."""
+
+import asyncio
+import random
+from collections.abc import Iterable
+from functools import partial
+
+from contracts.errors import Rejected
+from contracts.ids import DeviceId, DoorId, RobotId
+from contracts.runtime.clock import Clock
+from contracts.runtime.floor import FloorConnector
+from contracts.site import Cell, Device, Site
+from controllers.ports import Driver
+from controllers.tags import TABLES
+from simulators.camera import CameraTwin
+from simulators.catalogue import Catalogue, StockRow
+from simulators.door import DoorTwin
+from simulators.line import LineTwin
+from simulators.links import CameraLink, PlcLink, PrinterLink, ScaleLink, ScannerLink
+from simulators.packer import PackerTwin
+from simulators.params import FloorParams
+from simulators.picker import PickerTwin
+from simulators.printer import PrinterTwin
+from simulators.robot import RobotParams, RobotTwin
+from simulators.scale import ScaleTwin
+from simulators.scanner import ScannerTwin
+from simulators.scenario import Incident, Scenario, Trouble
+from simulators.site import stock
+from simulators.tag_bank import TagBank
+from simulators.twin import Twin
+from simulators.world import World
+
+
+class SimulatedFloor:
+    """Everything that stands on the floor of a site; a service.
+
+    It opens its devices as drivers in memory (`controllers.ports.Devices`); `simulators.serve` serves the same twins
+    over their real protocols.
+
+    Parameters
+    ----------
+    site, catalogue
+        What there is. The bins are filled from the catalogue by the seed; `rows` replaces that.
+    floor
+        The broker that robots connect to; None: a floor without robots.
+    seed
+        Of every twin: each has a generator seeded by ``f"{seed}/{name}"``.
+    params, robots, scenario
+        People and devices, how robots are built, and what goes wrong.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        catalogue: Catalogue,
+        floor: FloorConnector | None,
+        clock: Clock,
+        seed: int,
+        params: FloorParams | None = None,
+        *,
+        robots: RobotParams | None = None,
+        scenario: Scenario | None = None,
+        rows: Iterable[StockRow] | None = None,
+    ) -> None:
+        self.name, self.ready = "simulated floor", asyncio.Event()
+        self.site, self._clock, self._seed = site, clock, seed
+        self.params = params = params or FloorParams()
+        self.world = World(site, catalogue, stock(site, catalogue, seed) if rows is None else rows, clock)
+        self.twins: dict[DeviceId, Twin] = {}
+        self.doors: dict[DoorId, DoorTwin] = {}
+        self.pickers: list[PickerTwin] = []
+        self.packers: list[PackerTwin] = []
+        for cell in site.cells:
+            for device in cell.devices:
+                if (twin := self._twin(device)) is not None:
+                    self.twins[device.id] = twin
+        self.line = self._line()
+        for cell in site.cells:
+            if cell.kind == "station":
+                self._station(cell)
+            elif cell.kind == "doors":
+                self._doors(cell)
+        self.robots: dict[RobotId, RobotTwin] = {}
+        if floor is not None:
+            self.robots = {r.id: RobotTwin(r, site, floor, clock, self.world, seed, robots) for r in site.robots}
+        self._incidents = (scenario or Scenario()).incidents(site, seed)
+
+    async def run(self) -> None:
+        """Let everybody work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for robot in self.robots.values():
+                group.create_task(robot.run(), name=robot.name)
+            if self.params.picks:
+                for picker in self.pickers:
+                    group.create_task(picker.run(), name=f"picker {picker.station.id}")
+                for k, packer in enumerate(self.packers):
+                    group.create_task(packer.run(), name=f"packer {k}")
+            group.create_task(self._troubles(), name="scenario")
+            for robot in self.robots.values():
+                await robot.ready.wait()
+            self.ready.set()
+
+    def open(self, device: Device) -> Driver:
+        """Open a new link in memory to a device of this floor.
+
+        Raises
+        ------
+        Rejected
+            The device is not of this site.
+        """
+        match self.twins.get(device.id):
+            case ScannerTwin() as twin:
+                return ScannerLink(twin, self._clock)
+            case ScaleTwin() as twin:
+                return ScaleLink(twin, self._clock)
+            case PrinterTwin() as twin:
+                return PrinterLink(twin, self._clock)
+            case CameraTwin() as twin:
+                return CameraLink(twin, self._clock)
+            case TagBank() as twin:
+                return PlcLink(twin, self._clock)
+            case _:
+                raise Rejected("device", device.id, f"a device of site {self.site.id}")
+
+    @property
+    def driven_m(self) -> float:
+        """How far all robots have driven."""
+        return sum(r.drive.driven_m for r in self.robots.values())
+
+    # ------------------------------------------------------------------------------------------------------- building
+
+    def _rng(self, name: str) -> random.Random:
+        return random.Random(f"{self._seed}/{name}")
+
+    def _twin(self, device: Device) -> Twin | None:
+        match device.role:
+            case "scanner":
+                return ScannerTwin(device.id, self._rng(device.id), self.params.no_read)
+            case "scale":
+                return ScaleTwin(device.id, self._clock, self._rng(device.id), self.params.settle_s)
+            case "printer":
+                return PrinterTwin(device.id)
+            case "panel" | "line" | "door":
+                return TagBank(device.id, TABLES[device.role])
+            case "camera":
+                return None  # needs its station's panel
+            case role:
+                raise Rejected(f"devices/{device.id}/role", role, "a role that a twin exists for")
+
+    def _of(self, cell: Cell, role: str, serves: str | None = None) -> DeviceId:
+        for device in cell.devices:
+            if device.role == role and (serves is None or device.serves == serves):
+                return device.id
+        raise Rejected(f"cells/{cell.id}/devices", role, f"there, for {serves or cell.kind}")
+
+    def _line(self) -> LineTwin:
+        cell = next((c for c in self.site.cells if c.kind == "line"), None)
+        if cell is None:
+            raise Rejected("cells", [c.kind for c in self.site.cells], "with one of kind 'line'")
+        bank, scanner = self.twins[self._of(cell, "line")], self.twins[self._of(cell, "scanner", "")]
+        assert isinstance(bank, TagBank)  # noqa: S101 - by its role
+        assert isinstance(scanner, ScannerTwin)  # noqa: S101 - by its role
+        line = LineTwin(self.site, bank, scanner, self._clock, self.params.belt_mps)
+        for k, chute in enumerate(self.site.chutes):
+            reader, scale = (
+                self.twins[self._of(cell, "scanner", chute.id)],
+                self.twins[self._of(cell, "scale", chute.id)],
+            )
+            assert isinstance(reader, ScannerTwin)  # noqa: S101 - by its role
+            assert isinstance(scale, ScaleTwin)  # noqa: S101 - by its role
+            rng = self._rng(f"packer {chute.id}")
+            self.packers.append(PackerTwin(k, self.world, line, reader, scale, self._clock, rng, self.params.pace))
+        return line
+
+    def _station(self, cell: Cell) -> None:
+        station = next(s for s in self.site.stations if s.cell == cell.id)
+        panel, scanner = self.twins[self._of(cell, "panel")], self.twins[self._of(cell, "scanner")]
+        scale, printer = self.twins[self._of(cell, "scale")], self.twins[self._of(cell, "printer")]
+        assert isinstance(panel, TagBank)  # noqa: S101 - by its role
+        assert isinstance(scanner, ScannerTwin)  # noqa: S101 - by its role
+        assert isinstance(scale, ScaleTwin)  # noqa: S101 - by its role
+        assert isinstance(printer, PrinterTwin)  # noqa: S101 - by its role
+        for device in cell.devices:
+            if device.role == "camera":
+                self.twins[device.id] = CameraTwin(device.id, station, self.world, panel, self._rng(device.id))
+        if station.kind == "pick":
+            rng = self._rng(f"picker {station.id}")
+            self.pickers.append(
+                PickerTwin(
+                    station, self.world, panel, scanner, scale, printer, self.line, self._clock, rng, self.params
+                )
+            )
+
+    def _doors(self, cell: Cell) -> None:
+        for door in self.site.doors:
+            if door.cell != cell.id:
+                continue
+            bank = self.twins[self._of(cell, "door", door.id)]
+            assert isinstance(bank, TagBank)  # noqa: S101 - by its role
+            twin = DoorTwin(door.id, bank, self._clock, partial(self.world.occupied, door.nodes), self.params.door_s)
+            self.doors[door.id] = twin
+            self.world.door_passable[door.id] = partial(getattr, twin, "passable")
+            for node in door.nodes:
+                self.world.watch(node, twin.look)
+
+    # -------------------------------------------------------------------------------------------------------- trouble
+
+    async def _troubles(self) -> None:
+        start_ms = self._clock.now_ms()
+        for incident in self._incidents:
+            await self._clock.sleep(max(0.0, incident.at_s - (self._clock.now_ms() - start_ms) / 1000))
+            self.begin(incident)
+
+    def begin(self, incident: Incident) -> None:
+        """Let one trouble begin; it ends by itself."""
+        subject = incident.subject
+        match incident.trouble:
+            case Trouble.ROBOT_ERROR:
+                self.robots[RobotId(subject)].fail("driveError", "a wheel slips", incident.for_s)
+            case Trouble.ROBOT_OFFLINE:
+                self.robots[RobotId(subject)].go_offline(incident.for_s)
+            case Trouble.DEVICE_DOWN:
+                twin = self.twins[DeviceId(subject)]
+                twin.fail("out of order")
+                self._clock.call_later(incident.for_s, twin.repair)
+            case Trouble.JAM:
+                self.line.jam()
+                self._clock.call_later(incident.for_s, self.line.free)
+            case Trouble.FIRE_ALARM:
+                door = self.doors[DoorId(subject)]
+                door.alarm(raised=True)
+                self._clock.call_later(incident.for_s, lambda: door.alarm(raised=False))
