@@ -74,11 +74,8 @@ class Traffic:
         self.__dict__.update(state)
         self._load()
         f = self._fleet
-        for r in range(len(f)):
-            if f.goal[r] >= 0 and r not in tables:
-                f.row[r] = -1
+        f.row[:] = -1
         for r, table in tables.items():
-            f.row[r] = -1
             row = self._tables.detour(int(f.goal[r]), int(f.kind[r]), np.zeros(self._roads.size, np.int32), -1, f.row)
             self._tables.pool[row] = table
             self._detours[r] = f.row[r] = row
@@ -510,15 +507,18 @@ class Traffic:
             self._drop_detour(r)
         self._tables.forget(shut)
         self._aim()
+        f = self._fleet
+        for r in range(len(f)):
+            if f.goal[r] >= 0:
+                f.best[r] = self._tables.pool[f.row[r], f.end[r]]
 
     def _aim(self) -> None:
-        """Look every goal's table up again."""
+        """Look the table of every goal up again, but for robots on a detour."""
         f = self._fleet
         stale = [r for r in range(len(f)) if f.goal[r] >= 0 and r not in self._detours]
         f.row[stale] = -1
         for r in stale:
             f.row[r] = self._tables.row(int(f.goal[r]), int(f.kind[r]), f.row)
-            f.best[r] = self._tables.pool[f.row[r], f.end[r]]
 
     def _make_scratch(self) -> None:
         n, roads = len(self._fleet.mode), self._roads
