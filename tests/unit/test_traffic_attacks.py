@@ -103,7 +103,7 @@ def test_robots_that_stop_for_good_and_come_back_elsewhere_break_nothing(seed: i
                 break
     for robot in robots:
         floor.target(robot, floor.goal[robot][0])
-    before = {r: 0 for r in robots}
+    before = dict.fromkeys(robots, 0)
 
     def note(robot: RobotId) -> None:
         before[robot] += 1

@@ -4,6 +4,7 @@ the engine but the layout."""
 import heapq
 import random
 from collections.abc import Callable
+from itertools import pairwise
 
 from contracts.errors import Rejected
 from contracts.ids import DoorId, EdgeId, NodeId, RobotId
@@ -187,7 +188,7 @@ def check(traffic: Traffic) -> None:
             line.append((r, own[seen.get(r, 0)]))
             seen[r] = seen.get(r, 0) + 1
         assert sorted(line) == sorted(e for e, res in entries.items() if res == q)
-        for a, b in zip(line, line[1:], strict=False):
+        for a, b in pairwise(line):
             if a[0] != b[0]:  # b may enter when a's robot has gone on
                 before[b].append((a[0], a[1] + 1) if (a[0], a[1] + 1) in entries else a)
                 assert b[1] >= right.released[b[0]]
