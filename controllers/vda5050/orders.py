@@ -6,6 +6,7 @@ from itertools import chain, pairwise
 import msgspec
 
 from contracts.geometry import Point
+from contracts.ids import NodeId
 from contracts.vda5050.v2 import (
     Action,
     BlockingType,
@@ -35,7 +36,7 @@ class Abilities(msgspec.Struct, frozen=True):
     node_actions: frozenset[str]
     edge_actions: frozenset[str]
     instant_actions: frozenset[str]
-    nodes: Mapping[str, Point]
+    nodes: Mapping[NodeId, Point]
     reach_m: float = 0.3
 
 
@@ -98,7 +99,7 @@ def malformed(order: Order) -> ErrorEntry | None:
             return refusal(VALIDATION, order, text, edgeId=e.edge_id)
         if (b.released and not a.released) or e.released != b.released:
             return refusal(VALIDATION, order, "released after what is not released", nodeId=b.node_id)
-    ids = [a.action_id for part in (*order.nodes, *order.edges) for a in part.actions]
+    ids = [a.action_id for n in order.nodes for a in n.actions] + [a.action_id for e in order.edges for a in e.actions]
     if len(ids) != len(set(ids)):
         return refusal(VALIDATION, order, "an actionId stands twice")
     return None
@@ -120,7 +121,7 @@ def unusable(order: Order, abilities: Abilities) -> ErrorEntry | None:
         if e.orientation is not None and (e.orientation != 0 or e.orientation_type == "GLOBAL"):
             return refusal(ORDER, order, "this vehicle drives forwards only", edgeId=e.edge_id, field="orientation")
     for n in order.nodes:
-        if n.node_position is None and n.node_id not in abilities.nodes:
+        if n.node_position is None and NodeId(n.node_id) not in abilities.nodes:
             return refusal(NO_ROUTE, order, "the node has no position and is not on the map", nodeId=n.node_id)
     return None
 
@@ -130,7 +131,7 @@ def steps(order: Order, abilities: Abilities) -> list[Step]:
     made = []
     for node, edge in zip(order.nodes, (None, *order.edges), strict=True):
         position = node.node_position
-        at = abilities.nodes[node.node_id] if position is None else Point(position.x, position.y)
+        at = abilities.nodes[NodeId(node.node_id)] if position is None else Point(position.x, position.y)
         made.append(
             Step(
                 node,

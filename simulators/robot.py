@@ -1,0 +1,416 @@
+"""The robot twin: a pod-carrying robot that speaks VDA 5050 2.1 over the Floor port.
+
+Nothing ticks: a timer a node, a turn, a lift; a heartbeat when it has said nothing for a while. Whatever happens at
+one moment is said in one state. When the broker is away it drives its base to the end, and says where it is when it is
+back.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+
+from contracts.codec import encode
+from contracts.errors import Rejected, Unavailable
+from contracts.geometry import Pose
+from contracts.ids import NodeId, PodId
+from contracts.layout import NodeKind
+from contracts.runtime.clock import Clock
+from contracts.runtime.floor import Floor, FloorConnector, Will
+from contracts.site import Robot, Site
+from contracts.vda5050 import topics
+from contracts.vda5050.reading import read
+from contracts.vda5050.v2 import (
+    Action,
+    AgvPosition,
+    BatteryState,
+    Connection,
+    ConnectionState,
+    ErrorEntry,
+    ErrorLevel,
+    InstantActions,
+    Load,
+    Order,
+    Velocity,
+    Visualization,
+    timestamp,
+)
+from controllers.vda5050 import Abilities, Begin, Effect, Locate, Reading, SayFactsheet, Vehicle
+from simulators.battery import Battery
+from simulators.drive import Drive, Ground, Phase
+from simulators.robot_build import INSTANT_ACTIONS, NODE_ACTIONS, RobotFaults, RobotParams, factsheet_of
+
+__all__ = ["RobotFaults", "RobotParams", "RobotTwin"]
+
+RECONNECT_S = 2.0
+
+
+class RobotTwin:
+    """One robot.
+
+    Parameters
+    ----------
+    robot, site
+        Which robot of which site.
+    floor
+        Where to connect.
+    clock, world
+        Time, and the ground on which it stands.
+    seed
+        Of the whole run; the twin's own generator is seeded by ``f"{seed}/{serial}"``.
+    params
+        How it is built.
+    """
+
+    def __init__(
+        self,
+        robot: Robot,
+        site: Site,
+        floor: FloorConnector,
+        clock: Clock,
+        world: Ground,
+        seed: int,
+        params: RobotParams | None = None,
+    ) -> None:
+        self.name = f"robot {robot.id}"
+        self.ready = asyncio.Event()
+        self._robot, self._connector, self._clock, self._world = robot, floor, clock, world
+        self._params = params = RobotParams() if params is None else params
+        self._random = random.Random(f"{seed}/{robot.id}")
+        self._node = site.layout.node
+        self._map_id = site.layout.map_id
+        places = {n.id: n.point for n in site.layout.nodes}
+        abilities = Abilities(NODE_ACTIONS, frozenset(), INSTANT_ACTIONS, places)
+        self.vehicle = Vehicle(abilities, robot.start)
+        self.drive = Drive(robot.id, self.vehicle, robot.start, site.layout, clock, world, params.drive, self._happened)
+        self.battery = Battery(params.battery, self._random.uniform(*params.level), clock.now_ms())
+        self.pod: PodId | None = None
+        self._floor: Floor | None = None
+        self._header = dict.fromkeys(topics.NAMES, 0)
+        self._topic = {n: topics.topic(robot.manufacturer, robot.id, n) for n in topics.NAMES}
+        self._said_ms = 0
+        self._charged_m = 0.0
+        self._legs = 0
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._outages: asyncio.Queue[float] = asyncio.Queue(16)
+
+    # --- its life
+
+    async def run(self) -> None:
+        """Be on the floor until cancelled."""
+        self.drive.stand()
+        self._begin_faults()
+        self._beat()
+        if self._params.visualization_hz > 0:
+            self._visualize()
+        try:
+            while True:
+                floor = await self._connect()
+                try:
+                    outage_s = await self._outages.get()
+                except asyncio.CancelledError:
+                    self._floor = None
+                    with contextlib.suppress(Unavailable):
+                        await floor.publish(self._topic[topics.CONNECTION], self._connection("OFFLINE"), retain=True)
+                    await floor.close()
+                    raise
+                self._floor = None
+                with contextlib.suppress(Unavailable):
+                    broken = self._connection("CONNECTIONBROKEN")
+                    await floor.publish(self._topic[topics.CONNECTION], broken, retain=True)
+                await floor.close()
+                await self._clock.sleep(outage_s)
+        finally:
+            self.drive.cease()
+            for timer in self._timers.values():
+                timer.cancel()
+            self._timers.clear()
+
+    def fail(self, error_type: str, text: str, for_s: float | None = None) -> None:
+        """Stop with a fatal error, until `mend` or for some time."""
+        self.vehicle.fault(ErrorEntry(error_type, ErrorLevel.FATAL, (), text))
+        if for_s is not None:
+            self._after(f"mend {error_type}", for_s, lambda: self.mend(error_type))
+        self._happened([])
+
+    def mend(self, error_type: str) -> None:
+        """End a fatal error: it goes on with its order."""
+        self.vehicle.mended(error_type)
+        self._happened([])
+
+    def go_offline(self, for_s: float) -> None:
+        """Lose the radio for some time: the broker's clients see CONNECTIONBROKEN, the base is driven to its end."""
+        if not self._outages.full():
+            self._outages.put_nowait(for_s)
+
+    @property
+    def pose(self) -> Pose:
+        """Where it is now."""
+        return self.drive.pose()
+
+    async def _connect(self) -> Floor:
+        will = Will(self._topic[topics.CONNECTION], self._connection("CONNECTIONBROKEN"))
+        while True:
+            try:
+                floor = await self._connector.connect(f"{self._robot.manufacturer}-{self._robot.id}", will=will)
+            except Unavailable:
+                await self._clock.sleep(RECONNECT_S)
+                continue
+            await floor.subscribe(self._topic[topics.ORDER], self._on_order)
+            await floor.subscribe(self._topic[topics.INSTANT_ACTIONS], self._on_instant)
+            self._floor = floor
+            floor.on_connect(self._hello)
+            self.ready.set()
+            return floor
+
+    # --- what it hears
+
+    def _on_order(self, _topic: str, payload: bytes) -> None:
+        try:
+            order = read(payload, Order)
+        except Rejected as e:
+            self.vehicle.unreadable(topics.ORDER, e)
+            self._happened([])
+            return
+        self.drive.stale = True
+        self._happened(self.vehicle.order(order, self.drive.pose()))
+
+    def _on_instant(self, _topic: str, payload: bytes) -> None:
+        try:
+            message = read(payload, InstantActions)
+        except Rejected as e:
+            self.vehicle.unreadable(topics.INSTANT_ACTIONS, e)
+            self._happened([])
+            return
+        self._happened(self.vehicle.instant(message))
+
+    # --- what it does
+
+    def _happened(self, effects: list[Effect]) -> None:
+        """Do what follows from something that happened, and say it once."""
+        legs = self.drive.driven_m
+        if legs != self._charged_m:
+            self.battery.drive(legs - self._charged_m, loaded=self.pod is not None)
+            self._charged_m = legs
+        stall_chance = self._params.faults.stall_chance
+        while True:
+            for effect in effects:
+                self._do(effect)
+            was = self.drive.phase
+            effects = self.drive.follow()
+            if self.drive.legs != self._legs:
+                self._legs = self.drive.legs
+                if was is not Phase.DRIVING:
+                    self._departed()
+                if stall_chance and self._random.random() < stall_chance:
+                    self._stall()
+                    continue
+            if not effects:
+                break
+        if self.vehicle.changed:
+            self._say_state()
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Begin(action):
+                self._begin(action)
+            case SayFactsheet():
+                self._say_factsheet()
+            case Locate(pose, _):
+                self.drive.locate(pose, NodeId(self.vehicle.last_node_id))
+            case _:
+                pass  # no edge actions here, and a lift cannot be stopped half-way: it ends by itself
+
+    def _begin(self, action: Action) -> None:
+        durations = {"pick": self._params.lift_s, "drop": self._params.drop_s, "startCharging": self._params.dock_s}
+        duration_s = durations.get(action.action_type, 0.0)
+        self._after(f"action {action.action_id}", duration_s, lambda: self._finish(action))
+
+    def _finish(self, action: Action) -> None:
+        match action.action_type:
+            case "pick":
+                failure = self._lift(action)
+            case "drop":
+                failure = self._set_down()
+            case "startCharging":
+                failure = self._start_charging()
+            case _:
+                self._stop_charging()
+                failure = ""
+        result = str(self.pod or "") if action.action_type == "pick" else ""
+        self._happened(self.vehicle.ended(action.action_id, failure=failure, result=result))
+
+    def _lift(self, action: Action) -> str:
+        faults, wanted = self._params.faults, action.parameter("loadId")
+        self.battery.lift()
+        if faults.lift_fails and self._random.random() < faults.lift_fails:
+            return "the lift jammed"
+        try:
+            node, pod = NodeId(self.vehicle.last_node_id), PodId(str(wanted)) if wanted else None
+            self._carry(self._world.lift(self._robot.id, node, pod))
+        except Rejected as e:
+            return str(e)
+        return ""
+
+    def _set_down(self) -> str:
+        try:
+            self._world.set_down(self._robot.id, NodeId(self.vehicle.last_node_id))
+        except Rejected as e:
+            return str(e)
+        self._carry(None)
+        return ""
+
+    def _carry(self, pod: PodId | None) -> None:
+        self.pod = pod
+        self.drive.loaded = pod is not None
+
+    def _start_charging(self) -> str:
+        node = self._node.get(NodeId(self.vehicle.last_node_id))
+        if node is None or node.kind is not NodeKind.CHARGER:
+            return f"{self.vehicle.last_node_id} is not a charger"
+        self.battery.pass_time(self._clock.now_ms())
+        self.battery.charging = True
+        self.vehicle.mended("batteryEmpty")
+        full_s = self.battery.full_in_s()
+        if full_s < 1e6:
+            self._after("full", full_s, self._say_state)
+        return ""
+
+    def _stop_charging(self) -> None:
+        self.battery.pass_time(self._clock.now_ms())
+        self.battery.charging = False
+        timer = self._timers.pop("full", None)
+        if timer is not None:
+            timer.cancel()
+
+    def _departed(self) -> None:
+        """A leg begins from rest: it leaves a charger, it may meet something, and it speaks more often."""
+        if self.battery.charging:
+            self._stop_charging()
+        if self._params.driving_state_s < self._params.idle_state_s:
+            self._after("beat", self._params.driving_state_s, self._beat)
+
+    # --- what goes wrong
+
+    def _begin_faults(self) -> None:
+        faults = self._params.faults
+        if faults.fatal_per_h > 0:
+            self._after("fatal", self._random.expovariate(faults.fatal_per_h / 3600), self._break_down)
+        if faults.offline_per_h > 0:
+            self._after("offline", self._random.expovariate(faults.offline_per_h / 3600), self._lose_radio)
+
+    def _break_down(self) -> None:
+        faults = self._params.faults
+        self._after("fatal", faults.fatal_s + self._random.expovariate(faults.fatal_per_h / 3600), self._break_down)
+        self.fail("driveFault", "the drive does not answer", faults.fatal_s)
+
+    def _lose_radio(self) -> None:
+        faults = self._params.faults
+        self._after(
+            "offline", faults.offline_s + self._random.expovariate(faults.offline_per_h / 3600), self._lose_radio
+        )
+        self.go_offline(faults.offline_s)
+
+    def _stall(self) -> None:
+        """Something stands in the way for a while."""
+        self.drive.blocked = True
+        self._after("stall", self._random.uniform(*self._params.faults.stall_s), self._unstall)
+
+    def _unstall(self) -> None:
+        self.drive.blocked = False
+        self._happened([])
+
+    # --- what it says
+
+    def _hello(self) -> None:
+        if self._floor is None:
+            return
+        self._floor.send(self._topic[topics.CONNECTION], self._connection("ONLINE"), qos=1, retain=True)
+        self._say_factsheet()
+        self._say_state()
+
+    def _beat(self) -> None:
+        """Say a state when nothing was said for a while."""
+        params = self._params
+        interval_s = params.driving_state_s if self.vehicle.driving else params.idle_state_s
+        rest_s = interval_s - (self._clock.now_ms() - self._said_ms) / 1000
+        if rest_s <= 0.001:
+            self._check_battery()
+            self._say_state()
+            rest_s = interval_s
+        self._after("beat", rest_s, self._beat)
+
+    def _check_battery(self) -> None:
+        self.battery.pass_time(self._clock.now_ms())
+        if self.battery.level <= 0 and not self.battery.charging:
+            self.fail("batteryEmpty", "it must be brought to a charger")
+
+    def _say_state(self) -> None:
+        self.vehicle.changed = False
+        now_ms = self._clock.now_ms()
+        self._said_ms = now_ms
+        self.battery.pass_time(now_ms)
+        floor = self._floor
+        if floor is None:
+            return
+        speed_mps = self.drive.speed_mps()
+        reading = Reading(
+            self._position(),
+            BatteryState(round(self.battery.level * 100, 2), self.battery.charging),
+            Velocity(round(speed_mps, 3), 0.0) if speed_mps > 0 else None,
+            () if self.pod is None else (Load(self.pod),),
+        )
+        state = self.vehicle.state(
+            reading, self._count(topics.STATE), timestamp(now_ms), self._robot.manufacturer, self._robot.id
+        )
+        floor.send(self._topic[topics.STATE], encode(state))
+
+    def _position(self) -> AgvPosition:
+        pose = self.drive.pose()
+        return AgvPosition(round(pose.x_m, 3), round(pose.y_m, 3), round(pose.heading_rad, 4), self._map_id)
+
+    def _visualize(self) -> None:
+        if self._floor is not None and self.drive.phase is not Phase.REST:
+            message = Visualization(
+                agv_position=self._position(),
+                velocity=Velocity(round(self.drive.speed_mps(), 3)),
+                header_id=self._count(topics.VISUALIZATION),
+                timestamp=timestamp(self._clock.now_ms()),
+                manufacturer=self._robot.manufacturer,
+                serial_number=self._robot.id,
+            )
+            self._floor.send(self._topic[topics.VISUALIZATION], encode(message))
+        self._after("visualize", 1 / self._params.visualization_hz, self._visualize)
+
+    def _say_factsheet(self) -> None:
+        if self._floor is not None:
+            factsheet = factsheet_of(self._robot, self._params, self._clock.now_ms(), self._count(topics.FACTSHEET))
+            self._floor.send(self._topic[topics.FACTSHEET], encode(factsheet), retain=True)
+
+    def _connection(self, state: str) -> bytes:
+        return encode(
+            Connection(
+                connection_state=ConnectionState(state),
+                header_id=self._count(topics.CONNECTION),
+                timestamp=timestamp(self._clock.now_ms()),
+                manufacturer=self._robot.manufacturer,
+                serial_number=self._robot.id,
+            )
+        )
+
+    def _count(self, name: str) -> int:
+        number = self._header[name]
+        self._header[name] = number + 1
+        return number
+
+    def _after(self, what: str, seconds: float, call: Callable[[], None]) -> None:
+        """Set a named timer; one of the same name is replaced."""
+        old = self._timers.pop(what, None)
+        if old is not None:
+            old.cancel()
+
+        def due() -> None:
+            del self._timers[what]
+            call()
+
+        self._timers[what] = self._clock.call_later(seconds, due)
