@@ -13,7 +13,7 @@ Identities
     A user namespace of its own in which we appear as UID; files stay ours. Needs no privilege where the kernel allows.
 ``user:UID:GID``
     Another user, reached with setuid by root. It keeps the right to read through folders that are closed to others
-    (a server in ``/root/...`` must reach its own binaries), and nothing else.
+    (a server in root's home must reach its own binaries), and nothing else.
 """
 
 import contextlib

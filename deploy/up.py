@@ -1,0 +1,194 @@
+"""`floorplane up`: the whole floor on one machine, as supervised processes around an embedded database and broker.
+
+Whatever fails while it starts is named with what to do, and nothing is left running.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from contracts.errors import Rejected
+from deploy.embedded.child import refuse_taken
+from deploy.embedded.nats import EmbeddedNats
+from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.floor_time import FloorTime
+from deploy.state import Running, StateFolder
+from deploy.supervise import Child, Supervisor
+
+Say = Callable[[str], None]
+
+CHILDREN = ("central", "simulate", "edge", "dispatcher")
+"""In the order in which they start."""
+STOP_WITHIN_S = 4.5
+
+
+class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What `floorplane up` was told; URLs of None mean: embedded."""
+
+    folder: Path
+    orders: Path | None = None
+    site: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8080
+    nats_port: int = 4222
+    mqtt_port: int = 1883
+    scale: float = 1.0
+    robots: int = 40
+    seed: int = 1
+    database_url: str | None = None
+    nats_url: str | None = None
+    mqtt_url: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.nats_url is None) != (self.mqtt_url is None):
+            missing, given = ("NATS", "MQTT") if self.nats_url is None else ("MQTT", "NATS")
+            raise Rejected(
+                f"FLOORPLANE_{missing}_URL",
+                None,
+                f"set when FLOORPLANE_{given}_URL is: the embedded server serves both",
+            )
+
+
+def up(options: UpOptions, say: Say, show: Say) -> None:
+    """Run the floor until Ctrl-C or SIGTERM. Call it from the main thread.
+
+    Parameters
+    ----------
+    options
+        What was asked for.
+    say
+        Told what happens, line by line.
+    show
+        Told the one line with the console's address.
+
+    Raises
+    ------
+    Rejected
+        The order file, the site or an option is bad: nothing was started.
+    Unavailable
+        Something did not start: the text names it and the remedy, and nothing is left running.
+    """
+    if options.orders is not None:
+        from simulators.orders import read_rows
+
+        read_rows(options.orders)
+    asyncio.run(_Up(options, say, show).run(), debug=False)
+
+
+class _Up:
+    def __init__(self, options: UpOptions, say: Say, show: Say) -> None:
+        self._options, self._say, self._show = options, say, show
+        self._state = StateFolder(options.folder)
+        self._supervisor = Supervisor(say)
+
+    async def run(self) -> None:
+        me = asyncio.current_task()
+        assert me is not None  # noqa: S101 - we are in one
+        loop = asyncio.get_running_loop()
+        self._interrupted = False
+
+        def interrupt() -> None:
+            if not self._interrupted:  # a second Ctrl-C does not hurry what has five seconds anyway
+                self._interrupted = True
+                me.cancel()
+
+        for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(sign, interrupt)
+        try:
+            self._state.take()
+            await self._start()
+            await self._supervisor.watch()
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise
+            self._say("stopping")
+        finally:
+            await self._supervisor.stop(STOP_WITHIN_S)
+            self._state.release()
+
+    async def _start(self) -> None:
+        o, state = self._options, self._state
+        refuse_taken(o.host, o.port, "console and REST", "stop that program, or choose another port with --port")
+        site = o.site or await asyncio.to_thread(self._reference_site)
+        database_url = o.database_url or await self._database()
+        nats_url, mqtt_url = await self._brokers()
+        FloorTime.begin(state.floor_time, o.scale)
+        environment = {
+            **{k: v for k, v in os.environ.items() if k in _INHERITED or k.startswith("FLOORPLANE_")},
+            "PYTHONUNBUFFERED": "1",
+            "FLOORPLANE_DATABASE_URL": database_url,
+            "FLOORPLANE_NATS_URL": nats_url,
+            "FLOORPLANE_MQTT_URL": mqtt_url,
+            "FLOORPLANE_SITE": str(site),
+            "FLOORPLANE_CATALOGUE": str(state.catalogue),
+            "FLOORPLANE_STATE": str(state.path),
+            "FLOORPLANE_FLOOR_TIME": str(state.floor_time),
+            "FLOORPLANE_SECRETS": str(state.secrets),
+            "FLOORPLANE_HOST": o.host,
+            "FLOORPLANE_PORT": str(o.port),
+            "FLOORPLANE_CENTRAL_URL": f"http://{o.host}:{o.port}",
+            "FLOORPLANE_SEED": str(o.seed),
+        }
+        if o.orders is not None:
+            environment["FLOORPLANE_ORDERS"] = str(o.orders.absolute())
+        for name in CHILDREN:
+            command = [sys.executable, "-m", "deploy.cli", name]
+            await self._supervisor.start(name, Child(name, command, environment, state.logs))
+        address = f"http://{o.host}:{o.port}/"
+        state.announce(Running(os.getpid(), database_url, nats_url, mqtt_url, str(site), address))
+        self._show(address)
+
+    async def _database(self) -> str:
+        server = EmbeddedPostgres(self._state.postgres)
+        await self._supervisor.start("postgres", server)
+        self._say(f"database: embedded PostgreSQL in {self._state.postgres}")
+        return server.url()
+
+    async def _brokers(self) -> tuple[str, str]:
+        o = self._options
+        if o.nats_url is not None and o.mqtt_url is not None:
+            self._say(f"log: {_shown(o.nats_url)} · floor (MQTT): {_shown(o.mqtt_url)} · nothing embedded")
+            return o.nats_url, o.mqtt_url
+        server = EmbeddedNats(self._state.nats, o.nats_port, o.mqtt_port)
+        await self._supervisor.start("nats", server)
+        self._say(f"log: embedded nats-server, {server.url} · floor: the same server, {server.mqtt_url}")
+        return server.url, server.mqtt_url
+
+    def _reference_site(self) -> Path:
+        """Build the reference site and its catalogue where there are none, and see that the orders fit it."""
+        from contracts.ids import identifier
+        from contracts.site import write_site
+        from simulators.catalogue import Catalogue, read_catalogue, write_catalogue
+        from simulators.orders import read_rows
+        from simulators.site import build
+
+        o, state = self._options, self._state
+        if not state.site.exists():
+            catalogue = Catalogue.seeded(o.seed) if o.orders is None else Catalogue.from_orders(o.orders, o.seed)
+            write_catalogue(catalogue, state.catalogue)
+            write_site(build(o.seed, catalogue, o.robots), state.site)
+            self._say(f"site: built the reference site with {o.robots} robots and {len(catalogue.items)} items")
+        elif o.orders is not None:
+            known = {i.id for i in read_catalogue(state.catalogue).items}
+            for row in read_rows(o.orders):
+                if identifier(row.sku) not in known:
+                    raise Rejected(
+                        f"{o.orders}:{row.line_no}/sku",
+                        row.sku,
+                        f"an item of this floor, which was built for other orders; `make reset` empties {state.path}",
+                    )
+        return state.site
+
+
+_INHERITED = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "NUMBA_CACHE_DIR", "USER"}
+
+
+def _shown(url: str) -> str:
+    """Return a URL without what stands before its host."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
