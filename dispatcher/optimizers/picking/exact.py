@@ -33,10 +33,9 @@ def shortest_tour(warehouse: Warehouse, picks: Picks) -> Tour:
 def _run(warehouse: Warehouse, picks: Picks, *, keep: bool) -> tuple[float, npt.NDArray[np.int8], int]:
     t: Tables = tables(warehouse.blocks)
     first = min(int(picks.aisle[0]), warehouse.depot_aisle)
-    last = max(int(picks.aisle[-1]), warehouse.depot_aisle)
     length, ways = _solve(
         picks.aisle, picks.at_m, warehouse.cross_m, warehouse.pitch_m, warehouse.depot_aisle, warehouse.depot_cross,
-        first, last, t.vertical, t.horizontal, t.closed, t.untouched, keep,
+        t.vertical, t.horizontal, t.closed, t.untouched, keep,
     )  # fmt: skip
     if not math.isfinite(length):  # every set of picks has a tour: this cannot be the input's fault
         raise Rejected("picks", picks.aisle.tolist(), "reachable")
@@ -44,7 +43,7 @@ def _run(warehouse: Warehouse, picks: Picks, *, keep: bool) -> tuple[float, npt.
 
 
 @njit(cache=True)
-def stretch_costs(at, low, high, top, bottom, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+def stretch_costs(at, low, high, top, bottom, out):  # type: ignore[no-untyped-def]
     """Costs (m) of the six ways to walk a stretch from `top` to `bottom` past the picks ``at[low:high]``."""
     length = bottom - top
     out[1] = length
@@ -63,38 +62,31 @@ def stretch_costs(at, low, high, top, bottom, out):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True)
-def _solve(  # type: ignore[no-untyped-def]  # noqa: ANN202
-    aisle, at, cross, pitch, depot_aisle, depot_cross, first, last, vertical, horizontal, closed, untouched, keep  # noqa: ANN001
+def sweep(  # type: ignore[no-untyped-def]
+    aisle, at, n, cross, pitch, depot_aisle, depot_cross, vertical, horizontal, closed, untouched, scratch, keep, back, way_of
 ):  # fmt: skip
+    """Run the dynamic program over ``n >= 1`` sorted picks; return the shortest length (m) and its last state.
+
+    `scratch` is what `scratch_for` gave; with `keep` the steps' predecessors and ways go to `back` and `way_of`.
+    """
     blocks, crosses, states = vertical.shape[0], horizontal.shape[0], vertical.shape[1]
-    stages = (last - first + 1) * (blocks + crosses)
-    back = np.empty((stages if keep else 1, states), np.int32)
-    way_of = np.empty((stages if keep else 1, states), np.int8)
-    cost = np.full(states, np.inf)
-    nxt = np.full(states, np.inf)
+    cost, nxt, ways, active, reached, finite = scratch
+    for s in range(states):
+        cost[s] = nxt[s] = np.inf
+    first, last = min(aisle[0], depot_aisle), max(aisle[n - 1], depot_aisle)
     cost[0] = 0.0
-    active = np.empty(states, np.uint64)
-    reached = np.empty(states, np.uint64)
     active[0] = 0
-    count = 1
-    ways = np.empty(WAYS)
-    finite = np.empty(WAYS, np.uint64)
-    pick, n, stage = 0, len(aisle), 0
+    count, pick, stage = 1, 0, 0
     for j in range(first, last + 1):
-        for step in range(blocks + crosses):
-            if j == last and step == blocks:
-                break
+        for step in range(blocks if j == last else blocks + crosses):
             found = 0
-            down = step < blocks
-            i = step - blocks
-            if down:
+            if step < blocks:
                 low = pick
                 while pick < n and aisle[pick] == j and at[pick] <= cross[step + 1]:
                     pick += 1
                 stretch_costs(at, low, pick, cross[step], cross[step + 1], ways)
-            if down:
                 options = 0
-                way_down = vertical[step]
+                down = vertical[step]
                 for w in range(WAYS):
                     if ways[w] < np.inf:
                         finite[options] = w
@@ -104,7 +96,7 @@ def _solve(  # type: ignore[no-untyped-def]  # noqa: ANN202
                     here = cost[s]
                     for o in range(options):
                         w = finite[o]
-                        to, there = np.uint64(way_down[s, w]), here + ways[w]
+                        to, there = np.uint64(down[s, w]), here + ways[w]
                         if there < nxt[to]:
                             if nxt[to] == np.inf:
                                 reached[found] = to
@@ -114,6 +106,7 @@ def _solve(  # type: ignore[no-untyped-def]  # noqa: ANN202
                                 back[stage, to] = s
                                 way_of[stage, to] = w
             else:
+                i = step - blocks
                 door = j == depot_aisle and i == depot_cross
                 across = horizontal[i]
                 for k in range(count):
@@ -144,6 +137,31 @@ def _solve(  # type: ignore[no-untyped-def]  # noqa: ANN202
         s = active[k]
         if closed[s] and cost[s] < best and not (last == depot_aisle and untouched[depot_cross, s]):
             best, end = cost[s], np.int64(s)
+    return best, end, stage
+
+
+@njit(cache=True)
+def scratch_for(states):  # type: ignore[no-untyped-def]
+    """Working arrays of `sweep`, to be used again and again."""
+    return (
+        np.empty(states), np.empty(states), np.empty(WAYS),
+        np.empty(states, np.uint64), np.empty(states, np.uint64), np.empty(WAYS, np.uint64),
+    )  # fmt: skip
+
+
+@njit(cache=True)
+def _solve(  # type: ignore[no-untyped-def]
+    aisle, at, cross, pitch, depot_aisle, depot_cross, vertical, horizontal, closed, untouched, keep
+):  # fmt: skip
+    states = vertical.shape[1]
+    span = max(aisle[-1], depot_aisle) - min(aisle[0], depot_aisle) + 1
+    stages = span * (vertical.shape[0] + horizontal.shape[0]) if keep else 1
+    back = np.empty((stages, states), np.int32)
+    way_of = np.empty((stages, states), np.int8)
+    best, end, stage = sweep(
+        aisle, at, len(aisle), cross, pitch, depot_aisle, depot_cross, vertical, horizontal, closed, untouched,
+        scratch_for(states), keep, back, way_of,
+    )  # fmt: skip
     chosen = np.zeros(stage, np.int8)
     if keep and end >= 0:
         for k in range(stage - 1, -1, -1):

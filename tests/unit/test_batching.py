@@ -1,0 +1,105 @@
+"""Batches: feasible, reproducible, never longer than savings, and close to published optima."""
+
+import gzip
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.errors import Broken, Rejected
+from dispatcher.optimizers.batching import Params, Plan, Problem, check, first_come, plan
+from dispatcher.optimizers.picking import Picks, Warehouse
+
+HENN = Path(__file__).parents[3] / "shared/data/optimizers/batching/henn_waescher_720.jsonl.gz"
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    """Up to eight orders on a small floor of one or two blocks, with two capacities."""
+    w = Warehouse(4, 2.0, draw(st.sampled_from([(9.0,), (5.0, 4.0)])))
+    orders = draw(
+        st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 9)), min_size=1, max_size=4), max_size=8)
+    )
+    load = np.array([[len(o), draw(st.integers(0, 5))] for o in orders], np.int64).reshape(len(orders), 2)
+    picks = tuple(Picks.sort(w, [a for a, _ in o], [x for _, x in o]) for o in orders)
+    return Problem(w, picks, load, np.array([draw(st.integers(4, 12)), 8]))
+
+
+@given(problems())
+@settings(max_examples=60, deadline=None)
+def test_a_plan_is_feasible_reproducible_and_never_worse_with_more_effort(problem: Problem) -> None:
+    """The independent check accepts it, the same effort gives the same plan, annealing never loses to savings."""
+    alone = plan(problem, Params(proposals=0, pool=0))
+    more = plan(problem, Params(proposals=2_000, seed=3))
+    for found in (alone, more, first_come(problem)):
+        check(problem, found)
+    assert more == plan(problem, Params(proposals=2_000, seed=3))
+    assert more.length_m <= alone.length_m + 1e-6
+
+
+@given(problems())
+@settings(max_examples=25, deadline=None)
+def test_small_problems_are_solved_to_the_end(problem: Problem) -> None:
+    """With five orders at the most, no way of putting them together is shorter than the plan."""
+    small = Problem(problem.warehouse, problem.orders[:5], problem.load[:5], problem.capacity)
+    best = min(
+        (
+            found.length_m
+            for labels in itertools.product(range(5), repeat=len(small.orders))
+            if (found := _as_plan(small, labels)) is not None
+        ),
+        default=0.0,
+    )
+    assert plan(small, Params(proposals=20_000, start_share=0.5)).length_m == pytest.approx(best)
+
+
+def _as_plan(problem: Problem, labels: tuple[int, ...]) -> Plan | None:
+    groups = [tuple(n for n, label in enumerate(labels) if label == b) for b in sorted(set(labels))]
+    if any((problem.load[list(g)].sum(axis=0) > problem.capacity).any() for g in groups):
+        return None
+    from dispatcher.optimizers.batching.problem import joined
+    from dispatcher.optimizers.picking import shortest_length_m
+
+    return Plan(tuple(groups), sum(shortest_length_m(problem.warehouse, joined(problem, g)) for g in groups), 0)
+
+
+def test_an_order_that_fits_on_no_tour_is_named() -> None:
+    """Too large an order says which, how large, and what would fit."""
+    w = Warehouse(2, 2.0, (9.0,))
+    with pytest.raises(Rejected, match=r"load/1/0: 9 is not in 0\.\.8"):
+        Problem(w, (Picks.sort(w, [0], [1.0]),) * 2, np.array([[8], [9]]), np.array([8]))
+
+
+def test_the_check_can_fail() -> None:
+    """A forgotten order, a full tour and a wrong length are each found."""
+    w = Warehouse(2, 2.0, (9.0,))
+    problem = Problem(w, (Picks.sort(w, [0], [1.0]),) * 2, np.array([[5], [5]]), np.array([8]))
+    good = first_come(problem)
+    for bad in (
+        Plan(((0,),), good.length_m, 0),
+        Plan(((0, 1),), good.length_m, 0),
+        Plan(good.batches, good.length_m - 1, 0),
+    ):
+        with pytest.raises(Broken):
+            check(problem, bad)
+
+
+@pytest.mark.skipif(not HENN.exists(), reason="the published instances are not beside this checkout")
+def test_published_optima_are_nearly_met() -> None:
+    """Three instances of 40 orders within 2 % of the proven optimum after a second's worth of proposals."""
+    with gzip.open(HENN, "rt") as lines:
+        rows = [d for d in map(json.loads, lines) if len(d["orders"]) == 40 and d["is_opt"]][::25][:3]
+    for d in rows:
+        end = d["w_end"]
+        bottom = 0 if d["depot"] == "top" else 1
+        w = Warehouse(d["aisles"], d["w_aisle"], (2 * end + d["cells"] - 1,), d["depot_aisle"], bottom)
+        orders = tuple(Picks.sort(w, [x[0] for x in o], [end + x[1] for x in o]) for o in d["orders"])
+        load = np.array([[sum(x[2] for x in o)] for o in d["orders"]])
+        problem = Problem(w, orders, load, np.array([d["cap"]]))
+        found = plan(problem, Params(proposals=2_000_000))
+        check(problem, found)
+        assert d["best_known"] - 1e-6 <= found.length_m <= 1.02 * d["best_known"], d["name"]
