@@ -63,7 +63,8 @@ def stretch_costs(at, low, high, top, bottom, out):  # type: ignore[no-untyped-d
 
 @njit(cache=True)
 def sweep(  # type: ignore[no-untyped-def]
-    aisle, at, n, cross, pitch, depot_aisle, depot_cross, vertical, horizontal, closed, untouched, scratch, keep, back, way_of
+    aisle, at, n, cross, pitch, depot_aisle, depot_cross, vertical, horizontal, closed, untouched, scratch,
+    keep, back, way_of,
 ):  # fmt: skip
     """Run the dynamic program over ``n >= 1`` sorted picks; return the shortest length (m) and its last state.
 
