@@ -114,6 +114,8 @@ class _Up:
     async def _start(self) -> None:
         o, state = self._options, self._state
         refuse_taken(o.host, o.port, "console and REST", "stop that program, or choose another port with --port")
+        if o.nats_url is None:
+            EmbeddedNats(state.nats, o.nats_port, o.mqtt_port).refuse_taken_ports()
         site = o.site or await asyncio.to_thread(self._reference_site)
         database_url = o.database_url or await self._database()
         nats_url, mqtt_url = await self._brokers()

@@ -101,13 +101,17 @@ class EmbeddedNats:
 
     def prepare(self) -> None:
         """Write the configuration and make sure that both ports are free."""
-        refuse_taken(HOST, self.port, "NATS", "stop that program, or choose another port with --nats-port")
-        refuse_taken(HOST, self.mqtt_port, "MQTT", "stop that program, or choose another port with --mqtt-port")
+        self.refuse_taken_ports()
         self.store.mkdir(parents=True, exist_ok=True)
         turn_over(self.log)
         (self.folder / "nats.conf").write_text(
             _CONFIG.format(host=HOST, port=self.port, mqtt_port=self.mqtt_port, store=self.store)
         )
+
+    def refuse_taken_ports(self) -> None:
+        """Make sure that both ports can be listened on."""
+        refuse_taken(HOST, self.port, "NATS", "stop that program, or choose another port with --nats-port")
+        refuse_taken(HOST, self.mqtt_port, "MQTT", "stop that program, or choose another port with --mqtt-port")
 
     def launch(self) -> None:
         """Start the server's process and return at once. The kernel ends it with the thread that called this."""
