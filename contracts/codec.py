@@ -12,6 +12,8 @@ import msgspec
 from contracts.errors import Rejected
 
 T = TypeVar("T")
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes from outside: bad JSON or a wrong type, bad UTF-8 in a string, nesting without end."""
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
@@ -35,7 +37,7 @@ def decode(payload: bytes, kind: type[T]) -> T:
     """
     try:
         message: T = _decoder(cast("Hashable", kind)).decode(payload)
-    except msgspec.DecodeError as e:
+    except UNREADABLE as e:
         name = getattr(kind, "__name__", str(kind))
         raise Rejected("payload", payload[:120].decode(errors="replace"), f"a {name}: {e}") from e
     return message

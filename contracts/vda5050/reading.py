@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from contracts.codec import UNREADABLE
 from contracts.errors import Rejected
 from contracts.vda5050.header import Message
 
@@ -46,13 +47,16 @@ def read_with_deviation(payload: bytes, kind: type[M]) -> tuple[M, str]:
     except msgspec.ValidationError as deviation:
         message = _mended(payload, kind)
         return message, str(deviation)
-    except msgspec.DecodeError as e:
+    except UNREADABLE as e:
         raise Rejected("payload", payload[:120].decode(errors="replace"), f"JSON: {e}") from e
     return message, ""
 
 
 def _mended(payload: bytes, kind: type[M]) -> M:
-    raw = msgspec.json.decode(payload)
+    try:
+        raw = msgspec.json.decode(payload)
+    except UNREADABLE as e:
+        raise Rejected("payload", payload[:120].decode(errors="replace"), f"JSON: {e}") from e
     if not isinstance(raw, dict):
         raise Rejected("payload", payload[:120].decode(errors="replace"), f"a {kind.__name__}: a JSON object")
     for key, empty in _EMPTY.items():
@@ -63,6 +67,8 @@ def _mended(payload: bytes, kind: type[M]) -> M:
     except msgspec.ValidationError as e:
         field, value = _place(str(e), raw)
         raise Rejected(field, value, f"a {kind.__name__}: {e}") from e
+    except RecursionError as e:
+        raise Rejected("payload", payload[:120].decode(errors="replace"), "nested less deeply") from e
 
 
 def _without_nulls(value: Any) -> Any:
