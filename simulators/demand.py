@@ -1,0 +1,120 @@
+"""Which orders come when: a real day of the file spread over its hours, or a small seeded demand without an end."""
+
+import datetime as dt
+import random
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from contracts.errors import Rejected
+from contracts.ids import OrderId
+from simulators.catalogue import Catalogue
+from simulators.orders import ErpLine, ErpOrder
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """One order, when the ERP sends it and when it is due (Unix epoch, ms)."""
+
+    at_ms: int
+    due_ms: int
+    order: ErpOrder
+
+
+class Feed(Protocol):
+    """Orders one after the other, by number from 0; the same number is always the same order."""
+
+    def planned(self, number: int, after_ms: int) -> Planned | None:
+        """Return the order of that number, None at the end; `after_ms` is when the one before was sent."""
+        ...
+
+
+def midnight_ms(date: str) -> int:
+    """Return the beginning of a day like ``2013-12-02`` (UTC, ms since the Unix epoch)."""
+    day = dt.datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=dt.UTC)
+    return int(day.timestamp() * 1000)
+
+
+def day_plan(
+    orders: Sequence[ErpOrder],
+    day_ms: int,
+    seed: int,
+    *,
+    from_h: float = 6.0,
+    until_h: float = 13.0,
+    due_h: float = 18.0,
+) -> tuple[Planned, ...]:
+    """Spread a day's orders over its hours, evenly at random, in the order of time.
+
+    Parameters
+    ----------
+    day_ms
+        The day's midnight.
+    from_h, until_h, due_h
+        Hours of that day: first and last order, and when all are due.
+    """
+    if not 0 <= from_h < until_h <= due_h:
+        raise Rejected("from_h, until_h, due_h", (from_h, until_h, due_h), "in ascending order")
+    rng = random.Random(f"{seed}/day/{day_ms}")
+    due_ms = day_ms + round(due_h * HOUR_MS)
+    timed = [Planned(day_ms + round(rng.uniform(from_h, until_h) * HOUR_MS), due_ms, o) for o in orders]
+    return tuple(sorted(timed, key=lambda p: p.at_ms))
+
+
+def file_plan(orders: Sequence[ErpOrder], start_ms: int, seed: int) -> tuple[Planned, ...]:
+    """Plan all days of a file, one floor day each: the first one's orders come in the seven hours after the start."""
+    days: dict[str, list[ErpOrder]] = {}
+    for order in orders:
+        days.setdefault(order.ship_date, []).append(order)
+    found: list[Planned] = []
+    for k, day in enumerate(sorted(days)):
+        found += day_plan(days[day], start_ms + k * DAY_MS, seed, from_h=0.0, until_h=7.0, due_h=12.0)
+    return tuple(found)
+
+
+class PlanFeed:
+    """A plan as a feed."""
+
+    def __init__(self, plan: Sequence[Planned]) -> None:
+        self.plan = tuple(plan)
+
+    def planned(self, number: int, after_ms: int) -> Planned | None:  # noqa: ARG002 - a plan has its own times
+        """Return the order of that number."""
+        return self.plan[number] if number < len(self.plan) else None
+
+
+class DemandFeed:
+    """A demand without an end: few lines an order, some parts far more often than others.
+
+    Parameters
+    ----------
+    orders_per_h
+        On average, in (0, 10,000].
+    due_h
+        Hours from the order to its due time.
+    """
+
+    def __init__(self, catalogue: Catalogue, seed: int, orders_per_h: float = 60.0, due_h: float = 4.0) -> None:
+        if not 0 < orders_per_h <= 10_000:
+            raise Rejected("orders_per_h", orders_per_h, "above 0 and at most 10000")
+        rng = random.Random(f"{seed}/demand")
+        self._items = [o.item for o in catalogue.openings]
+        self._most = {o.item: max(1, min(20, o.qty // 8)) for o in catalogue.openings}
+        rng.shuffle(self._items)
+        if not self._items:
+            raise Rejected("catalogue", 0, "a catalogue with stock items")
+        self._seed, self._gap_s, self._due_ms = seed, 3600 / orders_per_h, round(due_h * HOUR_MS)
+
+    def planned(self, number: int, after_ms: int) -> Planned:
+        """Return the order of that number, sent some time after the one before."""
+        rng = random.Random(f"{self._seed}/demand/{number}")
+        at_ms = after_ms + round(rng.expovariate(1 / self._gap_s) * 1000)
+        lines = []
+        for line in range(1, 1 + min(6, int(rng.paretovariate(1.2)))):
+            item = self._items[int(len(self._items) * rng.random() ** 2)]
+            lines.append(ErpLine(line, item, rng.randint(1, self._most[item])))
+        date = dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC).date().isoformat()
+        return Planned(at_ms, at_ms + self._due_ms, ErpOrder(OrderId(f"D{number + 1:06d}"), date, tuple(lines)))
