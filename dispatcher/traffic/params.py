@@ -14,7 +14,7 @@ class TrafficParams(msgspec.Struct, frozen=True, kw_only=True):
         A value is out of its bounds; names the field.
     """
 
-    most_moves: int = 5
+    most_moves: int = 6
     """Moves that a robot is committed to ahead of where it stands (more let faster robots wait for slower ones)."""
     few_moves: int = 2
     """A robot's way is extended, and more of it released, when so many moves or fewer are left."""

@@ -97,6 +97,8 @@ def extend(
     chain = np.empty(count, np.int64)
     step = np.empty(count, np.int64)
     left = np.empty(count, np.int64)
+    tried = np.zeros(count, np.int64)
+    stamp = 0
     for _ in range(most):
         begin = total
         claim[:] = -1
@@ -141,6 +143,7 @@ def extend(
             if decided[first] == 1:
                 continue
             depth = 0
+            stamp += 1
             chain[0] = first
             decided[first] = 1
             fresh = True
@@ -162,10 +165,12 @@ def extend(
                     q = res[v]
                     if claim[q] != -1 or (depth > 0 and q == res[end[first]]):
                         continue
-                    claim[q] = r
                     o = holder[q]
                     if o >= 0 and o != r and decided[o] == 0:
+                        if tried[o] == stamp:
+                            continue
                         pushed = o
+                    claim[q] = r
                     found = True
                     break
                 if pushed >= 0:
@@ -184,9 +189,12 @@ def extend(
                             total += 1
                             heading[x] = option_deg[x, step[d] - 1]
                     break
-                claim[res[u]] = r  # it can go nowhere and stays
                 if depth == 0:
+                    claim[res[u]] = r
                     break
+                claim[res[u]] = -1  # it cannot make way for this chain, but may still go where it wants itself
+                decided[r] = 0
+                tried[r] = stamp
                 depth -= 1
         if total == begin:
             break
