@@ -89,6 +89,8 @@ class CellDaemon:
         bins: BinMap,
     ) -> None:
         self.name = f"edge.{cell.id}"
+        used = tuple(d for d in cell.devices if d.role != "camera" or settings.cameras)
+        cell = msgspec.structs.replace(cell, devices=used)
         self._settings, self._site, self._cell, self._clock, self._buffer = settings, site, cell, clock, buffer
         self._bins = bins
         self._tolerances = settings.tolerances
@@ -104,7 +106,6 @@ class CellDaemon:
             site.id, cell.id, floor, clock, buffer, self._take, self._acknowledged, resend_s=settings.resend_s
         )
         self._health = Health(cell.id, (d.id for d in cell.devices), clock, self._uplink.say, self._alarm)
-        used = [d for d in cell.devices if d.role != "camera" or settings.cameras]
         self._drivers: dict[DeviceId, Driver] = {d.id: devices.open(d) for d in used}
         roles = {d.id: d.role for d in used}
         develop: Develop | None = None
@@ -135,7 +136,6 @@ class CellDaemon:
         try:
             self._rules = rules_of(self._site, self._cell, self._bins, memory, self._tolerances)
             self._health.begin(self._buffer.epoch, len(self._buffer.waiting()))
-            self._health.publish()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._uplink.run(self._health.offline), name=f"{self.name}.uplink")
                 group.create_task(self._work(), name=f"{self.name}.rules")

@@ -58,6 +58,7 @@ class Health:
         self._watches: dict[DeviceId, asyncio.TimerHandle] = {}
         self._pending: asyncio.TimerHandle | None = None
         self._said_ms = -(10**15)
+        self._begun = False
 
     @property
     def state(self) -> CellState:
@@ -69,8 +70,10 @@ class Health:
         return msgspec.structs.replace(self._state, online=False)
 
     def begin(self, epoch: int, buffered: int) -> None:
-        """Set what is known at the start."""
+        """Set what is known at the start, and speak from now on."""
         self._state = msgspec.structs.replace(self._state, epoch=epoch, buffered=buffered)
+        self._begun = True
+        self.publish()
 
     def device(self, device: DeviceId, state: DeviceState) -> None:
         """Take a device's state."""
@@ -96,7 +99,7 @@ class Health:
 
     def publish(self) -> None:
         """Say the state now, or as soon as a second has passed since the last time."""
-        if self._pending is not None:
+        if self._pending is not None or not self._begun:
             return
         wait_s = self._every_s - (self._clock.now_ms() - self._said_ms) / 1000
         if wait_s <= 0:

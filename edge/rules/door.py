@@ -84,7 +84,7 @@ class DoorRules:
             case QualityChanged(device=device) if device in self._by_device:
                 door = self._by_device[device]
                 door.good = said.quality is Quality.GOOD
-                if door.good and not door.inputs:
+                if not door.inputs:  # never heard: nothing to tell yet
                     return []
                 return self._settle(door, door.seen())
             case Elapsed(key=key) if key in self._by_timer:
