@@ -1,0 +1,99 @@
+"""The REST application: every room's routes behind one front, one shape of error."""
+
+from typing import Any
+
+from fastapi import FastAPI, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.staticfiles import StaticFiles
+
+from central import health, invariants, problems
+from central.alarms import routes as alarms
+from central.console import hub
+from central.context import Context
+from central.fleet import routes as fleet
+from central.front import Front
+from central.identity import routes as identity
+from central.masterdata import items
+from central.orders import routes as orders
+from central.problems import Problem
+from central.settings import console_folder
+from central.shipping import routes as shipping
+from central.stock import routes as stock
+from central.work import routes as work
+
+VERSION = "1.0.0"
+_ROUTERS = (
+    items.router,
+    stock.router,
+    orders.router,
+    work.router,
+    shipping.router,
+    alarms.router,
+    fleet.router,
+    identity.router,
+    invariants.router,
+    health.router,
+    hub.router,
+)
+
+
+def build(context: Context) -> FastAPI:
+    """Build the application of one central."""
+    app = FastAPI(
+        title="Floorplane",
+        version=VERSION,
+        summary="Orders in, stock and work, shipments out",
+        openapi_url="/v1/openapi.json",
+        docs_url="/v1/docs",
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.state.context = context
+    for router in _ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    settings = context.settings
+    app.add_middleware(
+        Front,
+        doorkeeper=context.doorkeeper,
+        metrics=context.metrics,
+        body_limit_bytes=settings.body_limit_bytes,
+        bulk_limit_bytes=settings.bulk_limit_bytes,
+    )
+    app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
+    folder = console_folder(settings)
+    if folder is not None:
+        app.mount("/", _Console(directory=folder, html=True), name="console")
+    return app
+
+
+class _Console(StaticFiles):
+    """The console's pages; what a browser keeps of them it asks for again at each start."""
+
+    async def get_response(self, path: str, scope: Any) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers.setdefault("Cache-Control", "no-cache")
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers.setdefault("Referrer-Policy", "no-referrer")
+        return response
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, routes=app.routes, openapi_version="3.1.0"
+        )
+        schemas = document["components"]["schemas"]
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs"))
+        schemas["Problem"] = schema
+        document["components"]["securitySchemes"] = {
+            "token": {"type": "http", "scheme": "bearer"},
+            "session": {"type": "apiKey", "in": "cookie", "name": "floorplane_session"},
+        }
+        document["security"] = [{"token": []}, {"session": []}]
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,47 @@
+"""What every route and loop of central works with, wired once by `central.service`."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from central.console.hub import Hub
+from central.database import Database
+from central.fleet.board import FleetBoard
+from central.identity.access import Doorkeeper
+from central.metrics import Metrics
+from central.orders.release import Releaser
+from central.settings import CentralSettings
+from contracts.runtime.clock import Clock
+from contracts.runtime.log import Log
+from contracts.site import Site
+
+
+class Context(msgspec.Struct, frozen=True):
+    """The parts, each made by `central.service.Central`."""
+
+    settings: CentralSettings
+    site: Site
+    log: Log
+    clock: Clock
+    database: Database
+    doorkeeper: Doorkeeper
+    fleet: FleetBoard
+    hub: Hub
+    metrics: Metrics
+    releaser: Releaser
+
+
+async def _context(connection: HTTPConnection) -> Context:
+    context: Context = connection.app.state.context
+    return context
+
+
+async def _correlation(connection: HTTPConnection) -> str:
+    correlation: str = connection.state.correlation
+    return correlation
+
+
+Here = Annotated[Context, Depends(_context)]
+Correlation = Annotated[str, Depends(_correlation)]

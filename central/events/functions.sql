@@ -1,0 +1,62 @@
+-- Something happened that others may want to know.
+CREATE OR REPLACE FUNCTION emit(p_type text, p_subject text, p_at timestamptz, p_data jsonb, p_correlation text DEFAULT '')
+RETURNS void LANGUAGE sql AS $$
+    INSERT INTO event (type, subject, at, data, correlation) VALUES (p_type, p_subject, p_at, p_data, p_correlation);
+$$;
+
+-- The task's work key changes: the relay publishes what it then is (its work, or nothing when it is closed).
+CREATE OR REPLACE FUNCTION say_work(p_task text, p_at timestamptz) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO event (type, subject, at) VALUES ('work', p_task, p_at);
+$$;
+
+CREATE OR REPLACE VIEW open_work AS
+SELECT t.id, t.kind, t.attempt, t.order_id, t.line, t.tote, t.item, i.barcode, t.qty, i.weight_g, p.parent AS pod, t.bin,
+       (extract(epoch FROM o.due) * 1000)::bigint AS due_ms, o.priority
+FROM task t
+JOIN orders o ON o.id = t.order_id
+LEFT JOIN item i ON i.id = t.item
+LEFT JOIN place p ON p.code = t.bin
+WHERE t.state IN ('released', 'started');
+
+-- What was committed after the cursor, in order, below every transaction that is still under way. Waits up to
+-- `p_patience_ms` for such; a last row of type 'held' says that there was still one. `p_tx`, `p_seq`: published so far.
+CREATE OR REPLACE FUNCTION outbox(p_tx text, p_seq bigint, p_limit integer, p_patience_ms integer)
+RETURNS TABLE (tx text, seq bigint, type text, subject text, at timestamptz, data text, correlation text,
+               kind text, attempt integer, order_id text, line integer, tote text, item text, barcode text, qty integer,
+               weight_g integer, pod text, bin text, due_ms bigint, priority integer) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    last_tx xid8;
+    last_seq bigint;
+    horizon xid8;
+    held boolean;
+    waited integer := 0;
+BEGIN
+    IF p_tx IS NULL THEN
+        SELECT c.tx, c.seq INTO last_tx, last_seq FROM cursor c WHERE c.name = 'relay';
+    ELSE
+        last_tx := p_tx::xid8; last_seq := p_seq;
+    END IF;
+    LOOP
+        horizon := pg_snapshot_xmin(pg_current_snapshot());
+        held := EXISTS (SELECT FROM event e WHERE (e.tx, e.seq) > (last_tx, last_seq) AND e.tx >= horizon);
+        EXIT WHEN NOT held OR waited >= p_patience_ms;
+        PERFORM pg_sleep(0.001);
+        waited := waited + 1;
+    END LOOP;
+    RETURN QUERY
+        SELECT e.tx::text, e.seq, e.type, e.subject, e.at, e.data::text, e.correlation,
+               w.kind, w.attempt, w.order_id, w.line, w.tote, w.item, w.barcode, w.qty,
+               w.weight_g, w.pod, w.bin, w.due_ms, w.priority
+        FROM (SELECT * FROM event x WHERE (x.tx, x.seq) > (last_tx, last_seq) AND x.tx < horizon
+              ORDER BY x.tx, x.seq LIMIT p_limit) e
+        LEFT JOIN open_work w ON e.type = 'work' AND w.id = e.subject
+        ORDER BY e.tx, e.seq;
+    IF held THEN
+        type := 'held';
+        RETURN NEXT;
+    END IF;
+    IF p_tx IS NOT NULL THEN
+        UPDATE cursor c SET tx = last_tx, seq = last_seq WHERE c.name = 'relay' AND (c.tx, c.seq) < (last_tx, last_seq);
+    END IF;
+END $$;

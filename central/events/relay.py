@@ -1,0 +1,129 @@
+"""The one relay: from the outbox to the log, in the order of commits, again after every reconnect.
+
+It is woken after each commit of this process and asks nothing by a timer, so that on virtual time its order is that of
+the commits. What it publishes twice changes nothing: a work key has its last value, an event its id.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from central.console.hub import Hub
+from central.database import Database
+from central.events.cloudevents import cloud_event
+from central.metrics import Metrics
+from central.moment import moment
+from contracts import topics
+from contracts.codec import encode
+from contracts.errors import Unavailable
+from contracts.ids import BinId, ItemId, OrderId, PodId, TaskId, ToteId
+from contracts.messages.work import Convey, Pack, Pick, Work
+from contracts.runtime.clock import Clock
+from contracts.runtime.log import Log
+from contracts.site import Site
+
+logger = structlog.get_logger(__name__)
+MOST = 500
+_PATIENCE_MS = 1_000
+_AGAIN_S = 0.5
+_CLOSED_SINCE = timedelta(hours=1)
+
+
+class Relay:
+    """Publishes work keys and events."""
+
+    name = "central.relay"
+
+    def __init__(self, database: Database, log: Log, site: Site, clock: Clock, hub: Hub, metrics: Metrics) -> None:
+        self._database = database
+        self._log = log
+        self._site = site.id
+        self._clock = clock
+        self._hub = hub
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+        self._wake.set()
+        self._resync = False
+        self._done: tuple[str | None, int] = (None, 0)
+        database.on_commit(self._wake.set)
+        log.on_connect(self._connected)
+
+    def _connected(self) -> None:
+        self._resync = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                if self._resync:
+                    self._resync = False
+                    await self._publish_open()
+                while await self._publish_next():
+                    pass
+            except Unavailable as e:
+                logger.warning("the relay waits", error=str(e))
+                self._resync = True
+                await self._clock.sleep(_AGAIN_S)
+                self._wake.set()
+
+    async def _publish_next(self) -> bool:
+        """Publish one batch; says whether there may be more."""
+        rows = await self._database.read("SELECT * FROM outbox($1, $2, $3, $4)", *self._done, MOST, _PATIENCE_MS)
+        held = bool(rows) and rows[-1]["type"] == "held"
+        if held:
+            rows = rows[:-1]
+        for row in rows:
+            if row["type"] == "work":
+                await self._publish_work(row["subject"], row)
+                self._hub.task_changed(row["subject"])
+            else:
+                await self._log.append(
+                    topics.events(self._site), cloud_event(self._site, row), once=f"{self._site}-{row['seq']}"
+                )
+                self._metrics.published.labels("event").inc()
+                self._hub.happened(row["type"], row["subject"])
+        if rows:
+            self._done = rows[-1]["tx"], rows[-1]["seq"]
+        return held or len(rows) == MOST
+
+    async def _publish_work(self, task: str, row: Any) -> None:
+        work = None if row["kind"] is None else _work(task, row)
+        await self._log.append(topics.work_key(self._site, TaskId(task)), b"" if work is None else encode(work))
+        self._metrics.published.labels("closed" if work is None else "work").inc()
+
+    async def _publish_open(self) -> None:
+        """Say all open work again, and what was closed in the last hour: the log may have lost everything."""
+        since = moment(self._clock.now_ms()) - _CLOSED_SINCE
+        closed = await self._database.read("SELECT id FROM task WHERE closed_at > $1 ORDER BY closed_at, id", since)
+        opened = await self._database.read("SELECT * FROM open_work ORDER BY tote, kind = 'pack', kind = 'convey', id")
+        for row in opened:
+            await self._publish_work(row["id"], row)
+        for row in closed:
+            await self._log.append(topics.work_key(self._site, TaskId(row["id"])), b"")
+
+
+def _work(task: str, row: Any) -> Work:
+    order, tote = OrderId(row["order_id"]), ToteId(row["tote"])
+    if row["kind"] == "pick":
+        return Pick(
+            task=TaskId(task),
+            attempt=row["attempt"],
+            order=order,
+            line=row["line"],
+            tote=tote,
+            item=ItemId(row["item"]),
+            barcode=row["barcode"],
+            qty=row["qty"],
+            unit_weight_g=row["weight_g"],
+            pod=PodId(row["pod"]),
+            bin=BinId(row["bin"]),
+            due_ms=row["due_ms"],
+            priority=row["priority"],
+        )
+    kind = Convey if row["kind"] == "convey" else Pack
+    return kind(TaskId(task), row["attempt"], order, tote, row["due_ms"], row["priority"])

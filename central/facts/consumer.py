@@ -1,0 +1,104 @@
+"""Takes the dispatcher's facts: as many as are waiting in one transaction, then says how far it is."""
+
+import asyncio
+from collections.abc import Sequence
+from itertools import groupby
+
+import msgspec
+import structlog
+
+from central.console.hub import Hub
+from central.database import Database
+from central.metrics import Metrics
+from contracts import topics
+from contracts.codec import decode, encode
+from contracts.errors import Rejected, Unavailable
+from contracts.messages.facts import Fact, FactsAck
+from contracts.runtime.clock import Clock
+from contracts.runtime.log import Delivery, Log
+from contracts.site import Site
+
+logger = structlog.get_logger(__name__)
+DURABLE = "central"
+MOST = 200
+_AGAIN_S = 0.5
+_LOUD = frozenset({"unknown", "stale", "late", "refused"})
+
+
+class FactConsumer:
+    """Reads `facts.<site>`, posts, and answers with `FactsAck`."""
+
+    name = "central.facts"
+
+    def __init__(self, database: Database, log: Log, site: Site, clock: Clock, hub: Hub, metrics: Metrics) -> None:
+        self._database = database
+        self._log = log
+        self._site = site.id
+        self._clock = clock
+        self._hub = hub
+        self._metrics = metrics
+        self._waiting: asyncio.Queue[tuple[Fact, bytes, Delivery]] = asyncio.Queue(maxsize=4 * MOST)
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        self._say(await self._where())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(), name=f"{self.name}.read")
+            group.create_task(self._post(), name=f"{self.name}.post")
+
+    async def _read(self) -> None:
+        async for delivery in self._log.consume(topics.facts_subject(self._site), DURABLE):
+            payload = delivery.entry.payload
+            try:
+                fact = decode(payload, Fact)
+            except Rejected as e:
+                logger.error("a fact that cannot be read", error=str(e))
+                self._metrics.facts.labels("unreadable").inc()
+                await delivery.done()
+                continue
+            await self._waiting.put((fact, payload, delivery))
+
+    async def _post(self) -> None:
+        while True:
+            batch = [await self._waiting.get()]
+            while len(batch) < MOST and not self._waiting.empty():
+                batch.append(self._waiting.get_nowait())
+            for epoch, run in groupby(batch, key=lambda x: x[0].epoch):
+                await self._take(epoch, [(fact, payload) for fact, payload, _ in run])
+            for _, _, delivery in batch:
+                await delivery.done()
+
+    async def _take(self, epoch: int, run: Sequence[tuple[Fact, bytes]]) -> None:
+        facts = b"[" + b",".join(payload for _, payload in run) + b"]"
+        while True:
+            try:
+                rows = await self._database.write(
+                    "SELECT * FROM take_facts($1, $2, $3::jsonb)", self._site, epoch, facts.decode()
+                )
+                break
+            except Unavailable as e:
+                logger.warning("facts wait for the database", error=str(e))
+                await self._clock.sleep(_AGAIN_S)
+        row = rows[0]
+        self._say(FactsAck(self._site, row["epoch"], row["seq"]))
+        self._metrics.fact_seq.set(row["seq"])
+        known = {f.seq: f for f, _ in run}
+        first = row["seq"] - len(row["outcomes"]) + 1
+        for fact, outcome in ((known[first + n], said) for n, said in enumerate(row["outcomes"])):
+            self._metrics.facts.labels(outcome).inc()
+            if outcome in _LOUD:
+                logger.warning("a fact without its usual effect", outcome=outcome, fact=msgspec.to_builtins(fact))
+            task = getattr(fact.body, "task", None)
+            if task is not None:
+                self._hub.task_changed(task)
+
+    async def _where(self) -> FactsAck:
+        while True:
+            try:
+                rows = await self._database.read("SELECT epoch, seq FROM fact_cursor WHERE site = $1", self._site)
+                return FactsAck(self._site, rows[0]["epoch"], rows[0]["seq"]) if rows else FactsAck(self._site, 0, 0)
+            except Unavailable:
+                await self._clock.sleep(_AGAIN_S)
+
+    def _say(self, ack: FactsAck) -> None:
+        self._log.say(topics.facts_ack(self._site), encode(ack))

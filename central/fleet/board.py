@@ -1,0 +1,29 @@
+"""What was last heard of the fleet; latest wins, and its age is shown."""
+
+from contracts.codec import decode
+from contracts.errors import Rejected
+from contracts.messages.ops import FleetView
+
+
+class FleetBoard:
+    """Keeps the last fleet view and the last pose frame."""
+
+    def __init__(self) -> None:
+        self.view: FleetView | None = None
+        self.raw_view = b""
+        self.poses = b""
+
+    def heard_view(self, payload: bytes) -> bool:
+        """Take a fleet view; says whether it was one and is not older than what is known."""
+        try:
+            view = decode(payload, FleetView)
+        except Rejected:
+            return False
+        if self.view is not None and (view.epoch, view.at_ms) < (self.view.epoch, self.view.at_ms):
+            return False
+        self.view, self.raw_view = view, payload
+        return True
+
+    def heard_poses(self, frame: bytes) -> None:
+        """Take a pose frame."""
+        self.poses = frame

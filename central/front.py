@@ -1,0 +1,111 @@
+"""The front of REST, before any route: correlation id, identity, size of the body, measurement. Plain ASGI."""
+
+import time
+from http.cookies import SimpleCookie
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from central.identity.access import COOKIE, Doorkeeper
+from central.metrics import Metrics
+from central.problems import problem
+from contracts.errors import Unavailable
+
+CORRELATION = "x-correlation-id"
+_OPEN = ("/v1/session", "/v1/openapi.json", "/v1/docs")
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Front:
+    """Wraps the application.
+
+    Parameters
+    ----------
+    body_limit_bytes, bulk_limit_bytes
+        Largest body of an ordinary request, and of one to a path that ends in ``:bulk``.
+    """
+
+    def __init__(
+        self, app: ASGIApp, doorkeeper: Doorkeeper, metrics: Metrics, body_limit_bytes: int, bulk_limit_bytes: int
+    ) -> None:
+        self._app = app
+        self._doorkeeper = doorkeeper
+        self._metrics = metrics
+        self._body_limit = body_limit_bytes
+        self._bulk_limit = bulk_limit_bytes
+        self._served = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or WebSocket."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        self._served += 1
+        correlation = headers.get(CORRELATION) or headers.get("idempotency-key") or f"request-{self._served}"
+        state = scope.setdefault("state", {})
+        state["correlation"] = correlation[:100]
+        if scope["type"] == "websocket":
+            state["principal"] = await self._principal(scope, headers)
+            await self._app(scope, receive, send)
+            return
+
+        began, status = time.perf_counter(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[CORRELATION] = state["correlation"]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(correlation=state["correlation"]):
+            await self._serve(scope, headers, receive, answer)
+        self._metrics.requests.labels(scope["method"], status).inc()
+        self._metrics.request_s.observe(time.perf_counter() - began)
+
+    async def _serve(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if path.startswith("/v1/") and not path.startswith(_OPEN):
+            try:
+                who = await self._principal(scope, headers)
+            except Unavailable as e:
+                await problem(503, str(e), headers={"Retry-After": "1"})(scope, receive, send)
+                return
+            if who is None:
+                refused = problem(
+                    401, "A valid token is needed (Authorization: Bearer …)", headers={"WWW-Authenticate": "Bearer"}
+                )
+                await refused(scope, receive, send)
+                return
+            scope["state"]["principal"] = who
+        limit = self._bulk_limit if path.endswith(":bulk") else self._body_limit
+        if int(headers.get("content-length") or 0) > limit:
+            await problem(413, f"The body is larger than {limit} bytes")(scope, receive, send)
+            return
+        taken = 0
+
+        async def limited() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > limit:
+                raise HTTPException(413, f"The body is larger than {limit} bytes")
+            return message
+
+        await self._app(scope, limited, send)
+
+    async def _principal(self, scope: Scope, headers: Headers) -> object | None:
+        kind, _, secret = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer" and secret:
+            return await self._doorkeeper.recognise(secret.strip())
+        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        if cookie is None:
+            return None
+        # a browser sends the cookie from any page; only our own pages may change anything with it
+        same = headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+        if scope.get("method", "GET") not in _SAFE and not same:
+            return None
+        return await self._doorkeeper.recognise(cookie.value)

@@ -1,0 +1,97 @@
+"""Who is asking, and what they may do: bearer tokens for programs, a session cookie for people."""
+
+import hashlib
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from central.database import Database
+from central.moment import moment
+from central.problems import Refusal
+from contracts.runtime.clock import Clock
+
+COOKIE = "floorplane_session"
+_REMEMBER_MS = 30_000
+_MOST = 10_000
+
+
+class Role(StrEnum):
+    """What somebody may do."""
+
+    OPERATOR = "operator"
+    """Sees everything, pauses robots, acknowledges alarms."""
+    SUPERVISOR = "supervisor"
+    """An operator who also cancels orders, books stock and takes robots out of service."""
+    ERP = "erp"
+    """Brings items, stock and orders, and follows them."""
+    DEVICE = "device"
+    """Reads health only."""
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Somebody who was recognised."""
+
+    name: str
+    role: Role
+
+
+def digest(secret: str) -> bytes:
+    """Return what is stored of a token: a random secret of 32 bytes needs no slow hash."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+class Doorkeeper:
+    """Recognises tokens and sessions; remembers for half a minute whom it has recognised."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._known: dict[bytes, tuple[int, Principal]] = {}
+
+    async def recognise(self, secret: str) -> Principal | None:
+        """Return whose token or session this is, None for nobody's."""
+        key, now = digest(secret), self._clock.now_ms()
+        seen = self._known.get(key)
+        if seen is not None and now - seen[0] < _REMEMBER_MS:
+            return seen[1]
+        rows = await self._database.read(
+            "SELECT c.name, c.role FROM token t JOIN client c ON c.name = t.client"
+            " WHERE t.hash = $1 AND t.revoked_at IS NULL"
+            " UNION ALL SELECT name, role FROM session WHERE hash = $1 AND expires_at > $2",
+            key,
+            moment(now),
+        )
+        if not rows:
+            self._known.pop(key, None)
+            return None
+        principal = Principal(rows[0]["name"], Role(rows[0]["role"]))
+        if len(self._known) >= _MOST:
+            self._known.clear()
+        self._known[key] = (now, principal)
+        return principal
+
+    def forget(self, secret: str) -> None:
+        """Recognise this one anew, as after a logout."""
+        self._known.pop(digest(secret), None)
+
+
+def allowed(*roles: Role) -> Callable[[HTTPConnection], Any]:
+    """Return a dependency that gives the principal, and refuses others than these roles (none: any role)."""
+
+    async def principal(connection: HTTPConnection) -> Principal:
+        who: Principal = connection.state.principal
+        if roles and who.role not in roles:
+            raise Refusal(403, f"{who.name} has the role {who.role}; this needs {' or '.join(roles)}")
+        return who
+
+    return principal
+
+
+ANYONE = Depends(allowed())
+FLOOR = Depends(allowed(Role.OPERATOR, Role.SUPERVISOR))
+ERP = Depends(allowed(Role.ERP, Role.SUPERVISOR))
+SUPERVISOR = Depends(allowed(Role.SUPERVISOR))

@@ -1,0 +1,65 @@
+-- What must hold, always: no row is the only good answer.
+CREATE OR REPLACE VIEW invariant_violation AS
+WITH moved AS (
+    SELECT place, item, lot, owner, sum(qty) AS qty FROM (
+        SELECT b AS place, item, lot, owner, qty::bigint FROM ledger
+        UNION ALL
+        SELECT a, item, lot, owner, -qty::bigint FROM ledger
+    ) AS m JOIN place p ON p.code = m.place AND p.kind <> 'virtual'
+    GROUP BY place, item, lot, owner
+), held AS (
+    SELECT place, item, lot, owner, sum(qty) AS qty FROM stock GROUP BY place, item, lot, owner
+), claimed AS (
+    SELECT stock, sum(qty) AS qty FROM reservation GROUP BY stock
+), picks AS (
+    SELECT order_id, line, sum(qty) FILTER (WHERE state IN ('waiting', 'released', 'started')) AS open,
+           sum(done_qty) FILTER (WHERE state IN ('done', 'short')) AS done
+    FROM task WHERE kind = 'pick' GROUP BY order_id, line
+), left_floor AS (
+    SELECT order_id, item, sum(qty) AS qty FROM ledger WHERE reason = 'ship' GROUP BY order_id, item
+), lines AS (
+    SELECT order_id, item, sum(done) AS done FROM order_line WHERE kind = 'stock' GROUP BY order_id, item
+)
+SELECT 'sum of moves is stock' AS name, concat_ws('/', COALESCE(m.place, h.place), COALESCE(m.item, h.item)) AS subject,
+       format('moves %s, stock %s', COALESCE(m.qty, 0), COALESCE(h.qty, 0)) AS detail
+FROM moved m FULL JOIN held h USING (place, item, lot, owner) WHERE COALESCE(m.qty, 0) <> COALESCE(h.qty, 0)
+UNION ALL
+SELECT 'reservations are reserved', s.place || '/' || s.item, format('reservations %s, reserved %s', COALESCE(c.qty, 0), s.reserved)
+FROM stock s LEFT JOIN claimed c ON c.stock = s.id WHERE COALESCE(c.qty, 0) <> s.reserved
+UNION ALL
+SELECT 'no negative stock', place || '/' || item, format('qty %s, reserved %s', qty, reserved)
+FROM stock WHERE qty < 0 OR reserved < 0 OR reserved > qty
+UNION ALL
+SELECT 'order lines add up', l.order_id || '/' || l.line,
+       format('qty %s, allocated %s, done %s, short %s, cancelled %s', l.qty, l.allocated, l.done, l.short, l.cancelled)
+FROM order_line l JOIN orders o ON o.id = l.order_id
+WHERE CASE WHEN l.kind = 'stock' OR o.state IN ('shipped', 'cancelled')
+           THEN l.allocated + l.done + l.short + l.cancelled <> l.qty
+           ELSE l.allocated + l.done + l.short + l.cancelled > l.qty END
+UNION ALL
+SELECT 'open picks are allocated, done picks are done', l.order_id || '/' || l.line,
+       format('allocated %s, open %s, done %s, picked %s', l.allocated, COALESCE(p.open, 0), l.done, COALESCE(p.done, 0))
+FROM order_line l LEFT JOIN picks p ON p.order_id = l.order_id AND p.line = l.line
+WHERE l.kind = 'stock' AND (l.allocated <> COALESCE(p.open, 0) OR l.done <> COALESCE(p.done, 0))
+UNION ALL
+SELECT 'no key is posted twice', key, count(*) || ' rows' FROM ledger GROUP BY key HAVING count(*) > 1
+UNION ALL
+SELECT 'no key is posted twice', l.key, 'not among the keys' FROM ledger l LEFT JOIN posted p ON p.key = l.key WHERE p.key IS NULL
+UNION ALL
+SELECT 'a done pick is posted once', t.id, format('picked %s, posted %s in %s rows', t.done_qty, COALESCE(sum(l.qty), 0), count(l.qty))
+FROM task t LEFT JOIN ledger l ON l.order_id = t.order_id AND l.task = t.id AND l.reason IN ('pick', 'late_pick')
+WHERE t.kind = 'pick' AND t.done_qty IS NOT NULL
+GROUP BY t.id, t.done_qty HAVING COALESCE(sum(l.qty), 0) <> t.done_qty OR count(l.qty) > 1
+UNION ALL
+SELECT 'shipped is what was picked', o.id || '/' || l.item, format('picked %s, shipped %s', l.done, COALESCE(f.qty, 0))
+FROM orders o JOIN lines l ON l.order_id = o.id LEFT JOIN left_floor f ON f.order_id = o.id AND f.item = l.item
+WHERE o.state = 'shipped' AND l.done <> COALESCE(f.qty, 0)
+UNION ALL
+SELECT 'a shipped order has its shipment', o.id, o.state
+FROM orders o LEFT JOIN shipment s ON s.order_id = o.id WHERE (o.state = 'shipped') <> (s.id IS NOT NULL)
+UNION ALL
+SELECT 'a closed order has no open task', o.id, t.id
+FROM orders o JOIN task t ON t.order_id = o.id AND t.state IN ('waiting', 'released', 'started')
+WHERE o.state IN ('shipped', 'short', 'cancelled')
+UNION ALL
+SELECT 'no place stands inside itself', code, parent FROM place WHERE code = parent;

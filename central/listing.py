@@ -1,0 +1,52 @@
+"""Pages of a list: an opaque cursor that says where the next page begins."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import BaseModel, Field
+
+from central.moment import milliseconds, moment
+from central.problems import refused
+
+T = TypeVar("T")
+Limit = Annotated[int, Query(ge=1, le=500, description="Most rows of a page")]
+Cursor = Annotated[str | None, Query(max_length=300, description="`next` of the page before")]
+BEGIN = (moment(0), "")
+
+
+class Page(BaseModel, Generic[T]):
+    """One page; `next` leads to the following one, null at the end."""
+
+    items: list[T]
+    next: str | None = Field(None, description="Cursor of the next page")
+
+
+def after(cursor: str | None) -> tuple[datetime, str]:
+    """Return (moment, id) after which the page begins.
+
+    Raises
+    ------
+    Refusal
+        422: it is no cursor of ours.
+    """
+    if cursor is None:
+        return BEGIN
+    try:
+        at_ms, name = json.loads(base64.urlsafe_b64decode(cursor))
+        return moment(int(at_ms)), str(name)
+    except (ValueError, TypeError, binascii.Error, OverflowError) as e:
+        raise refused("cursor", cursor, "a cursor that a page before has given") from e
+
+
+def following(rows: Sequence[Any], limit: int, at: str) -> str | None:
+    """Return the cursor after the last of these rows (by column `at` and `id`), None when the page is not full."""
+    if len(rows) < limit:
+        return None
+    last = rows[-1]
+    packed = json.dumps([milliseconds(last[at]), str(last["id"])])
+    return base64.urlsafe_b64encode(packed.encode()).decode()

@@ -1,0 +1,71 @@
+"""NDJSON bodies, read as they stream in: lines in, one result a line out."""
+
+from collections.abc import AsyncIterator
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from pydantic import BaseModel, Field, ValidationError
+from starlette.requests import Request
+
+from central.problems import FieldError, refused
+
+M = TypeVar("M", bound=BaseModel)
+_LONGEST_LINE = 100_000
+
+
+class LineResult(BaseModel):
+    """What became of one line of the body."""
+
+    line: int = Field(description="Number of the line, from 1")
+    id: str = Field("", description="What the line is about")
+    outcome: str = Field(description="created | updated | posted | duplicate | refused")
+    errors: list[FieldError] = Field(default_factory=list)
+
+
+class Numbered(msgspec.Struct, Generic[M]):
+    """A line that was read, or why it could not be."""
+
+    line: int
+    row: M | None
+    refused: LineResult | None
+
+
+async def read_lines(request: Request, model: type[M]) -> AsyncIterator[Numbered[M]]:
+    """Yield each line of a body as a model, or with what is wrong with it; empty lines are skipped.
+
+    Raises
+    ------
+    Refusal
+        422: a line is longer than 100,000 bytes.
+    """
+    number, rest = 0, b""
+    async for chunk in request.stream():
+        *lines, rest = (rest + chunk).split(b"\n")
+        for raw in lines:
+            number += 1
+            if raw.strip():
+                yield _read(number, raw, model)
+        if len(rest) > _LONGEST_LINE:
+            raise refused(f"lines/{number + 1}", f"{len(rest)} bytes", f"a line of at most {_LONGEST_LINE} bytes")
+    if rest.strip():
+        yield _read(number + 1, rest, model)
+
+
+def _read(number: int, raw: bytes, model: type[M]) -> Numbered[M]:
+    try:
+        return Numbered(number, model.model_validate_json(raw), None)
+    except ValidationError as e:
+        errors = [
+            FieldError(field="/".join(map(str, x["loc"])) or "line", value=_shown(x.get("input")), bound=x["msg"])
+            for x in e.errors(include_url=False)[:20]
+        ]
+        return Numbered(number, None, LineResult(line=number, outcome="refused", errors=errors))
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, bool | int | None) else str(value)[:100]
+
+
+def write_results(results: list[LineResult]) -> bytes:
+    """Write results as NDJSON."""
+    return b"".join(r.model_dump_json().encode() + b"\n" for r in results)

@@ -1,0 +1,50 @@
+"""Bring a database to the newest schema: Alembic for what holds data, then every function and view anew."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from contracts.runtime.clock import real
+
+FUNCTIONS = ("stock", "events", "alarms", "shipping", "packing", "picking", "orders", "facts")
+"""Rooms that bring SQL functions, in the order in which they build on each other."""
+_ROOT = Path(str(files("central")))
+_LOCK = 0x464C4F4F
+
+
+async def migrate(url: str) -> None:
+    """Upgrade the database behind `url` (``postgresql://…``); safe to call at every start and from several processes."""
+    await real(_migrate(url))
+
+
+async def _migrate(url: str) -> None:
+    async def connect() -> Any:
+        return await asyncpg.connect(url)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            await driver.execute(f"SELECT pg_advisory_lock({_LOCK})")
+            await connection.run_sync(_upgrade)
+            await connection.commit()
+            async with driver.transaction():
+                for room in FUNCTIONS:
+                    await driver.execute((_ROOT / room / "functions.sql").read_text())
+                await driver.execute((_ROOT / "invariants.sql").read_text())
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_ROOT / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,56 @@
+"""Idempotency keys: the answer is stored in the transaction of its effect, and given again for the same request."""
+
+import hashlib
+
+import msgspec
+
+from central.database import Connection
+from central.problems import Refusal
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """An answer that was given before."""
+
+    status: int
+    response: str
+
+
+def request_hash(what: str, body: str) -> bytes:
+    """Return what two requests with one key must share: the route and the body as it was understood."""
+    return hashlib.sha256(f"{what}\n{body}".encode()).digest()
+
+
+async def claim(connection: Connection, client: str, key: str, hashed: bytes) -> Stored | None:
+    """Claim a key for this transaction; return the stored answer if the request was answered before.
+
+    Raises
+    ------
+    Refusal
+        409: a request with this key is under way. 422: the key was used for another request.
+    """
+    row = await connection.fetchrow(
+        "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || chr(10) || $2, 0)) AS mine", client, key
+    )
+    if not row["mine"]:
+        raise Refusal(409, f"Idempotency-Key {key!r}: a request with this key is under way")
+    row = await connection.fetchrow(
+        "SELECT request_hash, status, response FROM idempotency WHERE client = $1 AND key = $2", client, key
+    )
+    if row is None:
+        return None
+    if bytes(row["request_hash"]) != hashed:
+        raise Refusal(422, f"Idempotency-Key {key!r} was used for another request; take a new one")
+    return Stored(row["status"], row["response"])
+
+
+async def store(connection: Connection, client: str, key: str, hashed: bytes, answer: Stored, at: object) -> None:
+    """Keep the answer, to be committed with its effect."""
+    await connection.execute(
+        "INSERT INTO idempotency VALUES ($1, $2, $3, $4, $5, $6)",
+        client,
+        key,
+        hashed,
+        answer.status,
+        answer.response,
+        at,
+    )

@@ -1,0 +1,125 @@
+"""An order as the ERP writes it, and as it is answered."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from contracts.ids import identifier
+
+MOST_LINES = 500
+MOST_PIECES = 100_000
+_LONGEST_ID = 49
+"""So that a task's id (``P-T-<order>-<n>-<n>``) stays within 64 characters."""
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+
+
+class LineIn(BaseModel):
+    """One line: so many pieces of an item."""
+
+    line: int = Field(ge=1, le=1_000_000, strict=True, description="The ERP's own number of the line")
+    item: Name = Field(description="Item id")
+    qty: int = Field(ge=1, le=MOST_PIECES, strict=True, description="Pieces")
+
+
+class OrderIn(BaseModel):
+    """An order. Fields that are not known are skipped."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "ref": "10956",
+                    "due": "2013-12-02T16:00:00Z",
+                    "ship_to": "Dock 3",
+                    "lines": [
+                        {"line": 1, "item": "part04ef2f7", "qty": 1},
+                        {"line": 2, "item": "part1fedfcf", "qty": 4},
+                        {"line": 3, "item": "serv17", "qty": 5},
+                    ],
+                }
+            ]
+        }
+    )
+
+    ref: Name = Field(description="What the ERP calls the order; once per source")
+    source: Name | None = Field(None, description="Which system it comes from; the token's client when absent")
+    due: AwareDatetime = Field(description="When it should leave")
+    release_at: AwareDatetime | None = Field(
+        None, description="Not before this is anything picked; at once when absent"
+    )
+    priority: int = Field(0, ge=0, le=9, description="Higher is more urgent")
+    ship_to: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="Where it goes, in words")
+    lines: list[LineIn] = Field(min_length=1, max_length=MOST_LINES)
+
+    @field_validator("due", "release_at")
+    @classmethod
+    def _sane(cls, at: datetime | None) -> datetime | None:
+        if at is not None and not 1970 <= at.year <= 2200:
+            raise ValueError("a time in the years 1970 to 2200")
+        return at
+
+
+def order_id(ref: str) -> str:
+    """Return the id of an order: its ref where that fits, else one made of it."""
+    made = identifier(ref)
+    return made if len(made) <= _LONGEST_ID else identifier(f"{ref}/")
+
+
+class LineOut(BaseModel):
+    """A line and where its pieces are."""
+
+    line: int
+    item: str
+    kind: str = Field(description="stock | service")
+    qty: int
+    allocated: int = Field(description="Reserved in bins, not picked yet")
+    done: int = Field(description="Picked (service: shipped)")
+    short: int = Field(description="Not there; will not come")
+    cancelled: int = 0
+
+
+class OrderOut(BaseModel):
+    """An order in a list."""
+
+    id: str
+    source: str
+    ref: str
+    state: str = Field(description="received | allocated | released | picking | packed | shipped | short | cancelled")
+    due: datetime
+    priority: int
+    ship_to: str
+    received_at: datetime
+    released_at: datetime | None
+    started_at: datetime | None
+    closed_at: datetime | None
+    lines: int = Field(description="How many lines")
+    qty: int = Field(description="Pieces ordered")
+    done: int
+    short: int
+    totes: int
+
+
+class OrderTaken(BaseModel):
+    """The answer to an order that was taken in."""
+
+    id: str
+    source: str
+    ref: str
+    state: str
+    due: datetime
+    lines: list[LineOut]
+    totes: int
+    short: int = Field(description="Pieces that are not there")
+
+
+class OrderDetail(OrderOut):
+    """An order with everything it led to: line → task → robot → ledger → shipment."""
+
+    correlation: str
+    order_lines: list[LineOut]
+    tote_list: list[dict[str, Any]]
+    tasks: list[dict[str, Any]]
+    ledger: list[dict[str, Any]]
+    shipment: dict[str, Any] | None

@@ -1,0 +1,169 @@
+"""REST of orders."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, Field
+
+from central.context import Correlation, Here
+from central.identity.access import ANYONE, ERP, Principal
+from central.identity.audit import AUDIT
+from central.listing import Cursor, Limit, Page, after, following
+from central.moment import milliseconds, moment
+from central.orders.intake import Sender, take_in
+from central.orders.model import LineOut, OrderDetail, OrderIn, OrderOut, OrderTaken
+from central.packing.cartonize import ToteParams
+from central.problems import Refusal, documented
+
+router = APIRouter(prefix="/v1/orders", tags=["orders"])
+IdempotencyKey = Annotated[
+    str, Header(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$", description="Fresh for every new request")
+]
+
+
+class Reason(BaseModel):
+    """Why a command is given; it is kept."""
+
+    reason: str = Field(min_length=1, max_length=500, examples=["customer called"])
+
+
+class Cancelled(BaseModel):
+    """What a cancellation could still do."""
+
+    id: str
+    outcome: str = Field(description="cancelled | partly | too late")
+    withdrawn_picks: int
+    totes_going_on: int
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=OrderTaken,
+    responses=documented(400, 409, 413),
+    summary="Take an order in and reserve its stock",
+)
+async def post_order(
+    order: OrderIn, here: Here, correlation: Correlation, idempotency_key: IdempotencyKey, who: Principal = ERP
+) -> Response:
+    """Take an order in. What is not there is short at once; the rest is reserved, never more than there is.
+
+    The same key with the same body gives the same answer again (header `Idempotency-Replayed`).
+    """
+    settings = here.settings
+    taken = await take_in(
+        here.database,
+        order,
+        Sender(who.name, idempotency_key, correlation),
+        moment(here.clock.now_ms()),
+        ToteParams(settings.tote_volume_ml, settings.tote_weight_g),
+    )
+    headers = {"Idempotency-Replayed": "true"} if taken.replayed else {}
+    if not taken.replayed:
+        if order.release_at is not None:
+            here.releaser.expect(milliseconds(order.release_at))
+        here.metrics.orders.labels(taken.state).inc()
+    return Response(taken.answer.response, taken.answer.status, headers, "application/json")
+
+
+_LIST = """
+SELECT o.*, l.lines, l.qty, l.done, l.short,
+       (SELECT count(*) FROM tote t WHERE t.order_id = o.id AND t.state <> 'void') AS totes
+FROM orders o
+CROSS JOIN LATERAL (SELECT count(*) AS lines, sum(qty) AS qty, sum(done) AS done, sum(short) AS short
+                    FROM order_line WHERE order_id = o.id) AS l
+"""
+
+
+@router.get("", response_model=Page[OrderOut], responses=documented())
+async def list_orders(
+    here: Here,
+    state: Annotated[str | None, Query(description="Only in this state")] = None,
+    source: Annotated[str | None, Query(description="Only of this system")] = None,
+    ref: Annotated[str | None, Query(description="Only this ref")] = None,
+    open_only: Annotated[bool, Query(alias="open", description="Only what is not closed")] = False,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    _: Principal = ANYONE,
+) -> dict[str, Any]:
+    """List orders in the order in which they came."""
+    at, name = after(cursor)
+    rows = await here.database.read(
+        _LIST + "WHERE (o.received_at, o.id) > ($1, $2) AND ($3::text IS NULL OR o.state = $3)"
+        " AND ($4::text IS NULL OR o.source = $4) AND ($5::text IS NULL OR o.ref = $5)"
+        " AND (NOT $6 OR o.closed_at IS NULL) ORDER BY o.received_at, o.id LIMIT $7",
+        at, name, state, source, ref, open_only, limit,
+    )  # fmt: skip
+    return {"items": [dict(r) for r in rows], "next": following(rows, limit, "received_at")}
+
+
+_DETAIL = """
+SELECT
+  (SELECT json_agg(x ORDER BY x.line) FROM order_line x WHERE x.order_id = $1) AS order_lines,
+  (SELECT json_agg(json_build_object('id', t.id, 'state', t.state, 'oversize', t.oversize, 'weight_g', t.weight_g,
+                                     'place', p.parent) ORDER BY t.n)
+   FROM tote t JOIN place p ON p.code = t.id WHERE t.order_id = $1) AS tote_list,
+  (SELECT json_agg(json_build_object('id', k.id, 'kind', k.kind, 'state', k.state, 'attempt', k.attempt, 'line', k.line,
+      'tote', k.tote, 'item', k.item, 'bin', k.bin, 'qty', k.qty, 'done_qty', k.done_qty, 'station', k.station,
+      'robot', k.robot, 'reason', k.reason, 'evidence', k.evidence, 'released_at', k.released_at,
+      'started_at', k.started_at, 'closed_at', k.closed_at) ORDER BY k.tote, k.kind, length(k.id), k.id)
+   FROM task k WHERE k.order_id = $1) AS tasks,
+  (SELECT json_agg(json_build_object('seq', g.seq, 'at', g.at, 'from', g.a, 'to', g.b, 'item', g.item, 'qty', g.qty,
+      'reason', g.reason, 'task', g.task, 'line', g.line, 'actor', g.actor, 'key', g.key) ORDER BY g.seq)
+   FROM ledger g WHERE g.order_id = $1) AS ledger,
+  (SELECT to_json(s) FROM shipment s WHERE s.order_id = $1) AS shipment
+"""
+
+
+@router.get("/{order_id}", response_model=OrderDetail, responses=documented(404))
+async def get_order(order_id: str, here: Here, _: Principal = ANYONE) -> dict[str, Any]:
+    """Show an order with everything it led to: lines, totes, tasks (with robot and station), ledger rows, shipment."""
+    rows = await here.database.read(_LIST + "WHERE o.id = $1", order_id)
+    if not rows:
+        raise Refusal(404, f"order: {order_id!r} is not known")
+    more = (await here.database.read(_DETAIL, order_id))[0]
+    parts = {k: json.loads(v) if v is not None else None for k, v in more.items()}
+    shipment = parts.pop("shipment")
+    return dict(rows[0]) | {k: v or [] for k, v in parts.items()} | {"shipment": shipment}
+
+
+@router.get("/{order_id}/lines", response_model=list[LineOut], responses=documented(404))
+async def get_lines(order_id: str, here: Here, _: Principal = ANYONE) -> list[dict[str, Any]]:
+    """Show the lines of an order alone."""
+    rows = await here.database.read("SELECT * FROM order_line WHERE order_id = $1 ORDER BY line", order_id)
+    if not rows:
+        raise Refusal(404, f"order: {order_id!r} is not known")
+    return [dict(r) for r in rows]
+
+
+@router.post("/{order_id}/cancel", response_model=Cancelled, responses=documented(400, 404, 409))
+async def cancel_order(
+    order_id: str, body: Reason, here: Here, correlation: Correlation, who: Principal = ERP
+) -> dict[str, Any]:
+    """Cancel as far as possible: picks that nobody has begun are withdrawn; what is in totes already goes on.
+
+    A closed order answers 409 with what became of it.
+    """
+    at: datetime = moment(here.clock.now_ms())
+
+    async def work(connection: Any) -> dict[str, Any]:
+        row = await connection.fetchrow(
+            "SELECT * FROM cancel_order($1, $2, $3, $4)", order_id, at, who.name, body.reason
+        )
+        if row["outcome"] == "unknown":
+            raise Refusal(404, f"order: {order_id!r} is not known")
+        if row["outcome"] in {"packed", "shipped", "short", "cancelled"}:
+            raise Refusal(409, f"order: {order_id} is {row['outcome']} already; nothing can be cancelled")
+        await connection.execute(
+            AUDIT, at, who.name, who.role, "order.cancel", order_id, body.reason, correlation, None
+        )
+        return {
+            "id": order_id,
+            "outcome": row["outcome"],
+            "withdrawn_picks": row["withdrawn"],
+            "totes_going_on": row["going_on"],
+        }
+
+    return await here.database.unit(work)

@@ -1,0 +1,108 @@
+"""Central as a service: its parts wired once, its loops supervised together."""
+
+import asyncio
+
+import structlog
+from fastapi import FastAPI
+
+from central.app import build
+from central.console.hub import Hub
+from central.context import Context
+from central.database import Database
+from central.events.relay import Relay
+from central.facts.consumer import FactConsumer
+from central.fleet.board import FleetBoard
+from central.identity.access import Doorkeeper
+from central.masterdata.places import keep_places
+from central.metrics import Metrics
+from central.moment import moment
+from central.orders.release import Releaser
+from central.settings import CentralSettings
+from contracts.errors import Unavailable
+from contracts.runtime.clock import Clock
+from contracts.runtime.log import Log
+from contracts.site import Site
+
+logger = structlog.get_logger(__name__)
+_AGAIN_S = 0.5
+_DAY_S = 86_400.0
+
+
+class Central:
+    """Orders, stock, ledger, work and REST of one site.
+
+    The database must be migrated (`central.migrate.migrate`). `app` can be called from the start; until `ready` it
+    answers 503 where it needs the database. On virtual time call it through ``httpx.ASGITransport(central.app)``, with
+    ``database_connections=1``.
+
+    Parameters
+    ----------
+    settings
+        See `CentralSettings`.
+    site
+        Its pods, bins, stations and chutes are the places of the books.
+    log, clock
+        The port and the time of this process.
+    """
+
+    name = "central"
+
+    def __init__(self, settings: CentralSettings, site: Site, log: Log, clock: Clock) -> None:
+        self.ready = asyncio.Event()
+        self._site = site
+        self._clock = clock
+        self._database = Database(settings.database_url, connections=settings.database_connections)
+        metrics, fleet = Metrics(), FleetBoard()
+        self._hub = Hub(self._database, log, site, clock, fleet, metrics)
+        self._relay = Relay(self._database, log, site, clock, self._hub, metrics)
+        self._facts = FactConsumer(self._database, log, site, clock, self._hub, metrics)
+        self._releaser = Releaser(self._database, clock)
+        self.app: FastAPI = build(
+            Context(
+                settings=settings,
+                site=site,
+                log=log,
+                clock=clock,
+                database=self._database,
+                doorkeeper=Doorkeeper(self._database, clock),
+                fleet=fleet,
+                hub=self._hub,
+                metrics=metrics,
+                releaser=self._releaser,
+            )
+        )
+
+    async def run(self) -> None:
+        """Run until cancelled; a database that is away is waited for."""
+        try:
+            await self._open()
+            async with asyncio.TaskGroup() as group:
+                for part in (self._hub, self._relay, self._facts, self._releaser):
+                    group.create_task(part.run(), name=part.name)
+                group.create_task(self._make_partitions(), name="central.partitions")
+                self.ready.set()
+        finally:
+            self.ready.clear()
+            await self._database.close()
+
+    async def _open(self) -> None:
+        while True:
+            try:
+                if not self._database.is_open:
+                    await self._database.open()
+                await self._database.read("SELECT make_partitions($1)", moment(self._clock.now_ms()))
+                new = await keep_places(self._database, self._site)
+            except Unavailable as e:
+                logger.warning("central waits for the database", error=str(e))
+                await self._clock.sleep(_AGAIN_S)
+            else:
+                logger.info("central is ready", site=self._site.id, new_places=new)
+                return
+
+    async def _make_partitions(self) -> None:
+        while True:
+            await self._clock.sleep(_DAY_S)
+            try:
+                await self._database.read("SELECT make_partitions($1)", moment(self._clock.now_ms()))
+            except Unavailable as e:
+                logger.warning("partitions are made tomorrow", error=str(e))

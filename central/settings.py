@@ -1,0 +1,28 @@
+"""What central can be told at its start."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from contracts.runtime.settings import Settings
+
+
+class CentralSettings(Settings):
+    """Settings of the central process; each is validated at the start."""
+
+    database_url: str = Field(description="PostgreSQL, as postgresql://user@host:port/name", min_length=1)
+    database_connections: int = Field(8, ge=1, le=64, description="Most connections at a time; 1 on virtual time")
+    host: str = Field("127.0.0.1", description="Address that REST and the console listen on")
+    port: int = Field(8080, ge=0, le=65535, description="Port of it; 0: any free one")
+    tote_volume_ml: int = Field(60_000, ge=1_000, le=1_000_000, description="What fits into a tote")
+    tote_weight_g: int = Field(25_000, ge=1_000, le=1_000_000, description="What a tote may carry")
+    body_limit_bytes: int = Field(1_000_000, ge=10_000, description="Largest body of a request")
+    bulk_limit_bytes: int = Field(200_000_000, ge=100_000, description="Largest body of a bulk request")
+    session_hours: int = Field(12, ge=1, le=168, description="How long a browser stays logged in")
+    static: Path | None = Field(None, description="Folder of the console's pages; none: the packaged one")
+
+
+def console_folder(settings: CentralSettings) -> Path | None:
+    """Return the folder of the console's pages: the one that is set, else the packaged one if there is any."""
+    folder = settings.static or Path(__file__).parent / "console" / "static"
+    return folder if folder.is_dir() else None

@@ -1,0 +1,165 @@
+"""REST of stock: where an item is, and booking it in, out and right."""
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from central.context import Correlation, Here
+from central.identity.access import ANYONE, ERP, Principal
+from central.identity.audit import AUDIT
+from central.masterdata.items import CHUNK
+from central.masterdata.ndjson import LineResult, read_lines, write_results
+from central.moment import moment
+from central.orders.routes import IdempotencyKey
+from central.problems import FieldError, Refusal, documented
+from contracts.ids import PATTERN
+
+router = APIRouter(prefix="/v1", tags=["stock"])
+
+
+class BookingIn(BaseModel):
+    """So many pieces into a bin (above 0) or out of it (below 0)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"place": "P0001-1-2", "item": "part4d4c799", "qty": 12, "reason": "opening"}]}
+    )
+
+    place: str = Field(pattern=PATTERN, description="A bin")
+    item: str = Field(pattern=PATTERN)
+    qty: int = Field(ge=-1_000_000, le=1_000_000, strict=True, description="Pieces, not 0")
+    reason: str = Field(
+        min_length=1, max_length=40, pattern=r"^[a-z][a-z_]*$", description="opening, count, damage, scrap, found, …"
+    )
+    key: str | None = Field(
+        None, min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$", description="Posts once; by default of the line"
+    )
+
+    @field_validator("qty")
+    @classmethod
+    def _something(cls, qty: int) -> int:
+        if qty == 0:
+            raise ValueError("a number other than 0")
+        return qty
+
+
+class StockRow(BaseModel):
+    """So much of an item in one place."""
+
+    place: str
+    kind: str = Field(description="bin | tote")
+    pod: str | None = Field(description="The pod of the bin, or the chute of the tote")
+    qty: int
+    reserved: int
+    status: str
+    doubt: bool = Field(description="Not given to orders until it has been counted")
+
+
+class ItemStock(BaseModel):
+    """All of an item."""
+
+    item: str
+    qty: int = Field(description="Pieces in bins")
+    reserved: int
+    available: int = Field(description="What a new order could get")
+    rows: list[StockRow]
+
+
+_REFUSED = {
+    "unknown place": ("place", "a bin of the site"),
+    "unknown item": ("item", "an item of the item master"),
+    "service item": ("item", "an item that is kept in stock"),
+    "too much": ("qty", "small enough for a bin that holds {held} pieces"),
+    "too little": ("qty", "at least -{held}: no more is there that is not reserved"),
+}
+
+
+@router.post(
+    "/stock:bulk",
+    response_class=Response,
+    responses=documented(413) | {200: {"model": LineResult, "description": "NDJSON, one result a line"}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "NDJSON, one booking a line",
+            "content": {"application/x-ndjson": {"schema": BookingIn.model_json_schema()}},
+        }
+    },
+)
+async def bulk_stock(
+    request: Request, here: Here, correlation: Correlation, idempotency_key: IdempotencyKey, who: Principal = ERP
+) -> Response:
+    """Book opening stock, adjustments and counts; each line by itself, and the same line once.
+
+    A line is known by its `key`, else by the Idempotency-Key and its number, so that the request may be sent again.
+    """
+    at = moment(here.clock.now_ms())
+    results: list[LineResult] = []
+    chunk: list[tuple[int, BookingIn]] = []
+
+    async def flush() -> None:
+        lines = [
+            {
+                "n": n,
+                "place": b.place,
+                "item": b.item,
+                "qty": b.qty,
+                "reason": b.reason,
+                "key": f"book/{who.name}/{b.key}" if b.key else f"book/{who.name}/{idempotency_key}/{n}",
+            }
+            for n, b in chunk
+        ]
+        rows = await here.database.write(
+            "SELECT * FROM book($1, $2, $3::jsonb)", at, who.name, msgspec.json.encode(lines).decode()
+        )
+        results.extend(_result(r, b) for r, (_, b) in zip(rows, chunk, strict=True))
+        chunk.clear()
+
+    async for one in read_lines(request, BookingIn):
+        if one.row is None:
+            assert one.refused is not None  # noqa: S101 - a line is read or refused
+            results.append(one.refused)
+            continue
+        chunk.append((one.line, one.row))
+        if len(chunk) >= CHUNK:
+            await flush()
+    if chunk:
+        await flush()
+    await here.database.write(
+        AUDIT, at, who.name, who.role, "stock.bulk", f"{len(results)} lines", idempotency_key, correlation, None
+    )
+    return Response(write_results(sorted(results, key=lambda r: r.line)), media_type="application/x-ndjson")
+
+
+def _result(row: Any, booking: BookingIn) -> LineResult:
+    about = f"{booking.place}/{booking.item}"
+    if row["outcome"] in {"posted", "duplicate"}:
+        return LineResult(line=row["n"], id=about, outcome=row["outcome"])
+    field, bound = _REFUSED[row["outcome"]]
+    error = FieldError(field=field, value=getattr(booking, field), bound=bound.format(held=row["held"]))
+    return LineResult(line=row["n"], id=about, outcome="refused", errors=[error])
+
+
+@router.get("/items/{item_id}/stock", response_model=ItemStock, responses=documented(404))
+async def get_stock(
+    item_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Principal = ANYONE
+) -> dict[str, Any]:
+    """Show where an item is, what is reserved, and what a new order could get."""
+    rows = await here.database.read(
+        "SELECT s.place, p.kind, p.parent AS pod, s.qty, s.reserved, s.status, s.doubt"
+        " FROM item i LEFT JOIN stock s ON s.item = i.id AND s.live LEFT JOIN place p ON p.code = s.place"
+        " WHERE i.id = $1 ORDER BY s.place, s.id",
+        item_id,
+    )
+    if not rows:
+        raise Refusal(404, f"item: {item_id!r} is not known")
+    held = [dict(r) for r in rows if r["place"] is not None]
+    bins = [r for r in held if r["kind"] == "bin"]
+    return {
+        "item": item_id,
+        "qty": sum(r["qty"] for r in bins),
+        "reserved": sum(r["reserved"] for r in bins),
+        "available": sum(r["qty"] - r["reserved"] for r in bins if r["status"] == "ok" and not r["doubt"]),
+        "rows": held,
+    }
