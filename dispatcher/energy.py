@@ -1,0 +1,82 @@
+"""Charging when it must be and when there is nothing better to do; parking out of the way; never a stranded robot."""
+
+import math
+
+from contracts.ids import NodeId, RobotId
+from contracts.messages.ops import VehicleState
+from dispatcher import missions
+from dispatcher.assignment import free
+from dispatcher.world import Pin, Purpose, Vehicle, World
+
+
+def look_after(world: World) -> None:
+    """Send robots without a mission to charge; those with a full battery away from the charger."""
+    if not world.fleet_changed:
+        return
+    world.fleet_changed = False
+    if world.stopped:
+        return
+    hungry: list[tuple[float, RobotId]] = []
+    for v in world.vehicles.values():
+        if v.mission is not None or not v.placed or v.report is None or v.pins & ~Pin.CHARGE or v.cancelling:
+            continue
+        if v.leg is not None and v.leg.purpose is Purpose.CHARGE:
+            if v.pins & Pin.CHARGE and v.report.battery >= world.params.charge_full:
+                v.charge_asked = False
+                _park(world, v)
+        elif v.charge_asked or v.report.battery < world.params.charge_idle_below:
+            hungry.append((v.report.battery, v.id))
+        elif v.leg is None:
+            world.timers.earlier(world.now_ms + world.params.park_after_ms, "park", v.id)
+    for _, name in sorted(hungry):
+        v = world.vehicles[name]
+        charger = _nearest(world, v, world.chargers)
+        if charger is not None:
+            world.errands_n += 1
+            missions.begin_leg(world, v, Purpose.CHARGE, charger, f"G{world.errands_n}", act="startCharging")
+        elif v.leg is None:
+            world.timers.earlier(world.now_ms + world.params.park_after_ms, "park", v.id)
+
+
+def park_due(world: World, name: str) -> None:
+    """Send a robot that still has nothing to do off the road."""
+    v = world.vehicles[RobotId(name)]
+    if v.leg is None and v.node not in world.parks and free(world, v):
+        _park(world, v)
+
+
+def battery_heard(world: World, v: Vehicle) -> None:
+    """Watch a battery: charge, leave the charger, call a person."""
+    if v.report is None:
+        return
+    battery, p = v.report.battery, world.params
+    key = f"battery-{v.id}"
+    if battery < p.charge_critical and not v.report.charging:
+        world.raise_alarm(
+            key, "error", v.id, f"Robot {v.id} has {battery:.0%} in its battery.", "Bring it to a charger by hand."
+        )
+    elif key in world.alarms and battery > p.charge_critical + 0.02:
+        world.clear_alarm(key)
+    if v.mission is None:
+        if v.state is VehicleState.CHARGING:
+            if battery >= p.charge_full or battery >= p.charge_enough:
+                world.fleet_changed = True
+        elif v.leg is None and battery < p.charge_idle_below:
+            world.fleet_changed = True
+
+
+def _park(world: World, v: Vehicle) -> None:
+    place = _nearest(world, v, world.parks)
+    if place is not None:
+        world.errands_n += 1
+        missions.begin_leg(world, v, Purpose.PARK, place, f"K{world.errands_n}")
+
+
+def _nearest(world: World, v: Vehicle, places: dict[NodeId, RobotId | None]) -> NodeId | None:
+    best: tuple[float, NodeId] | None = None
+    for node, holder in places.items():
+        if holder is None:
+            cost = world.travel_s(v.node, node, loaded=False)
+            if cost < math.inf and (best is None or (cost, node) < best):
+                best = (cost, node)
+    return None if best is None else best[1]

@@ -1,0 +1,154 @@
+"""What the core hears: everything that can change a decision, as frozen values that are journaled and replayed."""
+
+import msgspec
+
+from contracts.ids import NodeId, RobotId, TaskId
+from contracts.messages.facts import FactsAck
+from contracts.messages.floor import CellState, EdgeAnswer, EdgeEvent, StopState
+from contracts.messages.ops import OpsCommand
+from contracts.messages.work import Work
+from dispatcher.params import Params
+
+
+class _Fact(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Written as an array, not tracked by the garbage collector: there are hundreds of thousands a day."""
+
+
+class Trouble(_Fact, frozen=True):
+    """One active error of a robot. `about` holds the values of its references (order, node, action ids)."""
+
+    kind: str
+    fatal: bool
+    about: tuple[str, ...] = ()
+    text: str = ""
+
+
+class RobotState(_Fact, frozen=True, tag="robot_state"):
+    """A robot's state message in the words of no protocol version (`fleet.dialect` reads them)."""
+
+    robot: RobotId
+    manufacturer: str
+    order_id: str
+    order_update_id: int
+    node: NodeId
+    """The last node; empty: unknown."""
+    seq: int
+    """Sequence id of that node in the order."""
+    driving: bool
+    paused: bool
+    base_left: int
+    """Released nodes that it has not reached yet."""
+    horizon_left: int
+    actions: tuple[tuple[str, str], ...]
+    """(action id, status), as reported."""
+    loads: tuple[str, ...] | None
+    """Names of what it carries; None: it does not know."""
+    battery: float
+    """0 to 1."""
+    charging: bool
+    automatic: bool
+    troubles: tuple[Trouble, ...] = ()
+    x_m: float | None = None
+    y_m: float | None = None
+    heading_rad: float = 0.0
+
+
+class RobotConnection(_Fact, frozen=True, tag="robot_connection"):
+    """The robot's retained connection message or its last will."""
+
+    robot: RobotId
+    manufacturer: str
+    online: bool
+
+
+class RobotFactsheet(_Fact, frozen=True, tag="robot_factsheet"):
+    """What matters of a factsheet: speed in m/s, the shortest time between two orders in ms."""
+
+    robot: RobotId
+    manufacturer: str
+    series: str
+    speed_max_mps: float
+    min_order_interval_ms: int
+
+
+class WorkOpened(_Fact, frozen=True, tag="work_opened"):
+    """Central released a task, or says so again."""
+
+    work: Work
+
+
+class WorkClosed(_Fact, frozen=True, tag="work_closed"):
+    """Central closed a task: what we told of it is committed, or it was cancelled."""
+
+    task: TaskId
+
+
+class EventHeard(_Fact, frozen=True, tag="event"):
+    """A cell's event, perhaps again."""
+
+    event: EdgeEvent
+
+
+class AnswerHeard(_Fact, frozen=True, tag="answer"):
+    """A cell's answer to a command."""
+
+    answer: EdgeAnswer
+
+
+class CellHeard(_Fact, frozen=True, tag="cell"):
+    """A cell's retained state or last will."""
+
+    state: CellState
+
+
+class AckHeard(_Fact, frozen=True, tag="ack"):
+    """How far central has committed our facts."""
+
+    ack: FactsAck
+
+
+class OpsAsked(_Fact, frozen=True, tag="ops"):
+    """An operator's command."""
+
+    command: OpsCommand
+
+
+class StopHeard(_Fact, frozen=True, tag="stop"):
+    """The fleet-wide stop was set or lifted."""
+
+    state: StopState
+
+
+class TransportUp(_Fact, frozen=True, tag="transport_up"):
+    """A port (``floor`` or ``log``) is connected again: whatever was under way may be lost."""
+
+    port: str
+
+
+class Timer(_Fact, frozen=True, tag="timer"):
+    """Nothing was heard, but something is due."""
+
+
+class Restarted(_Fact, frozen=True, tag="restarted"):
+    """A new process took over this core under a new epoch, perhaps with other parameters."""
+
+    epoch: int
+    params: Params
+
+
+Fact = (
+    RobotState
+    | RobotConnection
+    | RobotFactsheet
+    | WorkOpened
+    | WorkClosed
+    | EventHeard
+    | AnswerHeard
+    | CellHeard
+    | AckHeard
+    | OpsAsked
+    | StopHeard
+    | TransportUp
+    | Timer
+    | Restarted
+)

@@ -1,0 +1,98 @@
+"""What a vendor's robots do differently, as data, and the way from their VDA 5050 messages to our facts."""
+
+import msgspec
+
+from contracts.ids import NodeId, RobotId
+from contracts.vda5050 import v2
+from contracts.vda5050.factsheet import Factsheet
+from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState, Trouble
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """One vendor's ways; the defaults are the standard's."""
+
+    name: str = "standard"
+    fully_released: bool = False
+    """It cannot take a horizon (it skips nodes, or drives on into it): every node that it is told is released."""
+    keeps_node_states: bool = False
+    """It never empties `nodeStates`: where it is says the last node alone."""
+    forgets_actions: bool = False
+    """It drops finished actions from its states after a while: an action that was seen and is gone has finished."""
+
+
+STANDARD = Dialect()
+DIALECTS: dict[str, Dialect] = {
+    "ilesp": Dialect(name="ilesp", fully_released=True, keeps_node_states=True),
+    "vda-5050-lib": Dialect(name="vda-5050-lib", forgets_actions=True),
+}
+"""By manufacturer, where it is not the standard."""
+
+
+def dialect_of(manufacturer: str) -> Dialect:
+    """Return the dialect of a manufacturer."""
+    return DIALECTS.get(manufacturer, STANDARD)
+
+
+def read_state(state: v2.State) -> RobotState:
+    """Reduce a VDA 5050 2.x state to what the core decides by."""
+    base = sum(1 for n in state.node_states if n.released) if state.node_states else 0
+    position = state.agv_position
+    battery = state.battery_state
+    placed = position is not None and position.position_initialized
+    return RobotState(
+        robot=RobotId(state.serial_number),
+        manufacturer=state.manufacturer,
+        order_id=state.order_id,
+        order_update_id=state.order_update_id,
+        node=NodeId(state.last_node_id),
+        seq=state.last_node_sequence_id,
+        driving=state.driving,
+        paused=bool(state.paused),
+        base_left=base,
+        horizon_left=len(state.node_states) - base,
+        actions=tuple([(a.action_id, a.action_status) for a in state.action_states]),
+        loads=None if state.loads is None else tuple([load.load_id or "" for load in state.loads]),
+        battery=min(max(battery.battery_charge / 100.0, 0.0), 1.0),
+        charging=battery.charging,
+        automatic=state.operating_mode in _OURS,
+        troubles=tuple([_trouble(e) for e in state.errors]) if state.errors or _stopped(state) else (),
+        x_m=position.x if position is not None and placed else None,
+        y_m=position.y if position is not None and placed else None,
+        heading_rad=position.theta if position is not None and placed else 0.0,
+    )
+
+
+def read_connection(message: v2.Connection) -> RobotConnection:
+    """Read a connection message or last will."""
+    return RobotConnection(
+        robot=RobotId(message.serial_number),
+        manufacturer=message.manufacturer,
+        online=message.connection_state == v2.ConnectionState.ONLINE,
+    )
+
+
+def read_factsheet(sheet: Factsheet) -> RobotFactsheet:
+    """Keep of a factsheet what the dispatcher uses."""
+    return RobotFactsheet(
+        robot=RobotId(sheet.serial_number),
+        manufacturer=sheet.manufacturer,
+        series=sheet.type_specification.series_name,
+        speed_max_mps=sheet.physical_parameters.speed_max,
+        min_order_interval_ms=round(sheet.protocol_limits.timing.min_order_interval * 1000),
+    )
+
+
+_OURS = frozenset({str(v2.OperatingMode.AUTOMATIC), str(v2.OperatingMode.SEMIAUTOMATIC)})
+
+
+def _stopped(state: v2.State) -> bool:
+    return state.safety_state.e_stop != v2.EStop.NONE
+
+
+def _trouble(error: v2.ErrorEntry) -> Trouble:
+    return Trouble(
+        kind=error.error_type,
+        fatal=error.error_level == v2.ErrorLevel.FATAL,
+        about=tuple([r.reference_value for r in error.error_references]),
+        text=error.error_description or "",
+    )

@@ -1,0 +1,266 @@
+"""Missions: fetch a pod, carry it to its stations, store it again; and legs, of which missions and errands are made."""
+
+import math
+
+from contracts.errors import Broken, Rejected
+from contracts.ids import MissionId, NodeId, PodId, RobotId, StationId
+from contracts.layout import NodeKind
+from contracts.messages.facts import PodMoved
+from dispatcher import stations
+from dispatcher.world import Leg, Mission, Pin, Purpose, Stage, Vehicle, World
+
+RETRY_MS = 10_000
+
+
+def start(world: World, vehicle: Vehicle, pod: PodId, station: StationId) -> Mission:
+    """Send a robot to fetch a pod for a station."""
+    node = world.pods[pod]
+    if node is None:
+        raise Broken(f"pod {pod} is on a robot and cannot be fetched")
+    world.missions_n += 1
+    mission = Mission(id=MissionId(f"M{world.missions_n}"), pod=pod, station=station, stage=Stage.FETCH)
+    world.missions[mission.id] = mission
+    world.pod_mission[pod] = mission.id
+    world.stations[station].missions[mission.id] = None
+    mission.robot, vehicle.mission = vehicle.id, mission.id
+    begin_leg(world, vehicle, Purpose.FETCH, node, mission.id, act="pick", load=pod)
+    return mission
+
+
+def begin_leg(
+    world: World,
+    vehicle: Vehicle,
+    purpose: Purpose,
+    goal: NodeId,
+    job: str,
+    *,
+    act: str = "",
+    load: str = "",
+    loaded: bool = False,
+) -> None:
+    """Give a robot its next goal; what is committed to it stays."""
+    world.legs_n += 1
+    give_up_place(world, vehicle)
+    vehicle.leg = Leg(n=world.legs_n, purpose=purpose, goal=goal, job=job, act=act, load=load, loaded=loaded)
+    if purpose is Purpose.CHARGE:
+        world.chargers[goal] = vehicle.id
+    elif purpose is Purpose.PARK:
+        world.parks[goal] = vehicle.id
+    aim(world, vehicle)
+
+
+def aim(world: World, vehicle: Vehicle) -> None:
+    """Tell traffic where the robot's leg leads."""
+    leg = vehicle.leg
+    if leg is None:
+        raise Broken(f"robot {vehicle.id} has no leg to aim for")
+    world.unpin(vehicle, Pin.LEG | Pin.PRESENT | Pin.CHARGE)
+    key = f"unreachable-{vehicle.id}"
+    try:
+        world.traffic.target(vehicle.id, leg.goal, loaded=leg.loaded, priority=_PRIORITY[leg.purpose])
+    except Rejected as error:
+        text = f"Robot {vehicle.id} cannot reach {leg.goal}: {error}."
+        world.raise_alarm(key, "error", vehicle.id, text, "Open the road; it is tried again.")
+        world.timers.set(world.now_ms + RETRY_MS, "aim", vehicle.id)
+        return
+    world.clear_alarm(key)
+    world.touched[vehicle.id] = None
+    world.plan_wanted = True
+    world.timers.cancel("park", vehicle.id)
+
+
+def aim_due(world: World, name: str) -> None:
+    """Try again to lead a robot to its goal."""
+    vehicle = world.vehicles[RobotId(name)]
+    if vehicle.leg is not None and vehicle.placed and not vehicle.pins & Pin.AWAY:
+        aim(world, vehicle)
+
+
+def give_up_place(world: World, vehicle: Vehicle) -> None:
+    """Let others have the charger or parking place that the robot had."""
+    leg = vehicle.leg
+    if leg is None:
+        return
+    if leg.purpose is Purpose.CHARGE and world.chargers.get(leg.goal) == vehicle.id:
+        world.chargers[leg.goal] = None
+        world.fleet_changed = True
+    elif leg.purpose is Purpose.PARK and world.parks.get(leg.goal) == vehicle.id:
+        world.parks[leg.goal] = None
+
+
+def leg_done(world: World, vehicle: Vehicle) -> None:
+    """Go on after a leg: its goal is reached and its action done."""
+    leg = vehicle.leg
+    if leg is None:
+        return
+    vehicle.failures = 0
+    mission = world.missions.get(vehicle.mission) if vehicle.mission is not None else None
+    if leg.purpose is Purpose.CHARGE:
+        world.unpin(vehicle, Pin.LEG)
+        world.pin(vehicle, Pin.CHARGE)
+    elif leg.purpose is Purpose.PARK:
+        world.unpin(vehicle, Pin.LEG)
+        world.fleet_changed = True
+    elif mission is None:
+        raise Broken(f"robot {vehicle.id} finished a {leg.purpose} leg without a mission")
+    elif leg.purpose is Purpose.FETCH:
+        lifted(world, mission)
+        carry(world, vehicle, mission)
+    elif leg.purpose is Purpose.CARRY:
+        _arrived(world, vehicle, mission)
+    else:
+        _set_down(world, vehicle, mission)
+
+
+def lifted(world: World, mission: Mission) -> None:
+    """Note that a pod is on its robot."""
+    node = world.pods[mission.pod]
+    if node is not None:
+        world.pods[mission.pod] = None
+        world.stored.pop(node, None)
+
+
+def carry(world: World, vehicle: Vehicle, mission: Mission) -> None:
+    """Drive a lifted pod to its station, or to storage if no station wants it any more."""
+    if mission.station is None or not world.stations[mission.station].demand.get(mission.pod):
+        leave_station(world, mission)
+        return
+    mission.stage = Stage.CARRY
+    goal = world.stations[mission.station].station.lane[-1]
+    begin_leg(world, vehicle, Purpose.CARRY, goal, mission.id, loaded=True)
+
+
+def leave_station(world: World, mission: Mission) -> None:
+    """Drive a pod that is not wanted here (any more) to the next station, or to storage."""
+    vehicle = _robot(world, mission)
+    following = stations.next_station(world, mission)
+    leave_queue(world, mission)
+    if following is not None:
+        mission.station = following
+        mission.stage = Stage.CARRY
+        world.stations[following].missions[mission.id] = None
+        goal = world.stations[following].station.lane[-1]
+        begin_leg(world, vehicle, Purpose.CARRY, goal, mission.id, loaded=True)
+        return
+    mission.station = None
+    mission.stage = Stage.STORE
+    store(world, vehicle, mission)
+
+
+def leave_queue(world: World, mission: Mission) -> None:
+    """Give the mission's place at its station to others."""
+    if mission.station is not None:
+        work = world.stations[mission.station]
+        work.missions.pop(mission.id, None)
+        if work.present == mission.id:
+            work.present = None
+        world.demand_changed = True
+        world.slots_changed = True
+
+
+def store(world: World, vehicle: Vehicle, mission: Mission) -> None:
+    """Drive a pod to the nearest free storage node; tries again later when none can be reached."""
+    best: tuple[float, NodeId] | None = None
+    for node in world.site.layout.nodes:
+        if node.kind is NodeKind.STORAGE and node.id not in world.stored:
+            cost = world.travel_s(vehicle.node, node.id, loaded=True)
+            if cost < math.inf and (best is None or (cost, node.id) < best):
+                best = (cost, node.id)
+    key = f"store-{mission.pod}"
+    if best is None:
+        world.raise_alarm(
+            key, "warning", mission.pod, f"No free storage node can be reached for pod {mission.pod}.", "Free one."
+        )
+        world.timers.set(world.now_ms + RETRY_MS, "store", mission.id)
+        return
+    world.clear_alarm(key)
+    mission.store = best[1]
+    world.stored[best[1]] = None
+    begin_leg(world, vehicle, Purpose.STORE, best[1], mission.id, act="drop", load=mission.pod, loaded=True)
+
+
+def store_due(world: World, name: str) -> None:
+    """Try again to store a pod."""
+    mission = world.missions.get(MissionId(name))
+    if mission is not None and mission.stage is Stage.STORE and mission.store is None and mission.robot is not None:
+        store(world, world.vehicles[mission.robot], mission)
+
+
+def turn_back(world: World, mission: Mission, station: StationId) -> None:
+    """Drive a pod that is on its way to storage to a station that wants it now."""
+    if mission.store is not None:
+        world.stored.pop(mission.store, None)
+        mission.store = None
+    mission.station = station
+    mission.stage = Stage.CARRY
+    world.stations[station].missions[mission.id] = None
+    goal = world.stations[station].station.lane[-1]
+    begin_leg(world, _robot(world, mission), Purpose.CARRY, goal, mission.id, loaded=True)
+
+
+def drop(world: World, mission: Mission) -> None:
+    """Forget a mission whose pod was not lifted: others may fetch it."""
+    leave_queue(world, mission)
+    if mission.store is not None:
+        world.stored.pop(mission.store, None)
+    if mission.robot is not None:
+        vehicle = world.vehicles[mission.robot]
+        vehicle.mission = None
+        vehicle.leg = None
+    end(world, mission)
+
+
+def end(world: World, mission: Mission) -> None:
+    """Forget a mission."""
+    world.missions.pop(mission.id, None)
+    if world.pod_mission.get(mission.pod) == mission.id:
+        del world.pod_mission[mission.pod]
+    world.timers.cancel("store", mission.id)
+    world.demand_changed = True
+    world.fleet_changed = True
+
+
+def adopt_load(world: World, vehicle: Vehicle, pod: PodId) -> Mission:
+    """Make a mission of a pod that a robot carries without one, and bring it where it is wanted or to storage."""
+    node = world.pods.get(pod)
+    if node is not None:
+        world.stored.pop(node, None)
+    world.pods[pod] = None
+    world.missions_n += 1
+    mission = Mission(id=MissionId(f"M{world.missions_n}"), pod=pod, station=None, stage=Stage.STORE, robot=vehicle.id)
+    world.missions[mission.id] = mission
+    world.pod_mission[pod] = mission.id
+    vehicle.mission = mission.id
+    return mission
+
+
+def _arrived(world: World, vehicle: Vehicle, mission: Mission) -> None:
+    if mission.station is None:
+        raise Broken(f"mission {mission.id} arrived at no station")
+    mission.stage = Stage.PRESENT
+    world.pin(vehicle, Pin.PRESENT)
+    world.unpin(vehicle, Pin.LEG)
+    world.stations[mission.station].present = mission.id
+    world.tell(PodMoved(pod=mission.pod, node=vehicle.node))
+    stations.show(world, mission)
+
+
+def _set_down(world: World, vehicle: Vehicle, mission: Mission) -> None:
+    if mission.store is None:
+        raise Broken(f"mission {mission.id} set its pod down nowhere")
+    world.pods[mission.pod] = mission.store
+    world.stored[mission.store] = mission.pod
+    world.tell(PodMoved(pod=mission.pod, node=mission.store))
+    world.unpin(vehicle, Pin.LEG)
+    vehicle.mission = None
+    vehicle.leg = None
+    end(world, mission)
+
+
+def _robot(world: World, mission: Mission) -> Vehicle:
+    if mission.robot is None:
+        raise Broken(f"mission {mission.id} has no robot")
+    return world.vehicles[RobotId(mission.robot)]
+
+
+_PRIORITY = {Purpose.PARK: 0, Purpose.CHARGE: 1, Purpose.STORE: 2, Purpose.FETCH: 2, Purpose.CARRY: 3}

@@ -1,0 +1,103 @@
+"""What operators ask: pause, resume, take out of service and back, charge; and the fleet-wide stop."""
+
+from contracts.ids import RobotId
+from contracts.messages.floor import StopState
+from contracts.messages.ops import (
+    ChargeRobot,
+    OpsAnswer,
+    OpsCommand,
+    PauseRobot,
+    ResumeRobot,
+    RetireRobot,
+    ReturnRobot,
+    VehicleState,
+)
+from dispatcher import orders, recovery
+from dispatcher.commands import AnswerOps
+from dispatcher.world import Pin, Vehicle, World
+
+_REMEMBERED = 1_000
+
+
+def asked(world: World, command: OpsCommand) -> None:
+    """Carry out an operator's command once, and answer it every time."""
+    answer = world.answers.get(command.id)
+    if answer is None:
+        answer = world.answers[command.id] = _carry_out(world, command)
+        while len(world.answers) > _REMEMBERED:
+            del world.answers[next(iter(world.answers))]
+    world.out.append(AnswerOps(answer))
+
+
+def stop_heard(world: World, state: StopState) -> None:
+    """Stand, or go on, with the whole fleet. The robots were paused by whoever said stop; we say it again."""
+    if state.stopped == world.stopped:
+        return
+    world.stopped = state.stopped
+    for v in world.vehicles.values():
+        pause(world, v, wanted=state.stopped)
+    if state.stopped:
+        world.raise_alarm(
+            "stop",
+            "warning",
+            world.site.id,
+            f"The fleet was stopped by {state.who}: {state.reason}.",
+            "Lift the stop when the floor is clear.",
+        )
+    else:
+        world.clear_alarm("stop")
+        world.plan_wanted = world.release_wanted = world.demand_changed = world.fleet_changed = True
+        for name in world.vehicles:
+            world.touched[name] = None
+
+
+def pause(world: World, v: Vehicle, *, wanted: bool) -> None:
+    """Pause or resume one robot, until its state shows it."""
+    v.pause_wanted = wanted
+    if v.state is VehicleState.OFFLINE:
+        return
+    if v.placed and wanted:
+        world.pin(v, Pin.PAUSE)
+    if v.report is not None and v.report.paused == wanted:
+        recovery.paused(world, v)
+        return
+    v.instant_tries = 0
+    orders.instant(world, v, "startPause" if wanted else "stopPause")
+    world.timers.set(world.now_ms + world.params.instant_resend_ms, "instant", v.id)
+
+
+def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
+    body = command.body
+    if isinstance(body, PauseRobot | ResumeRobot):
+        wanted = isinstance(body, PauseRobot)
+        if not wanted and world.stopped:
+            return OpsAnswer(command.id, done=False, reason="The fleet is stopped; lift the stop first.")
+        if body.robot is None:
+            for v in world.vehicles.values():
+                pause(world, v, wanted=wanted)
+            return OpsAnswer(command.id, done=True, reason="")
+        found = world.vehicles.get(body.robot)
+        if found is None:
+            return _unknown(command, body.robot)
+        if not wanted and found.failures > world.params.leg_tries:
+            found.failures = 0
+            recovery.reset(world, found, "")
+        pause(world, found, wanted=wanted)
+        return OpsAnswer(command.id, done=True, reason="")
+    found = world.vehicles.get(body.robot)
+    if found is None:
+        return _unknown(command, body.robot)
+    if isinstance(body, RetireRobot):
+        found.retired = True
+    elif isinstance(body, ReturnRobot):
+        found.retired = False
+    elif isinstance(body, ChargeRobot):
+        if not world.chargers:
+            return OpsAnswer(command.id, done=False, reason="The site has no charger.")
+        found.charge_asked = True
+    world.fleet_changed = world.demand_changed = True
+    return OpsAnswer(command.id, done=True, reason="")
+
+
+def _unknown(command: OpsCommand, robot: RobotId) -> OpsAnswer:
+    return OpsAnswer(command.id, done=False, reason=f"No robot {robot} has spoken yet.")

@@ -1,0 +1,155 @@
+"""What each robot is told next: a new order, more base for the running one, or the end of a horizon.
+
+One message is under way to a robot at a time: an update would not fit if the one before it were lost.
+"""
+
+from contracts.ids import NodeId, RobotId
+from contracts.vda5050 import v2
+from dispatcher import missions
+from dispatcher.commands import SendInstantActions, SendOrder
+from dispatcher.fleet import vehicle as model
+from dispatcher.fleet.order import RunningOrder, action
+from dispatcher.world import Leg, Pin, Vehicle, World
+
+
+def write_orders(world: World) -> None:
+    """Send what the robots touched in this step need."""
+    while world.touched:
+        touched, world.touched = world.touched, {}
+        for name in touched:
+            write(world, world.vehicles[name])
+
+
+def write(world: World, v: Vehicle) -> None:
+    """Send one robot what it needs now, if it can take it."""
+    if world.stopped or not v.placed or v.cancelling or v.pins & (Pin.AWAY | Pin.PAUSE):
+        return
+    order, leg = v.order, v.leg
+    if order is not None and order.in_doubt:
+        return
+    if world.now_ms < v.ready_ms:
+        world.timers.earlier(v.ready_ms, "order", v.id)
+        return
+    if order is None:
+        if v.queue:
+            _begin(world, v)
+        elif leg is not None and not v.pins & Pin.LEG and world.traffic.settled(v.id):
+            world.pin(v, Pin.LEG)
+            if leg.act:
+                _begin(world, v)
+            else:
+                missions.leg_done(world, v)
+    elif order.leg == _leg_number(v):
+        if v.queue or (order.horizon and not _horizon(world, v)):
+            _extend(world, v, order)
+    elif order.horizon:
+        order.horizon = ()
+        _send(world, v, order, [])
+    elif v.leg is None and v.queue:  # pushed on after its leg: the same order goes on
+        _extend(world, v, order)
+
+
+def order_due(world: World, name: str) -> None:
+    """Send what had to wait for the robot's minimum order interval."""
+    world.touched[RobotId(name)] = None
+
+
+def doubt_due(world: World, name: str) -> None:
+    """Send an order again that no state has echoed; after the whole schedule ask for a person."""
+    v = world.vehicles[RobotId(name)]
+    order = v.order
+    if order is None or order.sent is None or not order.in_doubt or v.pins & Pin.AWAY:
+        return
+    waits = world.params.order_resend_ms
+    order.tries += 1
+    if order.tries > len(waits):
+        world.raise_alarm(
+            f"doubt-{v.id}",
+            "error",
+            v.id,
+            f"Robot {v.id} does not take order {order.id}, update {order.update}, after {order.tries} attempts.",
+            "See whether it runs and hears the broker; the order is repeated.",
+        )
+    world.out.append(SendOrder(order.sent))
+    wait = waits[order.tries] if order.tries < len(waits) else world.params.order_escalated_ms
+    world.timers.set(world.now_ms + wait, "doubt", v.id)
+
+
+def resend(world: World, v: Vehicle) -> None:
+    """Send an order in doubt again at once: the connection was lost."""
+    if v.order is not None and v.order.sent is not None and v.order.in_doubt and not v.pins & Pin.AWAY:
+        world.out.append(SendOrder(v.order.sent))
+
+
+def instant(world: World, v: Vehicle, kind: str) -> str:
+    """Send one instant action and return its id."""
+    v.instants += 1
+    v.headers += 1
+    name = f"{world.outbox.epoch:x}-{v.id}-i{v.instants}"
+    message = v2.InstantActions(
+        header_id=v.headers,
+        timestamp=v2.timestamp(world.now_ms),
+        manufacturer=v.manufacturer,
+        serial_number=v.id,
+        actions=(action(kind, name),),
+    )
+    world.out.append(SendInstantActions(message))
+    return name
+
+
+def _leg_number(v: Vehicle) -> int:
+    return 0 if v.leg is None else v.leg.n
+
+
+def _horizon(world: World, v: Vehicle) -> tuple[NodeId, ...]:
+    return () if v.dialect.fully_released else world.traffic.route(v.id)[1]
+
+
+def _begin(world: World, v: Vehicle) -> None:
+    leg = v.leg
+    if leg is None:
+        world.errands_n += 1
+        job = f"Y{world.errands_n}"
+    else:
+        job = leg.job
+    if job != v.job:
+        v.job, v.orders = job, 0
+    name = f"{world.outbox.epoch:x}-{job}-{v.orders}"
+    v.orders += 1
+    v.order = RunningOrder(id=name, path=[v.node], leg=_leg_number(v))
+    v.moved_ms = world.now_ms
+    first: tuple[v2.Action, ...] = ()
+    if v.report is not None and v.report.charging:
+        first = (action("stopCharging", f"{name}-stop"),)
+    _extend(world, v, v.order, first=first)
+
+
+def _extend(world: World, v: Vehicle, order: RunningOrder, *, first: tuple[v2.Action, ...] = ()) -> None:
+    new, v.queue = v.queue, []
+    planned = world.traffic.route(v.id)[1]
+    order.horizon = () if v.dialect.fully_released else planned
+    leg = v.leg
+    end = new[-1] if new else order.path[-1]
+    if leg is not None and order.leg == leg.n and not planned and end == leg.goal:
+        world.pin(v, Pin.LEG)
+        order.actions = _final(order, leg)
+    _send(world, v, order, new, first=first)
+
+
+def _final(order: RunningOrder, leg: Leg) -> tuple[v2.Action, ...]:
+    if not leg.act:
+        return ()
+    parameters = {"loadId": leg.load} if leg.load else {}
+    return (action(leg.act, f"{order.id}-{leg.act}", **parameters),)
+
+
+def _send(
+    world: World, v: Vehicle, order: RunningOrder, new: list[NodeId], *, first: tuple[v2.Action, ...] = ()
+) -> None:
+    v.headers += 1
+    message = world.writer.write(v.id, v.manufacturer, v.headers, world.now_ms, order, new, first=first)
+    world.out.append(SendOrder(message))
+    v.state = model.step(v.state, model.Signal.SENT)
+    world.timers.set(world.now_ms + world.params.order_resend_ms[0], "doubt", v.id)
+    if v.factsheet is not None and v.factsheet.min_order_interval_ms:
+        v.ready_ms = world.now_ms + v.factsheet.min_order_interval_ms

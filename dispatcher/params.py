@@ -1,0 +1,85 @@
+"""Every threshold and period of the dispatcher's core, validated when it is built; part of each recording."""
+
+import msgspec
+
+from contracts.errors import Rejected
+
+STATION_RULES = ("affinity", "first_come")
+
+
+class Params(msgspec.Struct, frozen=True, kw_only=True):
+    """How the core decides. Times in milliseconds of floor time, battery levels as shares in [0, 1].
+
+    Raises
+    ------
+    Rejected
+        A value is out of its bounds; names the field.
+    """
+
+    station_rule: str = "affinity"
+    """``affinity``: the tote most of whose picks come with pods at or on the way to the station. ``first_come``: the
+    baseline, by priority, due time and arrival alone."""
+    affinity_window: int = 80
+    """How many totes, by priority, due time and arrival, compete for a slot under ``affinity``."""
+    pods_ahead: int = 2
+    """Pods under way to a station beyond the places of its lane."""
+    plan_period_ms: int = 250
+    """Traffic is planned at most this often."""
+    replan_ms: int = 5_000
+    """Traffic is planned again after this time while a robot is not at its goal, whatever is heard."""
+    order_resend_ms: tuple[int, ...] = (1_000, 2_000, 4_000, 8_000, 16_000)
+    """Waits before an order that no state echoes is sent again; after the last one an alarm is raised."""
+    order_escalated_ms: int = 60_000
+    """Wait between further attempts."""
+    instant_resend_ms: int = 2_000
+    instant_tries: int = 5
+    command_deadline_ms: int = 60_000
+    command_resend_ms: int = 5_000
+    command_retry_ms: int = 10_000
+    """Wait before a command that a cell rejected is given again under a new name."""
+    facts_resend_ms: int = 5_000
+    sweep_ms: int = 30_000
+    """How often silence and standstill are looked for."""
+    silent_ms: int = 90_000
+    """A robot that says nothing for so long is offline; it should speak every 30 s."""
+    stuck_ms: int = 180_000
+    """A robot that does not move on for so long, though the road is released to it, raises an alarm."""
+    lost_after_ms: int = 10_000
+    """An offline robot's unreleased way is given to others after this time."""
+    adopt_grace_ms: int = 60_000
+    """After a start, edge events about unknown totes wait so long for their work before they are let go."""
+    leg_tries: int = 3
+    """Attempts at one leg after a rejection or a failed action, before a person is asked."""
+    charge_below: float = 0.30
+    """A robot goes to charge before it takes a new mission."""
+    charge_idle_below: float = 0.80
+    """A robot without work goes to charge."""
+    charge_enough: float = 0.50
+    """A charging robot may be taken for a mission."""
+    charge_full: float = 0.95
+    """A charging robot leaves the charger."""
+    charge_critical: float = 0.08
+    """Raises an alarm."""
+    park_after_ms: int = 20_000
+    """A robot without work leaves the road after this time."""
+    door_close_ms: int = 8_000
+    """A door is closed this long after nobody needs it any more."""
+    door_patience_ms: int = 20_000
+    """A door that neither opens nor closes in this time is asked again, and raises an alarm."""
+
+    def __post_init__(self) -> None:
+        if self.station_rule not in STATION_RULES:
+            raise Rejected("station_rule", self.station_rule, f"one of {', '.join(STATION_RULES)}")
+        for field, least in (("affinity_window", 1), ("pods_ahead", 0), ("leg_tries", 1), ("instant_tries", 1)):
+            if getattr(self, field) < least:
+                raise Rejected(field, getattr(self, field), f"at least {least}")
+        for field in self.__struct_fields__:
+            if field.endswith("_ms") and field != "order_resend_ms" and getattr(self, field) <= 0:
+                raise Rejected(field, getattr(self, field), "above 0 ms")
+        if not self.order_resend_ms or min(self.order_resend_ms) <= 0:
+            raise Rejected("order_resend_ms", self.order_resend_ms, "at least one wait, each above 0 ms")
+        levels = (self.charge_critical, self.charge_below, self.charge_enough, self.charge_full)
+        if not (levels[0] >= 0 and list(levels) == sorted(set(levels)) and levels[-1] <= 1):
+            raise Rejected("charge_*", levels, "0 <= critical < below < enough < full <= 1")
+        if not self.charge_below <= self.charge_idle_below < self.charge_full:
+            raise Rejected("charge_idle_below", self.charge_idle_below, "in [charge_below, charge_full)")

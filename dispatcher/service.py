@@ -1,0 +1,385 @@
+"""The shell: what comes from the bus becomes facts, what the core commands goes to the bus, all of it recorded."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import structlog
+
+from contracts import topics
+from contracts.codec import decode, encode
+from contracts.errors import Rejected, Unavailable
+from contracts.ids import RobotId, TaskId
+from contracts.messages import facts as told
+from contracts.messages.floor import CellState, EdgeAnswer, EdgeEvent, StopState
+from contracts.messages.ops import OpsAnswer, OpsCommand
+from contracts.messages.work import Work
+from contracts.runtime.clock import Clock
+from contracts.runtime.floor import Floor, FloorConnector
+from contracts.runtime.log import Log
+from contracts.site import Site
+from contracts.vda5050 import topics as vda
+from contracts.vda5050 import v2
+from contracts.vda5050.factsheet import Factsheet
+from contracts.vda5050.reading import read
+from dispatcher import views
+from dispatcher.commands import (
+    AckEvents,
+    AnswerOps,
+    Command,
+    SendEdgeCommand,
+    SendInstantActions,
+    SendOrder,
+    TellCentral,
+)
+from dispatcher.core import Core
+from dispatcher.facts import (
+    AckHeard,
+    AnswerHeard,
+    CellHeard,
+    EventHeard,
+    Fact,
+    OpsAsked,
+    StopHeard,
+    Timer,
+    TransportUp,
+    WorkClosed,
+    WorkOpened,
+)
+from dispatcher.fleet.dialect import read_connection, read_factsheet, read_state
+from dispatcher.journal import Journal, resume
+from dispatcher.settings import DispatcherSettings
+
+T = TypeVar("T")
+_log = structlog.get_logger("dispatcher")
+_FSYNC_S = 0.1
+_TOLD_AT_ONCE = 10_000
+"""Facts that wait for the log at most; more are dropped here, and sent again by the outbox."""
+_KEPT = 100
+"""Unreadable messages that are kept to look at."""
+_OPS_S = 5.0
+
+
+class Dispatcher:
+    """The dispatcher of one site, as a service.
+
+    Parameters
+    ----------
+    settings
+        See `DispatcherSettings`.
+    site
+        What stands on the floor.
+    floor
+        The broker of robots and edges.
+    log
+        The log that central shares with us.
+    clock
+        Floor time.
+    """
+
+    def __init__(self, settings: DispatcherSettings, site: Site, floor: FloorConnector, log: Log, clock: Clock) -> None:
+        self.name = "dispatcher"
+        self.ready = asyncio.Event()
+        self.core: Core
+        self.journal = Journal(settings.journal, site, settings.params)
+        self.unreadable: deque[tuple[str, bytes, str]] = deque(maxlen=_KEPT)
+        """Topic, payload and error of messages that could not be read, the newest last."""
+        self.counts = {"facts": 0, "commands": 0, "steps": 0, "unreadable": 0}
+        self._settings = settings
+        self._site = site
+        self._connector = floor
+        self._log = log
+        self._clock = clock
+        self._floor: Floor
+        self._heard: list[Fact] = []
+        self._turn_due = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms: int | None = None
+        self._to_tell: asyncio.Queue[told.Fact] = asyncio.Queue(_TOLD_AT_ONCE)
+        self._asked: dict[str, asyncio.Future[OpsAnswer]] = {}
+        self._places: dict[RobotId, views.Place] = {}
+        self._topics: dict[tuple[str, str, str], str] = {}
+        self._broken: asyncio.Future[None] | None = None
+
+    async def run(self) -> None:
+        """Run until cancelled.
+
+        Raises
+        ------
+        Rejected
+            The recording is of another site or version.
+        Broken
+            The recording was changed, or cannot be written.
+        """
+        self._broken = asyncio.get_running_loop().create_future()
+        self._begin()
+        self._floor = await self._connector.connect(self._settings.client_id)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._raise_broken(), name="dispatcher.broken")
+                group.create_task(self._tell(), name="dispatcher.tell")
+                if self._settings.fsync and self._settings.journal is not None:
+                    group.create_task(self._sync(), name="dispatcher.sync")
+                await self._subscribe()
+                group.create_task(self._follow_work(), name="dispatcher.work")
+                if self._settings.publish_views:
+                    group.create_task(self._say_views(), name="dispatcher.views")
+                    group.create_task(self._say_poses(), name="dispatcher.poses")
+                self.ready.set()
+        finally:
+            self.ready.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+            for asked in self._asked.values():
+                asked.cancel()
+            self.journal.close()
+            await self._floor.close()
+
+    # --------------------------------------------------------------------------------------------------- the one door
+
+    def hear(self, fact: Fact) -> None:
+        """Let the core hear a fact, together with whatever else comes in this turn of the loop."""
+        self._heard.append(fact)
+        if not self._turn_due:
+            self._turn_due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _begin(self) -> None:
+        now_ms = self._clock.now_ms()
+        epoch = max(1, now_ms // 1000)
+        core = self.journal.recover(self._site)
+        if core is None:
+            self.core = Core(self._site, self._settings.params, epoch)
+            self.journal.begin(self.core, fresh=True)
+        else:
+            self.core = core
+            self.journal.begin(core, fresh=False)
+            self._heard.append(resume(core, self._settings.params, epoch))
+            _log.info("recovered", facts=self.journal.facts, open_facts=len(core.world.outbox))
+
+    def _turn(self) -> None:
+        self._turn_due = False
+        try:
+            self._step()
+        except Exception as error:  # noqa: BLE001 - whatever it is stops the service, not only this callback
+            if self._broken is not None and not self._broken.done():
+                self._broken.set_exception(error)
+
+    def _step(self) -> None:
+        if self._broken is not None and self._broken.done():
+            return
+        facts, self._heard = self._heard, []
+        now_ms = self._clock.now_ms()
+        commands = self.core.step(now_ms, facts)
+        self.journal.write(now_ms, facts, commands)
+        for command in commands:
+            _DO[type(command)](self, command)
+        counts = self.counts
+        counts["steps"] += 1
+        counts["facts"] += len(facts)
+        counts["commands"] += len(commands)
+        if self.journal.full:
+            self.journal.begin(self.core, fresh=False)
+        self._wind(now_ms)
+
+    def _wind(self, now_ms: int) -> None:
+        """Set the one timer to when the core wants to be woken."""
+        due_ms = self.core.next_due_ms
+        if due_ms == self._timer_ms:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._timer_ms = due_ms
+        if due_ms is not None:
+            self._timer = self._clock.call_later(max(due_ms - now_ms, 1) / 1000, self._woken)
+
+    def _woken(self) -> None:
+        due_ms, self._timer, self._timer_ms = self._timer_ms, None, None
+        if due_ms is not None and self._clock.now_ms() < due_ms:
+            self._wind(self._clock.now_ms())
+        else:
+            self.hear(Timer())
+
+    async def _raise_broken(self) -> None:
+        if self._broken is not None:
+            await self._broken
+
+    # ------------------------------------------------------------------------------------------------------- hearing
+
+    async def _subscribe(self) -> None:
+        floor, site = self._floor, self._site.id
+        await floor.subscribe(topics.stop(site), self._reads(StopState, StopHeard), qos=1)
+        await floor.subscribe(topics.cell_state(site), self._reads(CellState, CellHeard), qos=1)
+        await floor.subscribe(topics.cell_event(site), self._reads(EdgeEvent, EventHeard), qos=1)
+        await floor.subscribe(topics.cell_answer(site), self._reads(EdgeAnswer, AnswerHeard), qos=1)
+        await floor.subscribe(vda.pattern(vda.CONNECTION, major=vda.MAJOR), self._on_connection, qos=1)
+        await floor.subscribe(vda.pattern(vda.FACTSHEET, major=vda.MAJOR), self._on_factsheet)
+        await floor.subscribe(vda.pattern(vda.STATE, major=vda.MAJOR), self._on_state)
+        if self._settings.publish_views:
+            await floor.subscribe(vda.pattern(vda.VISUALIZATION, major=vda.MAJOR), self._on_visualization)
+        floor.on_connect(lambda: self.hear(TransportUp("floor")))
+        await self._log.hear(topics.facts_ack(site), self._on_ack)
+        await self._log.serve(topics.ops_subject(site), self._on_ops)
+        self._log.on_connect(lambda: self.hear(TransportUp("log")))
+
+    def _reads(self, kind: type[T], fact: Callable[[T], Fact]) -> Callable[[str, bytes], None]:
+        def handler(topic: str, payload: bytes) -> None:
+            try:
+                message = decode(payload, kind)
+            except Rejected as error:
+                self._keep(topic, payload, error)
+                return
+            self.hear(fact(message))
+
+        return handler
+
+    def _on_state(self, topic: str, payload: bytes) -> None:
+        try:
+            state = read(payload, v2.State)
+            self.hear(read_state(state))
+        except Rejected as error:
+            self._keep(topic, payload, error)
+
+    def _on_connection(self, topic: str, payload: bytes) -> None:
+        try:
+            self.hear(read_connection(read(payload, v2.Connection)))
+        except Rejected as error:
+            self._keep(topic, payload, error)
+
+    def _on_factsheet(self, topic: str, payload: bytes) -> None:
+        try:
+            self.hear(read_factsheet(read(payload, Factsheet)))
+        except Rejected as error:
+            self._keep(topic, payload, error)
+
+    def _on_visualization(self, topic: str, payload: bytes) -> None:
+        try:
+            message = read(payload, v2.Visualization)
+        except Rejected as error:
+            self._keep(topic, payload, error)
+            return
+        if message.agv_position is not None:
+            at = message.agv_position
+            self._places[RobotId(message.serial_number)] = (at.x, at.y, at.theta)
+
+    def _on_ack(self, subject: str, payload: bytes) -> None:
+        try:
+            self.hear(AckHeard(decode(payload, told.FactsAck)))
+        except Rejected as error:
+            self._keep(subject, payload, error)
+
+    async def _on_ops(self, payload: bytes) -> bytes:
+        try:
+            command = decode(payload, OpsCommand)
+        except Rejected as error:
+            return encode(OpsAnswer(id="", done=False, reason=str(error)))
+        asked = self._asked[command.id] = asyncio.get_running_loop().create_future()
+        self.hear(OpsAsked(command))
+        try:
+            return encode(await asyncio.wait_for(asked, _OPS_S))
+        except TimeoutError:
+            return encode(OpsAnswer(id=command.id, done=False, reason="The dispatcher is too busy; try again."))
+        finally:
+            self._asked.pop(command.id, None)
+
+    async def _follow_work(self) -> None:
+        async for entry in self._log.follow(topics.work_key(self._site.id), latest=True):
+            if not entry.payload:
+                self.hear(WorkClosed(TaskId(entry.subject.rpartition(".")[2])))
+                continue
+            try:
+                work: Work = decode(entry.payload, Work)  # type: ignore[arg-type]  # a union of tagged types
+            except Rejected as error:
+                self._keep(entry.subject, entry.payload, error)
+                continue
+            self.hear(WorkOpened(work))
+
+    def _keep(self, topic: str, payload: bytes, error: Rejected) -> None:
+        """Keep a message that cannot be read, and go on."""
+        self.counts["unreadable"] += 1
+        self.unreadable.append((topic, payload, str(error)))
+        _log.warning("unreadable message", topic=topic, error=str(error))
+
+    # -------------------------------------------------------------------------------------------------------- doing
+
+    def _send_order(self, command: SendOrder) -> None:
+        order = command.order
+        self._floor.send(self._topic(order.manufacturer, order.serial_number, vda.ORDER), encode(order))
+
+    def _send_instant_actions(self, command: SendInstantActions) -> None:
+        message = command.message
+        topic = self._topic(message.manufacturer, message.serial_number, vda.INSTANT_ACTIONS)
+        self._floor.send(topic, encode(message))
+
+    def _send_edge_command(self, command: SendEdgeCommand) -> None:
+        topic = topics.cell_command(self._site.id, command.command.cell)
+        self._floor.send(topic, encode(command.command), qos=1)
+
+    def _ack_events(self, command: AckEvents) -> None:
+        self._floor.send(topics.cell_ack(self._site.id, command.ack.cell), encode(command.ack), qos=1)
+
+    def _tell_central(self, command: TellCentral) -> None:
+        if not self._to_tell.full():
+            self._to_tell.put_nowait(command.fact)
+
+    def _answer_ops(self, command: AnswerOps) -> None:
+        asked = self._asked.get(command.answer.id)
+        if asked is not None and not asked.done():
+            asked.set_result(command.answer)
+
+    def _topic(self, manufacturer: str, serial: str, name: str) -> str:
+        key = (manufacturer, serial, name)
+        found = self._topics.get(key)
+        if found is None:
+            found = self._topics[key] = vda.topic(manufacturer, serial, name)
+        return found
+
+    async def _tell(self) -> None:
+        """Append facts to the log in order; one that is not taken comes again from the outbox."""
+        subject = topics.facts_subject(self._site.id)
+        while True:
+            fact = await self._to_tell.get()
+            try:
+                await self._log.append(subject, encode(fact))
+            except Unavailable as error:
+                _log.warning("fact not taken, will be sent again", seq=fact.seq, error=str(error))
+
+    async def _sync(self) -> None:
+        """Bring the recording to the disk, off the loop."""
+        while True:
+            await asyncio.sleep(_FSYNC_S)
+            descriptor = self.journal.descriptor
+            if self.journal.unsynced and descriptor is not None:
+                self.journal.unsynced = False
+                copy = os.dup(descriptor)
+                try:
+                    await asyncio.to_thread(os.fsync, copy)
+                finally:
+                    os.close(copy)
+
+    # -------------------------------------------------------------------------------------------------------- showing
+
+    async def _say_views(self) -> None:
+        subject = topics.fleet(self._site.id)
+        while True:
+            await self._clock.sleep(1 / self._settings.view_hz)
+            self._log.say(subject, encode(views.fleet_view(self.core.world, self._clock.now_ms(), self._places)))
+
+    async def _say_poses(self) -> None:
+        subject = topics.poses(self._site.id)
+        while True:
+            await self._clock.sleep(1 / self._settings.pose_hz)
+            self._log.say(subject, views.pose_frame(self.core.world, self._clock.now_ms(), self._places))
+
+
+_DO: dict[type[Command], Callable[[Dispatcher, Any], None]] = {
+    SendOrder: Dispatcher._send_order,  # noqa: SLF001 - the table belongs to the class
+    SendInstantActions: Dispatcher._send_instant_actions,  # noqa: SLF001
+    SendEdgeCommand: Dispatcher._send_edge_command,  # noqa: SLF001
+    AckEvents: Dispatcher._ack_events,  # noqa: SLF001
+    TellCentral: Dispatcher._tell_central,  # noqa: SLF001
+    AnswerOps: Dispatcher._answer_ops,  # noqa: SLF001
+}

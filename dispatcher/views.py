@@ -1,0 +1,114 @@
+"""What operators see: the fleet view and the pose frames, taken from the core's world without changing it."""
+
+import numpy as np
+
+from contracts import poses
+from contracts.ids import RobotId, StationId, TaskId
+from contracts.messages.ops import FleetView, RobotView, StationView, VehicleState, Wait
+from dispatcher.world import Mission, PickState, Stage, Vehicle, World
+
+Place = tuple[float, float, float]
+"""x and y in metres, heading in radians."""
+_STATES = {s: i for i, s in enumerate(VehicleState)}
+
+
+def fleet_view(world: World, now_ms: int, places: dict[RobotId, Place]) -> FleetView:
+    """Return the whole view; robots in the order in which they first spoke, which is also that of `pose_frame`."""
+    return FleetView(
+        site=world.site.id,
+        epoch=world.outbox.epoch,
+        at_ms=now_ms,
+        stopped=world.stopped,
+        robots=tuple(robot_view(world, v, now_ms, places) for v in world.vehicles.values()),
+        stations=tuple(_station(world, name) for name in world.stations),
+        open_tasks=len(world.picks) + len(world.conveys) + len(world.packs),
+    )
+
+
+def robot_view(world: World, v: Vehicle, now_ms: int, places: dict[RobotId, Place]) -> RobotView:
+    """Return one robot as an operator sees it."""
+    x_m, y_m, heading_rad = place_of(world, v, places)
+    mission = None if v.mission is None else world.missions.get(v.mission)
+    report = v.report
+    return RobotView(
+        id=v.id,
+        state=v.state,
+        x_m=round(x_m, 3),
+        y_m=round(y_m, 3),
+        heading_rad=round(heading_rad, 4),
+        battery=0.0 if report is None else round(report.battery, 4),
+        node=v.node,
+        at_ms=v.heard_ms,
+        pod=None if mission is None or world.pods.get(mission.pod) is not None else mission.pod,
+        mission=v.mission,
+        station=None if mission is None else mission.station,
+        tasks=_tasks(world, mission),
+        order_id=v.order.id if v.order is not None else "",
+        wait=waits(world, v, now_ms),
+        errors=() if report is None else tuple(f"{t.kind} {t.text}".strip() for t in report.troubles),
+    )
+
+
+def waits(world: World, v: Vehicle, now_ms: int) -> tuple[Wait, ...]:
+    """Return why a robot does not move, link by link, in an operator's words; empty while it drives or rests."""
+    if not v.placed or v.state in {VehicleState.DRIVING, VehicleState.IDLE, VehicleState.CHARGING}:
+        return ()
+    mission = None if v.mission is None else world.missions.get(v.mission)
+    if mission is not None and mission.stage is Stage.PRESENT and mission.station is not None:
+        picks = ", ".join(mission.open)
+        until = "its picks are confirmed" if picks else "it is given its way on"
+        return (Wait(mission.station, mission.station, picks, v.moved_ms, until),)
+    chain: list[Wait] = []
+    for link in world.traffic.why(v.id, now_ms):
+        holder = world.vehicles.get(RobotId(link.holder)) if link.holder else None
+        task = "" if holder is None or holder.mission is None else str(holder.mission)
+        name = link.holder or link.door or link.robot
+        until = f"{link.reason.value}: {name}"
+        chain.append(Wait(link.node or link.robot, name, task, link.since_ms, until))
+    return tuple(chain)
+
+
+def pose_frame(world: World, now_ms: int, places: dict[RobotId, Place]) -> bytes:
+    """Return where all robots are, as a binary frame (`contracts.poses`)."""
+    count = len(world.vehicles)
+    at = np.zeros((count, 3))
+    state, loaded = np.zeros(count, np.uint8), np.zeros(count, np.bool_)
+    for i, v in enumerate(world.vehicles.values()):
+        at[i] = place_of(world, v, places)
+        state[i] = _STATES[v.state]
+        loaded[i] = bool(v.report is not None and v.report.loads)
+    return poses.pack(now_ms, np.arange(count), at[:, 0], at[:, 1], at[:, 2], state, loaded)
+
+
+def place_of(world: World, v: Vehicle, places: dict[RobotId, Place]) -> Place:
+    """Return where a robot was last: by its visualization, else its state, else its node."""
+    place = places.get(v.id)
+    if place is not None:
+        return place
+    if v.report is not None and v.report.x_m is not None and v.report.y_m is not None:
+        return (v.report.x_m, v.report.y_m, v.report.heading_rad)
+    node = world.site.layout.node.get(v.node)
+    return (0.0, 0.0, 0.0) if node is None else (node.x_m, node.y_m, 0.0)
+
+
+def _tasks(world: World, mission: Mission | None) -> tuple[TaskId, ...]:
+    if mission is None or mission.station is None:
+        return ()
+    return tuple(mission.open) or tuple(world.stations[mission.station].demand.get(mission.pod, ()))
+
+
+def _station(world: World, name: StationId) -> StationView:
+    work = world.stations[name]
+    robots = [world.missions[m].robot for m in work.missions]
+    open_picks = sum(
+        world.totes[tote].picks[task].state is not PickState.TOLD
+        for wanted in work.demand.values()
+        for task, tote in wanted.items()
+    )
+    return StationView(
+        id=work.station.id,
+        totes=tuple(work.slots),
+        pod=None if work.present is None else world.missions[work.present].pod,
+        queue=tuple(r for r in robots if r is not None),
+        open_picks=open_picks,
+    )
