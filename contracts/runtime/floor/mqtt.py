@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import gmqtt
-import structlog
 from gmqtt.mqtt.constants import MQTTv311
 from gmqtt.mqtt.handler import MQTTConnectError
 
 from contracts.errors import FloorplaneError, Rejected, Unavailable
 from contracts.runtime.floor.match import cover, matches, overlap, valid
 from contracts.runtime.floor.port import Handler, Will
+from contracts.runtime.logging import get_log
 
 QUEUE = 10_000
 _IN_FLIGHT = 1_000
@@ -29,7 +29,7 @@ _ATTEMPT_S = 5.0
 _SUBSCRIBE_S = 10.0
 _BACK_OFF_S = (0.25, 5.0)
 _ROUTES = 20_000
-_log = structlog.get_logger("contracts.floor")
+_log = get_log("contracts.floor")
 
 
 class MqttConnector:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import nats.errors
 import nats.js.errors
-import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import DiscardPolicy, StorageType, StreamConfig
@@ -19,13 +18,14 @@ from contracts.runtime.log import nats_readers
 from contracts.runtime.log.nats_readers import Feed, Place
 from contracts.runtime.log.port import Delivery, Entry
 from contracts.runtime.log.streams import CLOSED_KEY_FADES_S, ONCE_WINDOW_S, STREAMS, Stream, stream_of
+from contracts.runtime.logging import get_log
 
 _APPEND_S = 5.0
 _RETRY_S = 0.25
 _SAID = 1_000
 _ERROR = "Floorplane-Error"
 _OTHER_CONFIG = 10058
-_log = structlog.get_logger("contracts.log")
+_log = get_log("contracts.log")
 
 
 async def connect_log(url: str, name: str, *, wait_s: float = 10.0) -> "NatsLog":

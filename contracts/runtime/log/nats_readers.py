@@ -14,7 +14,6 @@ from typing import Protocol
 
 import msgspec
 import nats.errors
-import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -23,13 +22,14 @@ from nats.js.client import JetStreamContext
 
 from contracts.runtime.log.port import Entry
 from contracts.runtime.log.streams import AGAIN_AFTER_S, Stream
+from contracts.runtime.logging import get_log
 
 _HEARTBEAT_S = 5.0
 _SILENCE_S = 12.0
 _BATCH = 100
 _PULL_S = 30.0
 _PAUSE_S = 0.25
-_log = structlog.get_logger("contracts.log")
+_log = get_log("contracts.log")
 
 
 class Gone(Exception):  # noqa: N818 - control flow between a feed and its reader
