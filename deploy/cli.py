@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import importlib
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,64 +22,55 @@ app = typer.Typer(
     "[bold]floorplane up[/] runs everything on this machine and prints the console's address. "
     "[bold]floorplane day --orders FILE --date 2013-12-02[/] runs a whole day of real orders in a minute, on virtual "
     "time. Each process also runs alone: [bold]central[/], [bold]dispatcher[/], [bold]edge[/], [bold]simulate[/].\n\n"
-    "Settings come from flags, then FLOORPLANE_* variables, then a TOML file (--settings).",
+    "Settings come from flags, then FLOORPLANE_* variables, then a TOML file (--config).",
 )
 _ONE_MACHINE, _ALONE, _TOOLS = "On one machine", "One process alone", "Tools"
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 _out = Console(highlight=False, soft_wrap=True)
 
-Folder = Annotated[
-    Path, typer.Option(envvar="FLOORPLANE_FOLDER", help="Where the floor keeps its state, logs and ledger.")
-]
-Orders = Annotated[
-    Path | None, typer.Option(help="Order file (CSV, may be gzipped); without one a small seeded demand runs.")
-]
-Seed = Annotated[int, typer.Option(help="Seed of the reference site, the demand and the faults.")]
+State = Annotated[Path, typer.Option(envvar="FLOORPLANE_STATE", help="Where the floor keeps its state.")]
+Json = Annotated[str | None, typer.Option("--json", help="Write JSON to this file; - is standard output.")]
+_PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""For commands whose flags are the settings of a process: `deploy.process` reads and teaches them."""
 
 
-@app.command(rich_help_panel=_ONE_MACHINE)
-def up(
-    orders: Orders = None,
-    site: Annotated[Path | None, typer.Option(help="A site file; without one the reference site is built.")] = None,
-    host: Annotated[
-        str, typer.Option(help="Address of REST and console; others than loopback reach it only if told.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of REST and console.")] = 8080,
-    nats_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the embedded log (NATS).")] = 4222,
-    mqtt_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the embedded floor bus (MQTT).")] = 1883,
-    scale: Annotated[float, typer.Option(help="Floor seconds per second of the wall clock.")] = 1.0,
-    robots: Annotated[int, typer.Option(min=1, max=400, help="Robots of the reference site when it is built.")] = 40,
-    seed: Seed = 1,
-    folder: Folder = Path(".floorplane"),
-    database_url: Annotated[
-        str | None, typer.Option(envvar="FLOORPLANE_DATABASE_URL", help="A PostgreSQL of yours.")
-    ] = None,
-    nats_url: Annotated[str | None, typer.Option(envvar="FLOORPLANE_NATS_URL", help="A NATS of yours.")] = None,
-    mqtt_url: Annotated[str | None, typer.Option(envvar="FLOORPLANE_MQTT_URL", help="An MQTT broker of yours.")] = None,
-) -> None:
-    """Run the whole floor here: database, broker, central, dispatcher, edge and simulators. Ctrl-C stops it.
+@app.command(rich_help_panel=_ONE_MACHINE, context_settings=_PASSES_ON)
+def up(ctx: typer.Context) -> None:
+    """Run the whole floor here: database, broker, central, dispatcher, edge, simulators. `up --help` lists its flags.
 
-    State stays in the folder, and the next `up` goes on where this one stopped; `floorplane reset` empties it.
+    State stays in `.floorplane`, and the next `up` goes on where this one stopped; Ctrl-C stops it.
     """
-    from deploy.up import UpOptions
+    from deploy.process import begin
+    from deploy.processes.settings import UpSettings
     from deploy.up import up as run
 
-    options = UpOptions(
-        folder=folder, orders=orders, site=site, host=host, port=port, nats_port=nats_port, mqtt_port=mqtt_port,
-        scale=scale, robots=robots, seed=seed, database_url=database_url, nats_url=nats_url, mqtt_url=mqtt_url,
-    )  # fmt: skip
-    run(options, _say, lambda address: _out.print(f"floorplane is up: [bold]{address}[/]  (Ctrl-C stops it)"))
+    begun = begin("up", UpSettings, ctx.args)
+    if begun is not None:
+        settings, config = begun
+        run(settings, _say, lambda at: _out.print(f"floorplane is up: [bold]{at}[/]  (Ctrl-C stops it)"), config)
+
+
+@app.command(rich_help_panel=_ONE_MACHINE, context_settings=_PASSES_ON)
+def day(ctx: typer.Context) -> None:
+    """Run one day of an order file through the whole stack on virtual time, against a scratch database."""
+    raise typer.Exit(importlib.import_module("deploy.day").main(ctx.args))
+
+
+@app.command(rich_help_panel=_ONE_MACHINE, context_settings=_PASSES_ON)
+def replay(ctx: typer.Context) -> None:
+    """Recompute every command of a recording from its facts; fails at the first that differs."""
+    raise typer.Exit(importlib.import_module("deploy.replay").main(ctx.args))
 
 
 @app.command(rich_help_panel=_ONE_MACHINE)
 def stop(
     reason: Annotated[str, typer.Option(help="Kept with the stop, for whoever asks why nothing moves.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Let the robots go on.")] = False,
-    site: Annotated[str, typer.Option(envvar="FLOORPLANE_SITE_ID", help="Which site.")] = "reference",
+    site: Annotated[str, typer.Option(help="Which site.")] = "reference",
     mqtt_url: Annotated[
         str | None, typer.Option(envvar="FLOORPLANE_MQTT_URL", help="The broker; without it, that of the running `up`.")
     ] = None,
-    folder: Folder = Path(".floorplane"),
+    state: State = Path(".floorplane"),
 ) -> None:
     """Pause every robot, with nothing but the broker. [bold red]Not a safety function[/]: use the emergency stop.
 
@@ -92,7 +84,7 @@ def stop(
     from deploy.stop import NOT_A_SAFETY_FUNCTION, FleetStop, Outcome
 
     if mqtt_url is None:
-        running = StateFolder(folder).running()
+        running = StateFolder(state).running()
         mqtt_url = "mqtt://127.0.0.1:1883" if running is None else running.mqtt_url
 
     async def ask() -> Outcome:
@@ -115,22 +107,19 @@ def stop(
 
 @app.command(rich_help_panel=_ONE_MACHINE)
 def reset(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, folder: Folder = Path(".floorplane")
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False, state: State = Path(".floorplane")
 ) -> None:
     """Empty the floor's folder: orders, ledger, site and recordings are gone."""
     from deploy.state import StateFolder
 
-    state = StateFolder(folder)
-    if not state.path.exists():
-        _say(f"{state.path} is empty already")
+    folder = StateFolder(state)
+    if not folder.path.exists():
+        _say(f"{folder.path} is empty already")
         return
     if not yes:
-        typer.confirm(f"Remove {state.path} with its ledger and recordings?", abort=True)
-    state.reset()
-    _say(f"{state.path} is empty")
-
-
-_PASSES_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+        typer.confirm(f"Remove {folder.path} with its ledger and recordings?", abort=True)
+    folder.reset()
+    _say(f"{folder.path} is empty")
 
 
 @app.command(rich_help_panel=_ALONE, context_settings=_PASSES_ON)
@@ -163,14 +152,46 @@ def _process(name: str, args: list[str]) -> None:
     raise typer.Exit(run_process(name, args))
 
 
+@app.command(rich_help_panel=_TOOLS)
+def invariants(
+    database_url: Annotated[
+        str | None,
+        typer.Option(envvar="FLOORPLANE_DATABASE_URL", help="The database; without it, that of the running `up`."),
+    ] = None,
+    json: Json = None,
+    state: State = Path(".floorplane"),
+) -> None:
+    """Check what must always hold of the ledger: sum of moves is stock, nothing oversold, nothing posted twice.
+
+    Ends with 3 when something does not hold.
+    """
+    from deploy.bench.frame import write
+    from deploy.invariants import violations
+    from deploy.state import StateFolder
+
+    running = StateFolder(state).running()
+    url = database_url or (running.database_url if running else None)
+    if url is None:
+        bound = "set, or `floorplane up` running: give --database-url or FLOORPLANE_DATABASE_URL"
+        raise Rejected("database_url", None, bound)
+    found = asyncio.run(violations(url))
+    if json is not None:
+        write({"invariant_violations": len(found), "violations": found}, json)
+    for one in found:
+        _err.print(f"[bold red]{one['name']}[/]  {one['subject']}  {one['detail']}")
+    _say(f"{len(found)} violations" if found else "every invariant holds")
+    if found:
+        raise typer.Exit(3)
+
+
 @app.command(rich_help_panel=_TOOLS, context_settings=_PASSES_ON)
 def bench(ctx: typer.Context) -> None:
-    """Measure: `floorplane bench NAME [its options] --json -`; without a name, which benchmarks there are."""
+    """Measure: `floorplane bench NAME ... --json -`; without a name, which benchmarks there are."""
     from deploy.bench import frame
 
     args = list(ctx.args)
     if not args or args[0] in {"--help", "-h", "--list"}:
-        _out.print("Usage: floorplane bench NAME [options of NAME] [--json FILE or -]\n")
+        _out.print("Usage: floorplane bench NAME (options of NAME) (--json FILE or -)\n")
         for name, line in frame.names().items():
             _out.print(f"  [bold]{name:<14}[/] {line}")
         return

@@ -50,7 +50,7 @@ class StateFolder:
         except Unavailable as e:
             raise Unavailable(
                 f"`floorplane up` runs already on {self.path} (process {self.lock.owner()}); "
-                "stop it with Ctrl-C, or use another folder with --folder"
+                "stop it with Ctrl-C, or use another folder with --state"
             ) from e
         self.path.chmod(0o700)
         self._running.unlink(missing_ok=True)
@@ -93,7 +93,7 @@ class StateFolder:
             return
         strange = [p.name for p in self.path.iterdir() if p.name.split(".")[0] not in _OURS]
         if strange:
-            raise Rejected("--folder", str(self.path), f"a folder of floorplane's alone (what is {strange[0]!r}?)")
+            raise Rejected("--state", str(self.path), f"a folder of floorplane's alone (what is {strange[0]!r}?)")
         self.take()
         shutil.rmtree(self.path)
         self.release()

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from contracts.errors import Rejected
+from contracts.ids import identifier
+from contracts.site import read_site, write_site
 from deploy.embedded.child import refuse_taken
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.floor_time import FloorTime
+from deploy.processes.settings import UpSettings
 from deploy.state import Running, StateFolder
 from deploy.supervise import Child, Supervisor
 
@@ -27,42 +28,17 @@ CHILDREN = ("central", "simulate", "edge", "dispatcher")
 STOP_WITHIN_S = 4.5
 
 
-class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What `floorplane up` was told; URLs of None mean: embedded."""
-
-    folder: Path
-    orders: Path | None = None
-    site: Path | None = None
-    host: str = "127.0.0.1"
-    port: int = 8080
-    nats_port: int = 4222
-    mqtt_port: int = 1883
-    scale: float = 1.0
-    robots: int = 40
-    seed: int = 1
-    database_url: str | None = None
-    nats_url: str | None = None
-    mqtt_url: str | None = None
-
-    def __post_init__(self) -> None:
-        if (self.nats_url is None) != (self.mqtt_url is None):
-            missing, given = ("NATS", "MQTT") if self.nats_url is None else ("MQTT", "NATS")
-            raise Rejected(
-                f"FLOORPLANE_{missing}_URL",
-                None,
-                f"set when FLOORPLANE_{given}_URL is: the embedded server serves both",
-            )
-
-
-def up(options: UpOptions, say: Say, show: Say) -> None:
+def up(settings: UpSettings, say: Say, show: Say, config: Path | None = None) -> None:
     """Run the floor until Ctrl-C or SIGTERM. Call it from the main thread.
 
     Parameters
     ----------
-    options
+    settings
         What was asked for.
     say
         Told what happens, line by line.
+    config
+        The TOML file that the settings came from; the children read it too.
     show
         Told the one line with the console's address.
 
@@ -73,17 +49,24 @@ def up(options: UpOptions, say: Say, show: Say) -> None:
     Unavailable
         Something did not start: the text names it and the remedy, and nothing is left running.
     """
-    if options.orders is not None:
+    if settings.orders is not None:
         from simulators.orders import read_rows
 
-        read_rows(options.orders)
-    asyncio.run(_Up(options, say, show).run(), debug=False)
+        read_rows(settings.orders)
+    if "site" in settings.model_fields_set:
+        read_site(settings.site)
+    if (settings.nats_url is None) != (settings.mqtt_url is None):
+        missing, given = ("nats", "mqtt") if settings.nats_url is None else ("mqtt", "nats")
+        bound = f"set when {given}_url is, since the embedded server would serve both"
+        raise Rejected(f"{missing}_url (FLOORPLANE_{missing.upper()}_URL)", None, bound)
+    asyncio.run(_Up(settings, say, show, config).run(), debug=False)
 
 
 class _Up:
-    def __init__(self, options: UpOptions, say: Say, show: Say) -> None:
-        self._options, self._say, self._show = options, say, show
-        self._state = StateFolder(options.folder)
+    def __init__(self, settings: UpSettings, say: Say, show: Say, config: Path | None) -> None:
+        self._config = config
+        self._settings, self._say, self._show = settings, say, show
+        self._state = StateFolder(settings.state)
         self._supervisor = Supervisor(say)
 
     async def run(self) -> None:
@@ -112,21 +95,22 @@ class _Up:
             self._state.release()
 
     async def _start(self) -> None:
-        o, state = self._options, self._state
+        o, state = self._settings, self._state
         refuse_taken(o.host, o.port, "console and REST", "stop that program, or choose another port with --port")
         if o.nats_url is None:
             EmbeddedNats(state.nats, o.nats_port, o.mqtt_port).refuse_taken_ports()
-        site = o.site or await asyncio.to_thread(self._reference_site)
+        site = o.site if "site" in o.model_fields_set else await asyncio.to_thread(self._reference_site)
         database_url = o.database_url or await self._database()
         nats_url, mqtt_url = await self._brokers()
-        FloorTime.begin(state.floor_time, o.scale)
+        FloorTime.begin(state.floor_time, o.time_scale)
         environment = {
             **{k: v for k, v in os.environ.items() if k in _INHERITED or k.startswith("FLOORPLANE_")},
+            **({} if self._config is None else {"FLOORPLANE_CONFIG": str(self._config.absolute())}),
             "PYTHONUNBUFFERED": "1",
             "FLOORPLANE_DATABASE_URL": database_url,
             "FLOORPLANE_NATS_URL": nats_url,
             "FLOORPLANE_MQTT_URL": mqtt_url,
-            "FLOORPLANE_SITE": str(site),
+            "FLOORPLANE_SITE": str(site.absolute()),
             "FLOORPLANE_CATALOGUE": str(state.catalogue),
             "FLOORPLANE_STATE": str(state.path),
             "FLOORPLANE_FLOOR_TIME": str(state.floor_time),
@@ -135,6 +119,8 @@ class _Up:
             "FLOORPLANE_PORT": str(o.port),
             "FLOORPLANE_CENTRAL_URL": f"http://{o.host}:{o.port}",
             "FLOORPLANE_SEED": str(o.seed),
+            "FLOORPLANE_LOG_LEVEL": o.log_level,
+            "FLOORPLANE_LOG_FORMAT": o.log_format,
         }
         if o.orders is not None:
             environment["FLOORPLANE_ORDERS"] = str(o.orders.absolute())
@@ -152,7 +138,7 @@ class _Up:
         return server.url()
 
     async def _brokers(self) -> tuple[str, str]:
-        o = self._options
+        o = self._settings
         if o.nats_url is not None and o.mqtt_url is not None:
             self._say(f"log: {_shown(o.nats_url)} · floor (MQTT): {_shown(o.mqtt_url)} · nothing embedded")
             return o.nats_url, o.mqtt_url
@@ -163,13 +149,11 @@ class _Up:
 
     def _reference_site(self) -> Path:
         """Build the reference site and its catalogue where there are none, and see that the orders fit it."""
-        from contracts.ids import identifier
-        from contracts.site import write_site
         from simulators.catalogue import Catalogue, read_catalogue, write_catalogue
         from simulators.orders import read_rows
         from simulators.site import build
 
-        o, state = self._options, self._state
+        o, state = self._settings, self._state
         if not state.site.exists():
             catalogue = Catalogue.seeded(o.seed) if o.orders is None else Catalogue.from_orders(o.orders, o.seed)
             write_catalogue(catalogue, state.catalogue)

@@ -136,7 +136,7 @@ def test_reset_leaves_a_folder_alone_that_is_not_ours(floorplane: Command) -> No
     precious = floorplane.folder / "precious"
     precious.mkdir()
     (precious / "thesis.tex").touch()
-    status, _, err = floorplane.run("reset", "--yes", "--folder", str(precious))
+    status, _, err = floorplane.run("reset", "--yes", "--state", str(precious))
     assert status == 2
     assert "thesis.tex" in err
     assert (precious / "thesis.tex").exists()
@@ -145,7 +145,7 @@ def test_reset_leaves_a_folder_alone_that_is_not_ours(floorplane: Command) -> No
 def test_help_teaches_in_half_a_second(floorplane: Command) -> None:
     """Every command is there, and the help of the first does not import what only the others need."""
     heavy = "{'numpy', 'numba', 'sqlalchemy', 'fastapi', 'cv2', 'asyncua'}"
-    code = f"import sys, deploy.cli; sys.exit(str({heavy} & set(sys.modules) or ''))"
+    code = f"import sys, deploy.cli; sys.exit(str({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"
     subprocess.run([sys.executable, "-c", code], check=True)
     status, out, _ = floorplane.run("--help")
     assert status == 0

@@ -1,0 +1,1 @@
+"""How each of our processes is put together: its ports opened, its services made, its clock set."""

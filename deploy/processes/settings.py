@@ -1,0 +1,65 @@
+"""What each process can be told. All classes stand here, so that one environment and one file serve them all."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from central.settings import CentralSettings
+from contracts.runtime.clock import LoopClock
+from contracts.runtime.logging import configure
+from contracts.runtime.settings import Settings
+from deploy.floor_time import FloorTime
+
+
+class ProcessSettings(Settings):
+    """What all processes of one machine share."""
+
+    floor_time: Path | None = Field(None, description="Where `floorplane up` writes the floor's time; none: time_scale")
+    secrets: Path = Field(Path(".floorplane/secrets.json"), description="Tokens that `floorplane up` has given out")
+
+    def begin(self) -> LoopClock:
+        """Set up logging, and return the floor's clock for the running event loop."""
+        clock = LoopClock(scale=self.time_scale) if self.floor_time is None else FloorTime.read(self.floor_time).clock()
+        configure(self.log_level, self.log_format, now_ms=clock.now_ms)
+        return clock
+
+
+class CentralProcess(CentralSettings, ProcessSettings):
+    """`floorplane central`."""
+
+
+class DispatcherProcess(ProcessSettings):
+    """`floorplane dispatcher`."""
+
+    seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")
+
+
+class EdgeProcess(ProcessSettings):
+    """`floorplane edge`."""
+
+    cells: str = Field("all", description="Which cells of the site, with commas between; all: every one")
+    cameras: bool = Field(True, description="Whether pods are photographed when they are presented")
+    pictures: int = Field(200, ge=1, le=100_000, description="How many pictures a cell keeps")
+    buffer_limit: int = Field(100_000, ge=100, le=10_000_000, description="Events a cell keeps unacknowledged")
+    resend_s: float = Field(15.0, ge=1, le=600, description="When an unacknowledged event is sent again, seconds")
+
+
+class SimulateProcess(ProcessSettings):
+    """`floorplane simulate`."""
+
+    catalogue: Path = Field(Path(".floorplane/catalogue.json"), description="The items of the site")
+    orders: Path | None = Field(None, description="Order file that the ERP feeds; none: a small seeded demand")
+    central_url: str = Field("http://127.0.0.1:8080", description="Where the ERP reaches central", pattern="^https?://")
+    seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")
+
+
+class UpSettings(ProcessSettings):
+    """`floorplane up`: without URLs the embedded servers, without a site the reference site, built when missing."""
+
+    orders: Path | None = Field(None, description="Order file; none: a small seeded demand")
+    host: str = Field("127.0.0.1", description="Address of REST and console")
+    port: int = Field(8080, ge=1, le=65535, description="Port of REST and console")
+    nats_port: int = Field(4222, ge=1, le=65535, description="Port of the embedded log (NATS)")
+    mqtt_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded floor bus (MQTT)")
+    robots: int = Field(40, ge=1, le=400, description="Robots of the reference site when it is built")
+    seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")
