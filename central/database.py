@@ -33,6 +33,11 @@ _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _TRIES = 8
 
 
+def dsn(url: str) -> str:
+    """Return a database URL as asyncpg reads it."""
+    return url.replace("postgresql+asyncpg://", "postgresql://", 1)
+
+
 async def _keep(connection: Connection) -> None:
     """Nothing to reset: a session holds no state of its own here."""
 
@@ -49,7 +54,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, connections: int = 8) -> None:
-        self._url = url
+        self._url = dsn(url)
         self._connections = connections
         self._pool: Any = None
         self._on_commit: list[Callable[[], None]] = []
@@ -88,6 +93,8 @@ class Database:
                     "timezone": "UTC",
                     # every question here has its index; a plan cached while a table was empty must not scan it later
                     "enable_seqscan": "off",
+                    # the questions are always the same: plan each once a session
+                    "plan_cache_mode": "force_generic_plan",
                 },
             )
         except (*_LOST, asyncpg.InvalidAuthorizationSpecificationError, TimeoutError) as e:

@@ -3,7 +3,6 @@
 import time
 from http.cookies import SimpleCookie
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,6 +11,7 @@ from central.identity.access import COOKIE, Doorkeeper
 from central.metrics import Metrics
 from central.problems import problem
 from contracts.errors import Unavailable
+from contracts.runtime.logging import correlation as correlating
 
 CORRELATION = "x-correlation-id"
 _OPEN = ("/v1/session", "/v1/openapi.json", "/v1/docs")
@@ -61,8 +61,11 @@ class Front:
                 MutableHeaders(scope=message)[CORRELATION] = state["correlation"]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(correlation=state["correlation"]):
+        token = correlating.set(state["correlation"])
+        try:
             await self._serve(scope, headers, receive, answer)
+        finally:
+            correlating.reset(token)
         self._metrics.requests.labels(scope["method"], status).inc()
         self._metrics.request_s.observe(time.perf_counter() - began)
 

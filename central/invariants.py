@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from central.context import Here
+from central.database import dsn
 from central.identity.access import FLOOR, Principal
 from central.problems import documented
 from contracts.errors import Unavailable
@@ -42,7 +43,7 @@ async def violations(url: str) -> list[Violation]:
 
     async def ask() -> list[Violation]:
         try:
-            connection = await asyncpg.connect(url)
+            connection = await asyncpg.connect(dsn(url))
         except (OSError, asyncpg.PostgresError) as e:
             raise Unavailable(f"database: {e}") from e
         try:
@@ -53,7 +54,7 @@ async def violations(url: str) -> list[Violation]:
     return await real(ask())
 
 
-@router.get("/invariants", response_model=list[ViolationOut], responses=documented())
+@router.get("/invariants", responses=documented())
 async def get_invariants(here: Here, _: Principal = FLOOR) -> list[ViolationOut]:
     """Check the books; an empty list is the only good answer."""
     rows = await here.database.read(_SQL)

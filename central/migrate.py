@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from central.database import dsn
 from contracts.runtime.clock import real
 
 FUNCTIONS = ("stock", "events", "alarms", "shipping", "packing", "picking", "orders", "facts")
@@ -20,13 +21,13 @@ _LOCK = 0x464C4F4F
 
 
 async def migrate(url: str) -> None:
-    """Upgrade the database behind `url` (``postgresql://…``); safe to call at every start and from several processes."""
+    """Upgrade the database behind `url` (``postgresql://…``); safe at every start, and from several processes."""
     await real(_migrate(url))
 
 
 async def _migrate(url: str) -> None:
     async def connect() -> Any:
-        return await asyncpg.connect(url)
+        return await asyncpg.connect(dsn(url))
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -12,8 +11,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from contracts.errors import Rejected, Unavailable
+from contracts.runtime.logging import get_log
 
-logger = structlog.get_logger(__name__)
+logger = get_log(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 

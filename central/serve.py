@@ -58,9 +58,7 @@ class HttpServer:
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]), name=f"{self.name}.uvicorn")
         try:
-            while not server.started and not serving.done():
-                await asyncio.sleep(0.01)
-            self.ready.set()
+            self.ready.set()  # the socket takes connections already; uvicorn answers them in a moment
             await asyncio.shield(serving)
         finally:
             self.ready.clear()
@@ -78,7 +76,7 @@ class HttpServer:
         except OSError as e:
             listener.close()
             raise Rejected("port", f"{self._host}:{self._port}", f"a free port ({e.strerror}); set another one") from e
-        listener.set_inheritable(True)
+        listener.listen(2048)
         return listener
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import structlog
 from fastapi import FastAPI
 
 from central.app import build
@@ -21,9 +20,10 @@ from central.settings import CentralSettings
 from contracts.errors import Unavailable
 from contracts.runtime.clock import Clock
 from contracts.runtime.log import Log
+from contracts.runtime.logging import get_log
 from contracts.site import Site
 
-logger = structlog.get_logger(__name__)
+logger = get_log(__name__)
 _AGAIN_S = 0.5
 _DAY_S = 86_400.0
 
@@ -51,7 +51,7 @@ class Central:
         self.ready = asyncio.Event()
         self._site = site
         self._clock = clock
-        self._database = Database(settings.database_url, connections=settings.database_connections)
+        self._database = Database(settings.needed("database_url"), connections=settings.database_connections)
         metrics, fleet = Metrics(), FleetBoard()
         self._hub = Hub(self._database, log, site, clock, fleet, metrics)
         self._relay = Relay(self._database, log, site, clock, self._hub, metrics)

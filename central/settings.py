@@ -10,7 +10,6 @@ from contracts.runtime.settings import Settings
 class CentralSettings(Settings):
     """Settings of the central process; each is validated at the start."""
 
-    database_url: str = Field(description="PostgreSQL, as postgresql://user@host:port/name", min_length=1)
     database_connections: int = Field(8, ge=1, le=64, description="Most connections at a time; 1 on virtual time")
     host: str = Field("127.0.0.1", description="Address that REST and the console listen on")
     port: int = Field(8080, ge=0, le=65535, description="Port of it; 0: any free one")

@@ -82,7 +82,8 @@ async def acknowledge(
                 raise Refusal(404, f"alarm: {alarm_id} is not known")
             return dict(seen)
         await connection.execute(
-            "SELECT emit('floorplane.alarm.acknowledged', $1, $2, jsonb_build_object('key', $3::text, 'who', $4::text), $5)",
+            "SELECT emit('floorplane.alarm.acknowledged', $1, $2,"
+            " jsonb_build_object('key', $3::text, 'who', $4::text), $5)",
             str(alarm_id), at, changed["key"], who.name, correlation,
         )  # fmt: skip
         await connection.execute(

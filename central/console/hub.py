@@ -10,7 +10,6 @@ Binary messages are pose frames (`contracts.poses`). Text messages are JSON: ``{
 import asyncio
 from typing import Any
 
-import structlog
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
@@ -21,9 +20,10 @@ from contracts import topics
 from contracts.errors import Unavailable
 from contracts.runtime.clock import Clock
 from contracts.runtime.log import Log
+from contracts.runtime.logging import get_log
 from contracts.site import Site
 
-logger = structlog.get_logger(__name__)
+logger = get_log(__name__)
 router = APIRouter()
 _PERIOD_S = 0.25
 _MOST_ROWS = 500
@@ -58,12 +58,15 @@ class Hub:
         self._fleet = fleet
         self._metrics = metrics
         self._clients: list[_Client] = []
+        self._hears = False
         self._alarm_ids: asyncio.Queue[int] = asyncio.Queue(10 * _MOST_ALARMS)
 
     async def run(self) -> None:
         """Run until cancelled."""
-        await self._log.hear(topics.fleet(self._site), self._on_fleet)
-        await self._log.hear(topics.poses(self._site), self._on_poses)
+        if not self._hears:
+            self._hears = True
+            await self._log.hear(topics.fleet(self._site), self._on_fleet)
+            await self._log.hear(topics.poses(self._site), self._on_poses)
         while True:
             alarm = await self._alarm_ids.get()
             try:
@@ -175,8 +178,9 @@ WITH t AS (SELECT id, kind, state, attempt, order_id, line, tote, item, bin, qty
                   created_at, released_at, started_at, closed_at FROM task WHERE id = ANY($1)),
 o AS (SELECT o.*, l.lines, l.qty, l.done, l.short,
              (SELECT count(*) FROM tote x WHERE x.order_id = o.id AND x.state <> 'void') AS totes
-      FROM orders o CROSS JOIN LATERAL (SELECT count(*) AS lines, sum(qty) AS qty, sum(done) AS done, sum(short) AS short
-                                        FROM order_line WHERE order_id = o.id) AS l
+      FROM orders o
+      CROSS JOIN LATERAL (SELECT count(*) AS lines, sum(qty) AS qty, sum(done) AS done, sum(short) AS short
+                          FROM order_line WHERE order_id = o.id) AS l
       WHERE o.id = ANY($2) OR o.id IN (SELECT order_id FROM t))
 SELECT json_build_object('kind', 'rows', 'tasks', COALESCE((SELECT json_agg(t ORDER BY t.id) FROM t), '[]'),
                          'orders', COALESCE((SELECT json_agg(o ORDER BY o.id) FROM o), '[]'))::text AS text

@@ -8,8 +8,6 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-import structlog
-
 from central.console.hub import Hub
 from central.database import Database
 from central.events.cloudevents import cloud_event
@@ -22,9 +20,10 @@ from contracts.ids import BinId, ItemId, OrderId, PodId, TaskId, ToteId
 from contracts.messages.work import Convey, Pack, Pick, Work
 from contracts.runtime.clock import Clock
 from contracts.runtime.log import Log
+from contracts.runtime.logging import get_log
 from contracts.site import Site
 
-logger = structlog.get_logger(__name__)
+logger = get_log(__name__)
 MOST = 500
 _PATIENCE_MS = 1_000
 _AGAIN_S = 0.5
@@ -44,7 +43,6 @@ class Relay:
         self._hub = hub
         self._metrics = metrics
         self._wake = asyncio.Event()
-        self._wake.set()
         self._resync = False
         self._done: tuple[str | None, int] = (None, 0)
         database.on_commit(self._wake.set)
@@ -56,6 +54,8 @@ class Relay:
 
     async def run(self) -> None:
         """Run until cancelled."""
+        self._resync = True
+        self._wake.set()
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from itertools import groupby
 
 import msgspec
-import structlog
 
 from central.console.hub import Hub
 from central.database import Database
@@ -16,9 +15,10 @@ from contracts.errors import Rejected, Unavailable
 from contracts.messages.facts import Fact, FactsAck
 from contracts.runtime.clock import Clock
 from contracts.runtime.log import Delivery, Log
+from contracts.runtime.logging import get_log
 from contracts.site import Site
 
-logger = structlog.get_logger(__name__)
+logger = get_log(__name__)
 DURABLE = "central"
 MOST = 200
 _AGAIN_S = 0.5
@@ -52,7 +52,7 @@ class FactConsumer:
             try:
                 fact = decode(payload, Fact)
             except Rejected as e:
-                logger.error("a fact that cannot be read", error=str(e))
+                logger.warning("a fact that cannot be read", error=str(e))
                 self._metrics.facts.labels("unreadable").inc()
                 await delivery.done()
                 continue

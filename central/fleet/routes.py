@@ -73,7 +73,7 @@ async def get_site(site_id: str, here: Here, _: Principal = ANYONE) -> Response:
     return Response(encode(here.site), media_type="application/json")
 
 
-@router.get("/sites", responses=documented(), response_model=list[str])
+@router.get("/sites", responses=documented())
 async def list_sites(here: Here, _: Principal = ANYONE) -> list[str]:
     """List the sites that this central serves."""
     return [here.site.id]

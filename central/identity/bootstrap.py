@@ -9,6 +9,7 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
+from central.database import dsn
 from central.identity.access import Role, digest
 from central.identity.passwords import hashed
 from contracts.errors import Rejected, Unavailable
@@ -45,7 +46,7 @@ async def bootstrap_identity(url: str, path: Path | None = None) -> Secrets:
     Unavailable
         The database does not answer.
     """
-    kept = _read(path) if path is not None and path.exists() else None
+    kept = None if path is None else _read(path)
     made = kept or Secrets({role.value: secrets.token_urlsafe(32) for role in Role}, secrets.token_urlsafe(12))
     if path is not None and kept is None:
         _write(path, made)
@@ -54,11 +55,11 @@ async def bootstrap_identity(url: str, path: Path | None = None) -> Secrets:
 
 
 async def login_link(url: str, name: str = "supervisor", role: Role = Role.SUPERVISOR) -> str:
-    """Make a token for ``/v1/session/link?token=…`` that logs a browser in once within an hour of floor and wall time."""
+    """Make a token for ``/v1/session/link?token=…`` that logs a browser in once, within an hour of the wall's time."""
     token = secrets.token_urlsafe(32)
 
     async def store() -> None:
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(dsn(url))
         try:
             await connection.execute(
                 "INSERT INTO login_link (hash, name, role, expires_at) VALUES ($1, $2, $3, $4)",
@@ -71,9 +72,11 @@ async def login_link(url: str, name: str = "supervisor", role: Role = Role.SUPER
     return token
 
 
-def _read(path: Path) -> Secrets:
+def _read(path: Path) -> Secrets | None:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Secrets)
+    except FileNotFoundError:
+        return None
     except msgspec.DecodeError as e:
         raise Rejected(str(path), "unreadable", f"secrets as written by `floorplane up` ({e}); remove it") from e
 
@@ -88,7 +91,7 @@ def _write(path: Path, made: Secrets) -> None:
 async def _store(url: str, made: Secrets, password: str) -> None:
     now = datetime.now(UTC)
     try:
-        connection = await asyncpg.connect(url)
+        connection = await asyncpg.connect(dsn(url))
     except (OSError, asyncpg.PostgresError) as e:
         raise Unavailable(f"database: {e}") from e
     try:

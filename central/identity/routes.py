@@ -56,7 +56,7 @@ class AuditPage(BaseModel):
     next: int | None = None
 
 
-@router.post("/session", response_model=Me, responses=documented(400))
+@router.post("/session", responses=documented(400))
 async def login(body: Login, request: Request, response: Response, here: Here) -> Me:
     """Log a person in; the session is a cookie that scripts cannot read."""
     rows = await here.database.read("SELECT name, role, password FROM app_user WHERE name = $1", body.name)
@@ -74,7 +74,8 @@ async def follow_link(
     """Log in by a link that works once, and go to the console."""
     now = moment(here.clock.now_ms())
     rows = await here.database.write(
-        "UPDATE login_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING name, role",
+        "UPDATE login_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2"
+        " RETURNING name, role",
         digest(token),
         now,
     )
@@ -97,7 +98,7 @@ async def logout(request: Request, here: Here) -> Response:
     return response
 
 
-@router.get("/me", response_model=Me, responses=documented())
+@router.get("/me", responses=documented())
 async def who_am_i(who: Principal = ANYONE) -> Me:
     """Show who the token or session belongs to."""
     return Me(name=who.name, role=who.role)

@@ -68,7 +68,8 @@ ItemId = Annotated[str, Path(pattern=PATTERN)]
 _UPSERT = """
 INSERT INTO item AS i (id, kind, barcode, name, weight_g, volume_ml, category, product_line)
 SELECT id, kind, barcode, name, weight_g, volume_ml, category, product_line FROM jsonb_to_recordset($1::jsonb)
-    AS x(id text, kind text, barcode text, name text, weight_g integer, volume_ml integer, category text, product_line text)
+    AS x(id text, kind text, barcode text, name text, weight_g integer, volume_ml integer, category text,
+         product_line text)
 ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, barcode = excluded.barcode, name = excluded.name,
     weight_g = excluded.weight_g, volume_ml = excluded.volume_ml, category = excluded.category,
     product_line = excluded.product_line
@@ -93,7 +94,7 @@ async def keep_items(connection: Connection, items: list[Item]) -> dict[str, boo
     return {r["id"]: r["created"] for r in rows}
 
 
-@router.put("/items/{item_id}", response_model=Item, responses=documented(400, 409))
+@router.put("/items/{item_id}", responses=documented(400, 409))
 async def put_item(item_id: ItemId, body: ItemIn, here: Here, correlation: Correlation, who: Principal = ERP) -> Item:
     """Create an item, or change what is known of it."""
     item = Item(id=item_id, **body.model_dump())

@@ -20,7 +20,8 @@ async def keep_places(database: Database, site: Site) -> int:
 
     async def work(connection: Connection) -> int:
         made = await connection.fetch(
-            "INSERT INTO place (code, kind, parent, node) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])"
+            "INSERT INTO place (code, kind, parent, node)"
+            " SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])"
             " ON CONFLICT (code) DO UPDATE SET parent = excluded.parent"
             " WHERE place.kind = 'bin' AND place.parent IS DISTINCT FROM excluded.parent RETURNING code",
             *(list(column) for column in zip(*rows, strict=True)),

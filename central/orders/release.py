@@ -2,14 +2,13 @@
 
 import asyncio
 
-import structlog
-
 from central.database import Database
 from central.moment import milliseconds, moment
 from contracts.errors import Unavailable
 from contracts.runtime.clock import Clock
+from contracts.runtime.logging import get_log
 
-logger = structlog.get_logger(__name__)
+logger = get_log(__name__)
 _LONGEST_S = 3_600.0
 _AGAIN_S = 1.0
 

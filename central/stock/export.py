@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import msgspec
 
+from central.database import dsn
 from central.moment import milliseconds
 from contracts.runtime.clock import real
 
@@ -20,7 +21,7 @@ async def ledger_rows(url: str) -> AsyncIterator[bytes]:
 
     Fields: at (ms), from, to, item, lot, owner, qty, reason, task, order, line, actor, key.
     """
-    connection = await real(asyncpg.connect(url))
+    connection = await real(asyncpg.connect(dsn(url)))
     try:
         last = 0
         while True:

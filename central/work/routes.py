@@ -95,10 +95,11 @@ WITH t AS (
            count(*) FILTER (WHERE kind = 'pack') AS totes
     FROM task WHERE closed_at >= $1 AND closed_at < $2 AND state IN ('done', 'short') GROUP BY 1
 ), s AS (
-    SELECT date_bin('5 minutes', at, 'epoch') AS at, count(*) AS orders FROM shipment WHERE at >= $1 AND at < $2 GROUP BY 1
+    SELECT date_bin('5 minutes', at, 'epoch') AS at, count(*) AS orders
+    FROM shipment WHERE at >= $1 AND at < $2 GROUP BY 1
 )
-SELECT COALESCE(t.at, s.at) AS at, COALESCE(lines, 0) AS lines, COALESCE(pieces, 0) AS pieces, COALESCE(short, 0) AS short,
-       COALESCE(totes, 0) AS totes, COALESCE(orders, 0) AS orders
+SELECT COALESCE(t.at, s.at) AS at, COALESCE(lines, 0) AS lines, COALESCE(pieces, 0) AS pieces,
+       COALESCE(short, 0) AS short, COALESCE(totes, 0) AS totes, COALESCE(orders, 0) AS orders
 FROM t FULL JOIN s ON s.at = t.at ORDER BY 1
 """
 
