@@ -165,8 +165,10 @@ def invariants(
 
     Ends with 3 when something does not hold.
     """
+    import msgspec
+
+    from central.invariants import violations
     from deploy.bench.frame import write
-    from deploy.invariants import violations
     from deploy.state import StateFolder
 
     running = StateFolder(state).running()
@@ -176,9 +178,9 @@ def invariants(
         raise Rejected("database_url", None, bound)
     found = asyncio.run(violations(url))
     if json is not None:
-        write({"invariant_violations": len(found), "violations": found}, json)
+        write({"invariant_violations": len(found), "violations": [msgspec.to_builtins(v) for v in found]}, json)
     for one in found:
-        _err.print(f"[bold red]{one['name']}[/]  {one['subject']}  {one['detail']}")
+        _err.print(f"[bold red]{one.name}[/]  {one.subject}  {one.detail}")
     _say(f"{len(found)} violations" if found else "every invariant holds")
     if found:
         raise typer.Exit(3)

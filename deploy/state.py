@@ -101,5 +101,5 @@ class StateFolder:
 
 _OURS = {
     "lock", "site", "catalogue", "postgres", "nats", "logs", "secrets", "floor_time", "running", "edge", "pictures",
-    "journal", "dispatcher", "central", "simulators", "recordings",
+    "erp", "dispatcher", "central", "simulators", "recordings",
 }  # fmt: skip

@@ -17,6 +17,11 @@ class ProcessSettings(Settings):
     floor_time: Path | None = Field(None, description="Where `floorplane up` writes the floor's time; none: time_scale")
     secrets: Path = Field(Path(".floorplane/secrets.json"), description="Tokens that `floorplane up` has given out")
 
+    @property
+    def pace(self) -> float:
+        """Floor seconds per second of the wall."""
+        return self.time_scale if self.floor_time is None else FloorTime.read(self.floor_time).scale
+
     def begin(self) -> LoopClock:
         """Set up logging, and return the floor's clock for the running event loop."""
         clock = LoopClock(scale=self.time_scale) if self.floor_time is None else FloorTime.read(self.floor_time).clock()
@@ -47,6 +52,10 @@ class EdgeProcess(ProcessSettings):
 class SimulateProcess(ProcessSettings):
     """`floorplane simulate`."""
 
+    visualization_hz: float = Field(
+        2.0, ge=0, le=50, description="Positions a robot tells a second of the wall; 0: none"
+    )
+    orders_per_h: float = Field(60.0, gt=0, le=10_000, description="The small demand, where there is no order file")
     catalogue: Path = Field(Path(".floorplane/catalogue.json"), description="The items of the site")
     orders: Path | None = Field(None, description="Order file that the ERP feeds; none: a small seeded demand")
     central_url: str = Field("http://127.0.0.1:8080", description="Where the ERP reaches central", pattern="^https?://")
