@@ -22,8 +22,8 @@ from deploy.embedded.scratch import scratch_postgres
 from deploy.one_loop import FloorPlan, OneLoop, one_loop
 from dispatcher.params import Params
 from simulators import virtual_time
-from simulators.catalogue import Catalogue
-from simulators.demand import DAY_MS, HOUR_MS, PlanFeed, day_plan, midnight_ms
+from simulators.catalogue import Catalogue, StockRow
+from simulators.demand import DAY_MS, HOUR_MS, PlanFeed, Planned, day_plan, midnight_ms
 from simulators.orders import read_orders
 from simulators.site import build, stock
 
@@ -131,7 +131,11 @@ Progress = Callable[[int, int, float], None]
 """Called with orders closed, orders in all and floor hours."""
 
 
-def run_day(options: DayOptions, progress: Progress = lambda done, of, hours: None) -> DaySummary:
+def _silent(_done: int, _of: int, _hours: float) -> None:
+    """Show nothing."""
+
+
+def run_day(options: DayOptions, progress: Progress = _silent) -> DaySummary:
     """Run the day and measure it.
 
     Raises
@@ -154,8 +158,7 @@ def run_day(options: DayOptions, progress: Progress = lambda done, of, hours: No
             site=site, catalogue=plan.catalogue, stock=plan.stock, feed=plan.feed, start_ms=plan.start_ms,
             database_url=database.url, journal=folder, seed=options.seed, params=options.params,
         )  # fmt: skip
-        level = logging.getLevelName(logging.WARNING)
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)))
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
         measured = virtual_time.run(_run(full, plan, progress))
         return msgspec.structs.replace(
             measured,
@@ -167,7 +170,7 @@ def run_day(options: DayOptions, progress: Progress = lambda done, of, hours: No
 
 class _Plan(msgspec.Struct):
     catalogue: Catalogue
-    stock: tuple[object, ...]
+    stock: tuple[StockRow, ...]
     feed: PlanFeed
     start_ms: int
     end_ms: int
@@ -183,7 +186,7 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
     catalogue = Catalogue.from_orders(options.orders, options.seed)
     site = build(options.seed, catalogue, options.robots) if options.site is None else read_site(options.site)
     midnight = midnight_ms(options.date)
-    planned = []
+    planned: list[Planned] = []
     for day in range(options.days):
         again = [msgspec.structs.replace(o, ref=f"{o.ref}-{day + 1}") for o in orders] if day else orders
         planned += day_plan(again, midnight + day * DAY_MS, options.seed + day)

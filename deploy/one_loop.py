@@ -16,7 +16,6 @@ from central.identity.bootstrap import bootstrap_identity
 from central.migrate import migrate
 from central.service import Central
 from central.settings import CentralSettings
-
 from contracts.runtime.clock import LoopClock
 from contracts.runtime.floor.memory import MemoryBroker
 from contracts.runtime.log.memory import MemoryStore
