@@ -64,6 +64,7 @@ def aim(world: World, vehicle: Vehicle) -> None:
         world.timers.set(world.now_ms + RETRY_MS, "aim", vehicle.id)
         return
     world.clear_alarm(key)
+    leg.done = False
     world.touched[vehicle.id] = None
     world.plan_wanted = True
     world.timers.cancel("park", vehicle.id)
@@ -91,8 +92,9 @@ def give_up_place(world: World, vehicle: Vehicle) -> None:
 def leg_done(world: World, vehicle: Vehicle) -> None:
     """Go on after a leg: its goal is reached and its action done."""
     leg = vehicle.leg
-    if leg is None:
+    if leg is None or leg.done:
         return
+    leg.done = True
     vehicle.failures = 0
     mission = world.missions.get(vehicle.mission) if vehicle.mission is not None else None
     if leg.purpose is Purpose.CHARGE:

@@ -11,7 +11,7 @@ def move(world: World) -> None:
             world.plan_wanted = False
             world.plan_after_ms = world.now_ms + world.params.plan_period_ms
             world.traffic.plan(world.now_ms)
-            world.release_wanted = True
+            world.release_wanted = world.doors_wanted = True
             world.timers.cancel("plan")
             world.timers.set(world.now_ms + world.params.replan_ms, "replan")
         else:
@@ -19,7 +19,6 @@ def move(world: World) -> None:
     if not world.release_wanted or world.stopped:
         return
     world.release_wanted = False
-    world.doors_wanted = True
     for robot, nodes in world.traffic.release(world.now_ms, open_doors(world)).items():
         world.vehicles[robot].queue.extend(nodes)
         world.touched[robot] = None

@@ -11,6 +11,11 @@ from dispatcher.fleet import vehicle as model
 from dispatcher.fleet.order import RunningOrder, action
 from dispatcher.world import Leg, Pin, Vehicle, World
 
+BASE_AHEAD = 3
+"""A robot with so many released nodes, the one it stands on included, can wait for more."""
+WORTH_SENDING = 3
+"""So many new nodes are sent to it all the same."""
+
 
 def write_orders(world: World) -> None:
     """Send what the robots touched in this step need."""
@@ -33,14 +38,18 @@ def write(world: World, v: Vehicle) -> None:
     if order is None:
         if v.queue:
             _begin(world, v)
-        elif leg is not None and not v.pins & Pin.LEG and world.traffic.settled(v.id):
+        elif leg is not None and not leg.done and not v.pins & Pin.LEG and world.traffic.settled(v.id):
             world.pin(v, Pin.LEG)
             if leg.act:
                 _begin(world, v)
             else:
                 missions.leg_done(world, v)
     elif order.leg == _leg_number(v):
-        if v.queue or (order.horizon and not _horizon(world, v)):
+        if v.queue:
+            if len(order.path) - order.at > BASE_AHEAD and len(v.queue) < WORTH_SENDING and v.queue[-1] != _goal(v):
+                return  # it has enough for now; sent with what comes next
+            _extend(world, v, order)
+        elif order.horizon and not _horizon(world, v):
             _extend(world, v, order)
     elif order.horizon:
         order.horizon = ()
@@ -95,6 +104,10 @@ def instant(world: World, v: Vehicle, kind: str) -> str:
     )
     world.out.append(SendInstantActions(message))
     return name
+
+
+def _goal(v: Vehicle) -> NodeId | None:
+    return None if v.leg is None else v.leg.goal
 
 
 def _leg_number(v: Vehicle) -> int:

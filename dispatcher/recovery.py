@@ -201,7 +201,7 @@ def _place(world: World, v: Vehicle) -> None:
         return
     for alarm in (key, f"reset-{v.id}", f"failed-{v.id}", f"deaf-{v.id}", f"doubt-{v.id}", f"stuck-{v.id}"):
         world.clear_alarm(alarm)
-    v.placed, v.lost, v.node, v.order = True, False, node, None
+    v.placed, v.lost, v.stuck, v.node, v.order = True, False, False, node, None
     v.last_order = report.order_id
     v.queue.clear()
     v.moved_ms = world.now_ms
@@ -318,6 +318,7 @@ def sweep(world: World, _: str) -> None:
             and not world.stopped
             and world.now_ms - v.moved_ms > p.stuck_ms
         ):
+            v.stuck = True
             world.raise_alarm(
                 f"stuck-{v.id}",
                 "warning",

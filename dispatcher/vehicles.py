@@ -113,10 +113,11 @@ def _follow(world: World, v: Vehicle, order: orders.RunningOrder, report: RobotS
         return
     if report.base_left and not v.dialect.keeps_node_states:
         return
+    leg = 0 if v.leg is None else v.leg.n
     done = orders.finished(order, report.actions, forgets=v.dialect.forgets_actions)
     if done is None:
         recovery.action_failed(world, v)
-    elif done and not order.horizon and not v.queue:
+    elif done and not order.horizon and (not v.queue or order.leg != leg):
         v.last_order = order.id
         v.order = None
         if v.leg is not None and order.leg == v.leg.n and v.pins & Pin.LEG:
@@ -142,9 +143,17 @@ def _progress(world: World, v: Vehicle, order: orders.RunningOrder, report: Robo
         except Rejected as error:
             recovery.astray(world, v, report, str(error))
             return False
+        if node in world.door_nodes:
+            world.doors_wanted = True
+    if order.path[order.at] in world.door_nodes:
+        world.doors_wanted = True
     order.at = at
     v.node = order.path[at]
     v.moved_ms = world.now_ms
     world.release_wanted = world.plan_wanted = True
-    world.clear_alarm(f"stuck-{v.id}")
+    if v.queue:
+        world.touched[v.id] = None
+    if v.stuck:
+        v.stuck = False
+        world.clear_alarm(f"stuck-{v.id}")
     return True
