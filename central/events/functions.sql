@@ -31,6 +31,7 @@ DECLARE
     horizon xid8;
     held boolean;
     waited integer := 0;
+    r record;
 BEGIN
     IF p_tx IS NULL THEN
         SELECT c.tx, c.seq INTO last_tx, last_seq FROM cursor c WHERE c.name = 'relay';
@@ -44,14 +45,20 @@ BEGIN
         PERFORM pg_sleep(0.001);
         waited := waited + 1;
     END LOOP;
-    RETURN QUERY
-        SELECT e.tx::text, e.seq, e.type, e.subject, e.at, e.data::text, e.correlation,
-               w.kind, w.attempt, w.order_id, w.line, w.tote, w.item, w.barcode, w.qty,
-               w.weight_g, w.pod, w.bin, w.due_ms, w.priority
-        FROM (SELECT * FROM event x WHERE (x.tx, x.seq) > (last_tx, last_seq) AND x.tx < horizon
-              ORDER BY x.tx, x.seq LIMIT p_limit) e
-        LEFT JOIN open_work w ON e.type = 'work' AND w.id = e.subject
-        ORDER BY e.tx, e.seq;
+    -- one by one, so that each task is found by its key, whatever the planner thinks of how many are open
+    FOR r IN SELECT * FROM event x WHERE (x.tx, x.seq) > (last_tx, last_seq) AND x.tx < horizon ORDER BY x.tx, x.seq LIMIT p_limit
+    LOOP
+        tx := r.tx::text; seq := r.seq; type := r.type; subject := r.subject;
+        at := r.at; data := r.data::text; correlation := r.correlation;
+        kind := NULL;
+        IF r.type = 'work' THEN
+            SELECT w.kind, w.attempt, w.order_id, w.line, w.tote, w.item, w.barcode, w.qty, w.weight_g, w.pod, w.bin,
+                   w.due_ms, w.priority
+            INTO kind, attempt, order_id, line, tote, item, barcode, qty, weight_g, pod, bin, due_ms, priority
+            FROM open_work w WHERE w.id = r.subject;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
     IF held THEN
         type := 'held';
         RETURN NEXT;
