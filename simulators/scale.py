@@ -40,14 +40,18 @@ class ScaleTwin(Twin):
         """Seconds until it is at rest, 0 when it is."""
         return max(0, self._rest_ms - self._clock.now_ms()) / 1000
 
-    def read(self) -> Weight:
-        """Return what it shows now."""
+    def show(self) -> Weight:
+        """Return what its display shows now."""
         now = self._clock.now_ms()
         stable = now >= self._rest_ms
         shown = self._load_g + (self._rng.gauss(0, _NOISE_G) if self._load_g else 0)
         if not stable:
             shown += self._rng.uniform(-_SWING, _SWING) * (self._load_g + 20)
-        weight = Weight(max(0, round(shown)), stable, now)
-        if stable:
+        return Weight(max(0, round(shown)), stable, now)
+
+    def read(self) -> Weight:
+        """Return the weight to somebody who asked for a stable one: the light goes on if it is."""
+        weight = self.show()
+        if weight.stable:
             self.weighings.tell(weight.weight_g)
         return weight
