@@ -116,7 +116,10 @@ class Child:
                     f"{self.name} ended while starting; its log {self.log} ends with:\n{last_words(self.log)}"
                 )
             if time.monotonic() > deadline:
-                raise Unavailable(f"{self.name} is not ready after {self._patience_s:.0f} s; see {self.log}")
+                raise Unavailable(
+                    f"{self.name} is not ready after {self._patience_s:.0f} s; its log {self.log} ends with:\n"
+                    f"{last_words(self.log)}"
+                )
             time.sleep(0.02)
 
     def stop(self, timeout_s: float) -> None:

@@ -128,8 +128,12 @@ class _Up:
             command = [sys.executable, "-m", "deploy.cli", name]
             await self._supervisor.start(name, Child(name, command, environment, state.logs))
         address = f"http://{o.host}:{o.port}/"
+        from central.identity.bootstrap import login_link
+
+        link = f"{address}v1/session/link?token={await login_link(database_url)}"
         state.announce(Running(os.getpid(), database_url, nats_url, mqtt_url, str(site), address))
-        self._show(address)
+        self._say(f"logs: {state.logs} · after the first login: user supervisor, password in {state.secrets}")
+        self._show(link)
 
     async def _database(self) -> str:
         server = EmbeddedPostgres(self._state.postgres)

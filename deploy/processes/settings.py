@@ -46,6 +46,7 @@ class EdgeProcess(ProcessSettings):
     cameras: bool = Field(True, description="Whether pods are photographed when they are presented")
     pictures: int = Field(200, ge=1, le=100_000, description="How many pictures a cell keeps")
     buffer_limit: int = Field(100_000, ge=100, le=10_000_000, description="Events a cell keeps unacknowledged")
+    tolerances: Path | None = Field(None, description="TOML with log_level and [tolerances], read again on SIGHUP")
     resend_s: float = Field(15.0, ge=1, le=600, description="When an unacknowledged event is sent again, seconds")
 
 
