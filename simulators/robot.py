@@ -360,8 +360,14 @@ class RobotTwin:
             Velocity(round(speed_mps, 3), 0.0) if speed_mps > 0 else None,
             () if self.pod is None else (Load(self.pod),),
         )
+        robot = self._robot
         state = self.vehicle.state(
-            reading, self._count(topics.STATE), timestamp(now_ms), self._robot.manufacturer, self._robot.id
+            reading,
+            self._count(topics.STATE),
+            timestamp(now_ms),
+            robot.manufacturer,
+            robot.id,
+            self._params.version,
         )
         floor.send(self._topic[topics.STATE], encode(state))
 
@@ -376,6 +382,7 @@ class RobotTwin:
                 velocity=Velocity(round(self.drive.speed_mps(), 3)),
                 header_id=self._count(topics.VISUALIZATION),
                 timestamp=timestamp(self._clock.now_ms()),
+                version=self._params.version,
                 manufacturer=self._robot.manufacturer,
                 serial_number=self._robot.id,
             )
@@ -393,6 +400,7 @@ class RobotTwin:
                 connection_state=ConnectionState(state),
                 header_id=self._count(topics.CONNECTION),
                 timestamp=timestamp(self._clock.now_ms()),
+                version=self._params.version,
                 manufacturer=self._robot.manufacturer,
                 serial_number=self._robot.id,
             )

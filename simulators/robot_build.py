@@ -15,7 +15,7 @@ from contracts.vda5050.factsheet import (
     Timing,
     TypeSpecification,
 )
-from contracts.vda5050.v2 import timestamp
+from contracts.vda5050.v2 import VERSION, timestamp
 from simulators.battery import BatteryParams
 from simulators.drive import DriveParams
 
@@ -66,8 +66,12 @@ class RobotParams(msgspec.Struct, frozen=True):
     """The same while driving; 1 on real time."""
     visualization_hz: float = 0.0
     """0: none."""
+    version: str = VERSION
+    """The protocol that it says it speaks: 2.0.0 or 2.1.0; some masters of 2.0 hear nothing of 2.1."""
 
     def __post_init__(self) -> None:
+        if self.version not in {"2.0.0", "2.1.0"}:
+            raise Rejected("version", self.version, "2.0.0 or 2.1.0")
         if not 0 < self.level[0] <= self.level[1] <= 1:
             raise Rejected("level", self.level, "a range within (0, 1]")
         for name in ("lift_s", "drop_s", "dock_s", "visualization_hz"):
@@ -118,6 +122,7 @@ def factsheet_of(robot: Robot, params: RobotParams, now_ms: int, header_id: int)
         ),
         header_id=header_id,
         timestamp=timestamp(now_ms),
+        version=params.version,
         manufacturer=robot.manufacturer,
         serial_number=robot.id,
     )

@@ -12,6 +12,7 @@ import msgspec
 from contracts.errors import Rejected
 from contracts.geometry import Point, Pose, distance_m
 from contracts.vda5050.v2 import (
+    VERSION,
     Action,
     ActionStatus,
     AgvPosition,
@@ -278,7 +279,9 @@ class Vehicle:
         if self._faults.pop(error_type, None) is not None:
             self.changed = True
 
-    def state(self, reading: Reading, header_id: int, timestamp: str, manufacturer: str, serial: str) -> State:
+    def state(
+        self, reading: Reading, header_id: int, timestamp: str, manufacturer: str, serial: str, version: str = VERSION
+    ) -> State:
         """Say everything that master control is told."""
         base, horizon = self.base, self._horizon
         nodes: tuple[NodeState, ...] = tuple([s.node_state for part in (base, horizon) for s in part])
@@ -304,6 +307,7 @@ class Vehicle:
             new_base_request=bool(horizon) and len(base) <= 1,
             header_id=header_id,
             timestamp=timestamp,
+            version=version,
             manufacturer=manufacturer,
             serial_number=serial,
         )

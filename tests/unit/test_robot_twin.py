@@ -10,11 +10,9 @@ import jsonschema_rs
 import pytest
 
 from contracts.codec import encode
-from contracts.ids import EdgeId, NodeId, PodId, RobotId, SiteId
-from contracts.layout import Edge, Layout, Node, NodeKind
+from contracts.ids import NodeId, RobotId
 from contracts.runtime.clock import LoopClock
 from contracts.runtime.floor.memory import MemoryBroker, MemoryFloor
-from contracts.site import Pod, Robot, Site
 from contracts.vda5050 import topics
 from contracts.vda5050.reading import read
 from contracts.vda5050.v2 import Action, Connection, Order, State, Visualization, timestamp_ms
@@ -22,39 +20,9 @@ from simulators import virtual_time
 from simulators.catalogue import Catalogue
 from simulators.robot import RobotFaults, RobotParams, RobotTwin
 from simulators.world import World
-from tests.unit.vda5050_messages import instant, order_along, schema
+from tests.unit.vda5050_messages import CELL_M, grid_site, instant, order_along, schema
 
 START_MS = 1_764_000_000_000
-CELL_M = 1.2
-COLUMNS, ROWS = 8, 4
-
-
-def site() -> Site:
-    """A grid of 8 x 4 nodes; row 3 holds storage with a pod on each, a charger in the corner."""
-
-    def kind(x: int, y: int) -> NodeKind:
-        return NodeKind.STORAGE if y == 3 else NodeKind.CHARGER if (x, y) == (7, 0) else NodeKind.AISLE
-
-    nodes = [Node(NodeId(f"{x}-{y}"), x * CELL_M, y * CELL_M, kind(x, y)) for x in range(COLUMNS) for y in range(ROWS)]
-    edges = []
-    for x in range(COLUMNS):
-        for y in range(ROWS):
-            for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-                if 0 <= x + dx < COLUMNS and 0 <= y + dy < ROWS:
-                    a, b = NodeId(f"{x}-{y}"), NodeId(f"{x + dx}-{y + dy}")
-                    edges.append(Edge(EdgeId(f"{a}_{b}"), a, b))
-    return Site(
-        id=SiteId("test"),
-        layout=Layout("test", "floor", "1", tuple(nodes), tuple(edges)),
-        pods=tuple(Pod(PodId(f"P{x}"), NodeId(f"{x}-3"), ()) for x in range(1, COLUMNS)),
-        stations=(),
-        chutes=(),
-        doors=(),
-        cells=(),
-        robots=(Robot(RobotId("R1"), "Floorplane", NodeId("0-0")),),
-        line_length_m=1.0,
-        infeed_m={},
-    )
 
 
 class Master:
@@ -107,7 +75,7 @@ def play(scene: Callable[[Master], Awaitable[None]], params: RobotParams | None 
 
     async def main() -> Master:
         broker, clock = MemoryBroker(), LoopClock(START_MS)
-        place = site()
+        place = grid_site()
         world = World(place, Catalogue((), ()), (), clock)
         twin = RobotTwin(place.robots[0], place, broker, clock, world, seed, params or RobotParams())
         master = Master(await broker.connect("master"), clock, twin, world, broker)
