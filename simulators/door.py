@@ -52,6 +52,11 @@ class DoorTwin:
         self.bank.set(**{"Door.FireAlarm": raised})
         self.look()
 
+    def resume(self) -> None:
+        """Begin shut, whatever the registers say, and go where they want it."""
+        self.bank.set(**{"Door.IsOpen": False, "Door.IsClosed": True, "Door.FireAlarm": False})
+        self.look()
+
     def look(self) -> None:
         """Go on: called after a request, an alarm, a finished move, and when a robot left the doorway."""
         want_open = self.bank["Door.OpenRequest"] and not self.bank["Door.FireAlarm"]

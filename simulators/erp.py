@@ -61,6 +61,11 @@ class Erp:
         A file to which every order that was taken is written before the next one is sent, one JSON object a line.
     progress
         A file that remembers how far the feed is.
+
+    Raises
+    ------
+    Rejected
+        The progress file is damaged.
     """
 
     def __init__(
@@ -80,6 +85,9 @@ class Erp:
         self._client, self._headers = client, {"Authorization": f"Bearer {token}"}
         self._catalogue, self._stock, self._feed, self._clock = catalogue, stock, feed, clock
         self._acknowledged, self._progress = acknowledged, progress
+        self._before = read_progress(progress) if progress is not None else None
+        if acknowledged is not None:
+            acknowledged.parent.mkdir(parents=True, exist_ok=True)
         self.sent_orders = self.sent_lines = self.short_pieces = self.retries = 0
         self.taken: dict[OrderId, str] = {}
         """Our reference, and central's id of it."""
@@ -143,7 +151,7 @@ class Erp:
         return answer
 
     async def _bring_orders(self, feed: Feed) -> None:
-        progress = read_progress(self._progress) if self._progress else None
+        progress = self._before
         now_ms = self._clock.now_ms()
         start_ms, number, after_ms = (
             (progress.start_ms, progress.number, progress.after_ms) if progress else (now_ms, 0, now_ms)
@@ -158,6 +166,7 @@ class Erp:
         self._remember(Progress(start_ms, number, after_ms))
 
     def _remember(self, progress: Progress) -> None:
+        self._before = progress
         if self._progress is not None:
             write_progress(self._progress, progress)
 

@@ -4,12 +4,15 @@ import asyncio
 import random
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
+
+import msgspec
 
 from contracts.errors import Rejected
 from contracts.ids import DeviceId, DoorId, RobotId
 from contracts.runtime.clock import Clock
 from contracts.runtime.floor import FloorConnector
-from contracts.site import Cell, Device, Site
+from contracts.site import Cell, Device, Robot, Site
 from controllers.ports import Driver
 from controllers.tags import TABLES
 from simulators.camera import CameraTwin
@@ -17,9 +20,10 @@ from simulators.catalogue import Catalogue, StockRow
 from simulators.door import DoorTwin
 from simulators.line import LineTwin
 from simulators.links import CameraLink, PlcLink, PrinterLink, ScaleLink, ScannerLink
+from simulators.memory import FloorMemory, RobotMemory, SlotMemory, read_memory, write_memory
 from simulators.packer import PackerTwin
 from simulators.params import FloorParams
-from simulators.picker import PickerTwin
+from simulators.picker import Hands, PickerTwin
 from simulators.printer import PrinterTwin
 from simulators.robot import RobotParams, RobotTwin
 from simulators.scale import ScaleTwin
@@ -29,6 +33,8 @@ from simulators.site import stock
 from simulators.tag_bank import TagBank
 from simulators.twin import Twin
 from simulators.world import World
+
+_REMEMBER_S = 2.0
 
 
 class SimulatedFloor:
@@ -47,6 +53,14 @@ class SimulatedFloor:
         Of every twin: each has a generator seeded by ``f"{seed}/{name}"``.
     params, robots, scenario
         People and devices, how robots are built, and what goes wrong.
+    memory
+        A file: the floor goes on where it says that it stood, and writes it every two seconds and at its end. For real
+        time only.
+
+    Raises
+    ------
+    Rejected
+        The site lacks a device that people need, or the memory is damaged or of another site.
     """
 
     def __init__(
@@ -61,6 +75,7 @@ class SimulatedFloor:
         robots: RobotParams | None = None,
         scenario: Scenario | None = None,
         rows: Iterable[StockRow] | None = None,
+        memory: Path | None = None,
     ) -> None:
         self.name, self.ready = "simulated floor", asyncio.Event()
         self.site, self._clock, self._seed = site, clock, seed
@@ -80,9 +95,16 @@ class SimulatedFloor:
                 self._station(cell)
             elif cell.kind == "doors":
                 self._doors(cell)
+        self._memory, self._written = memory, b""
+        before = read_memory(memory) if memory is not None else None
+        if before is not None and before.site != site.id:
+            raise Rejected("memory", before.site, f"of site {site.id}; remove {memory}")
         self.robots: dict[RobotId, RobotTwin] = {}
         if floor is not None:
-            self.robots = {r.id: RobotTwin(r, site, floor, clock, self.world, seed, robots) for r in site.robots}
+            for robot in site.robots:
+                self.robots[robot.id] = self._robot(robot, floor, robots, before)
+        if before is not None:
+            self._resume(before)
         self._incidents = (scenario or Scenario()).incidents(site, seed)
 
     async def run(self) -> None:
@@ -96,6 +118,8 @@ class SimulatedFloor:
                 for k, packer in enumerate(self.packers):
                     group.create_task(packer.run(), name=f"packer {k}")
             group.create_task(self._troubles(), name="scenario")
+            if self._memory is not None:
+                group.create_task(self._remember(self._memory), name="floor memory")
             for robot in self.robots.values():
                 await robot.ready.wait()
             self.ready.set()
@@ -127,7 +151,74 @@ class SimulatedFloor:
         """How far all robots have driven."""
         return sum(r.drive.driven_m for r in self.robots.values())
 
+    # --------------------------------------------------------------------------------------------------------- memory
+
+    def remembered(self) -> FloorMemory:
+        """Return all that is to be remembered."""
+        world = self.world
+        robots = {}
+        for name, robot in self.robots.items():
+            if nodes := world.nodes_of(name):
+                robots[name] = RobotMemory(nodes[-1], robot.battery.level, world.load.get(name))
+        return FloorMemory(
+            site=self.site.id,
+            pods=world.pod_at,
+            robots=robots,
+            bins={b: content for b, content in world.bins.items() if content},
+            slots=tuple(SlotMemory(s, k, tote) for (s, k), tote in world.slots.items()),
+            line=self.line.where(),
+            packing={c.id: p.hand for c, p in zip(self.site.chutes, self.packers, strict=True) if p.hand is not None},
+            registers={d: t.values for d, t in self.twins.items() if isinstance(t, TagBank)},
+            hands={p.station.id: p.hands() for p in self.pickers},
+        )
+
+    def _resume(self, before: FloorMemory) -> None:
+        world = self.world
+        world.pod_at = dict(before.pods)
+        world.load = {name: robot.pod for name, robot in before.robots.items() if robot.pod is not None}
+        world.bins.update({b: before.bins.get(b, {}) for b in world.bins})
+        world.slots = {(s.station, s.slot): s.tote for s in before.slots}
+        for device, values in before.registers.items():
+            bank = self.twins.get(device)
+            if isinstance(bank, TagBank):
+                bank.values.update({n: v for n, v in values.items() if n in bank.table})
+        self.line.resume(before.line)
+        for k, chute in enumerate(self.site.chutes):
+            if (tote := before.packing.get(chute.id)) is not None:
+                self.line.on_chute[k].appendleft(tote)
+        for picker in self.pickers:
+            picker.resume(before.hands.get(picker.station.id, Hands()))
+        for door in self.doors.values():
+            door.resume()
+
+    async def _remember(self, path: Path) -> None:
+        try:
+            while True:
+                await asyncio.sleep(_REMEMBER_S)
+                self._write(path)
+        finally:
+            self._write(path)
+
+    def _write(self, path: Path) -> None:
+        memory = msgspec.json.encode(self.remembered())
+        if memory != self._written:
+            write_memory(path, memory)
+            self._written = memory
+
     # ------------------------------------------------------------------------------------------------------- building
+
+    def _robot(
+        self, robot: Robot, floor: FloorConnector, params: RobotParams | None, before: FloorMemory | None
+    ) -> RobotTwin:
+        was = before.robots.get(robot.id) if before is not None else None
+        if was is None:
+            return RobotTwin(robot, self.site, floor, self._clock, self.world, self._seed, params)
+        params = msgspec.structs.replace(params or RobotParams(), level=(was.level, was.level))
+        robot = msgspec.structs.replace(robot, start=was.node)
+        twin = RobotTwin(robot, self.site, floor, self._clock, self.world, self._seed, params)
+        if was.pod is not None:
+            twin._carry(was.pod)  # noqa: SLF001 - it is loaded from the beginning
+        return twin
 
     def _rng(self, name: str) -> random.Random:
         return random.Random(f"{self._seed}/{name}")

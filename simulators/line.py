@@ -37,6 +37,23 @@ class Carried(msgspec.Struct):
     """The belt coordinate at which it reaches its next photo-eye."""
 
 
+class Riding(msgspec.Struct, frozen=True):
+    """A tote on the belt and how far it is, from the sorter's scanner in driving direction, in m."""
+
+    tote: Tote
+    at_m: float
+    index: int
+    chute: int | None
+
+
+class LineTotes(msgspec.Struct, frozen=True):
+    """Where all totes of the line are."""
+
+    riding: tuple[Riding, ...]
+    infeeds: dict[StationId, tuple[Tote, ...]]
+    on_chute: tuple[tuple[Tote, ...], ...]
+
+
 class LineTwin:
     """The loop, its sorter and their controller.
 
@@ -112,6 +129,30 @@ class LineTwin:
     def running(self) -> bool:
         """Whether the belt moves."""
         return bool(self.bank["running"])
+
+    def where(self) -> LineTotes:
+        """Return where all totes are."""
+        now_m, length = self._at_m(), self._length_m
+        riding = (Riding(c.tote, (c.origin_m + now_m) % length, c.index, c.chute) for c in self._riding)
+        infeeds = {s: tuple(q) for s, q in self._infeeds.items() if q}
+        return LineTotes(tuple(riding), infeeds, tuple(tuple(q) for q in self.on_chute))
+
+    def resume(self, totes: LineTotes) -> None:
+        """Put totes where another run left them; the belt stands until it is told to run."""
+        self.bank.set(running=False)
+        now_m = self._belt_m
+        for one in totes.riding:
+            carried = Carried(one.tote, one.at_m - now_m, one.index, one.chute)
+            self._riding.append(carried)
+            self._by_index[one.index] = carried
+            passed = sum(c.position_m <= one.at_m for c in self._chutes)
+            between = one.index and passed < len(self._chutes)
+            self._aim(carried, now_m, one.at_m, passed + 1 if between else 0)
+        for station, waiting in totes.infeeds.items():
+            self._infeeds[station].extend(waiting)
+        for chute, waiting in enumerate(totes.on_chute):
+            self.on_chute[chute].extend(waiting)
+        self._tell_full()
 
     # ------------------------------------------------------------------------------------------------- its controller
 

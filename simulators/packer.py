@@ -39,6 +39,8 @@ class PackerTwin:
         self._weighed = False
         self._rejoined = False
         self._last: Tote | None = None
+        self.hand: Tote | None = None
+        """The tote that is being packed."""
         line.on_arrival(chute, self._look.call)
         scale.weighings.add(self._light)
         scanner.joined.add(self._joined)
@@ -62,6 +64,7 @@ class PackerTwin:
         self._look.call()
 
     async def _pack(self, tote: Tote) -> None:
+        self.hand = tote
         await self._person.spend(4.0)
         self._scale.load(TOTE_WEIGHT_G + sum(self._world.items[i].weight_g * n for i, n in tote.contents.items()))
         self._last = tote
@@ -74,6 +77,7 @@ class PackerTwin:
         await self._person.spend(9.0)
         self._scale.load(0.0)
         self._world.packed.append(tote)
+        self.hand = None
 
     async def _once_more(self, tote: Tote) -> None:
         self._rejoined = False

@@ -41,6 +41,16 @@ class Held(msgspec.Struct):
     slot: int
 
 
+class Hands(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a picker remembers and has in their hands."""
+
+    labels: tuple[Label, ...] = ()
+    held: Held | None = None
+    confirmed: bool = False
+    last: Held | None = None
+    wrong: Held | None = None
+
+
 class PickerTwin:
     """One picker at one station.
 
@@ -89,6 +99,19 @@ class PickerTwin:
         line.on_room(station.id, self._look.call)
         self._tell_slots()
 
+    def hands(self) -> Hands:
+        """Return what to remember over a restart of the simulators."""
+        return Hands(tuple(self._labels), self._held, self._confirmed, self._last, self._wrong)
+
+    def resume(self, hands: Hands) -> None:
+        """Go on where another run ended; the panel's registers were restored before."""
+        self._labels = deque(hands.labels)
+        self._held, self._confirmed, self._last, self._wrong = hands.held, hands.confirmed, hands.last, hands.wrong
+        if self._held is not None:
+            self._scale.load(float(self._held.qty * self._world.items[self._held.item].weight_g))
+        self._tell_slots()
+        self._shown({"show_seq": 0, "open_slots": 0})
+
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
@@ -104,7 +127,8 @@ class PickerTwin:
         elif self._fresh and seq not in {0, self._panel["confirm_seq"]} and self._here():
             await self._pick(seq)
         elif (opening := self._to_label()) is not None:
-            await self._open(*opening)
+            await self._person.spend(3.5)
+            self._open(*opening)
         elif (slot := self._full_slot()) is not None:
             return await self._push(slot)
         else:
@@ -211,12 +235,12 @@ class PickerTwin:
     async def _into_tote(self, held: Held) -> None:
         self._held, self._last = None, held
         self._scale.load(0.0)
-        await self._person.spend(1.5)
         tote = self._world.slots.get((self.station.id, held.slot))
         if tote is None:
             self._world.give_back(held.bin, held.item, held.qty)  # no tote, no pick
         else:
             tote.put(held.item, held.qty)
+        await self._person.spend(1.5)
 
     async def _handle(self, item: ItemId, qty: int) -> None:
         """Reach into the pod and take pieces: singly at first, then by the handful; heavy ones are slow."""
@@ -268,8 +292,6 @@ class PickerTwin:
             named = next((int(m[1]) for f in label.fields if (m := _SLOT.fullmatch(f))), None)
             slot = self._to_open[0] if named is None and self._to_open else named
             if slot is not None and slot in self._to_open:
-                self._to_open.remove(slot)
-                self._labels.remove(label)
                 return slot, label
         return None
 
@@ -288,9 +310,10 @@ class PickerTwin:
                     self._to_open.append(slot)
         self._look.call()
 
-    async def _open(self, slot: int, label: Label) -> None:
-        await self._person.spend(3.5)
-        if (self.station.id, slot) not in self._world.slots:
+    def _open(self, slot: int, label: Label) -> None:
+        if slot in self._to_open:  # not taken back meanwhile
+            self._to_open.remove(slot)
+            self._labels.remove(label)
             self._world.slots[self.station.id, slot] = Tote(ToteId(label.fields[0]), {})
         self._tell_slots()
 

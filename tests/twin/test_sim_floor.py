@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar, cast
 
 import pytest
 
-from contracts.errors import Unavailable
+from contracts.errors import Rejected, Unavailable
 from contracts.ids import NodeId, PodId, RobotId, StationId, ToteId
 from contracts.messages.floor import DeviceState, Quality
 from contracts.runtime.clock import LoopClock
@@ -492,3 +493,66 @@ def test_same_seed_same_floor() -> None:
     first = on_the_floor(script, params, rows((0, 0, 100)))
     assert first == on_the_floor(script, params, rows((0, 0, 100)))
     assert "" in {code for _, code, _ in first}
+
+
+def test_the_floor_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """A second run from the memory has the same pods, totes and registers, finishes the pick and packs the tote."""
+    file = tmp_path / "floor.json"
+
+    async def main(second: bool) -> SimulatedFloor:
+        floor = SimulatedFloor(
+            SITE, CATALOGUE, None, LoopClock(0), 3, CALM, rows=rows((0, 0, 10), (1, 1, 5)), memory=file
+        )
+        work = asyncio.create_task(floor.run())
+        await floor.ready.wait()
+        if not second:
+            bench, line = Bench(floor), Cell(floor, "line-plc")
+            link = asyncio.create_task(line.links["line-plc"].run())
+            await bench.open(0, "T-1-1")
+            await bench.open(3, "T-2-1")
+            await line.plc("line-plc").write({"run": True})
+            await bench.panel.write({"push_slots": 8, "open_slots": 0})
+            await line.until(lambda: line.tags["line-plc"].get("scan_index") == 1)
+            await line.plc("line-plc").write({"route_index": 1, "route_chute": 4, "route_seq": 1})
+            robot = RobotId("R001")
+            floor.world.place(robot, POD.home)
+            floor.world.lift(robot, POD.home)
+            floor.world.place(robot, S1.lane[-1])
+            floor.world.set_down(robot, S1.lane[-1])
+            await bench.show(3)
+            await bench.confirmed()  # the edge is gone before it has heard
+            link.cancel()
+        else:
+            bench, line = Bench(floor), Cell(floor, "line-plc")
+            link = asyncio.create_task(line.links["line-plc"].run())
+            bench.seq = 1
+            assert (await bench.confirmed())[0] == 3
+            await bench.panel.write({"show_seq": 0})
+            assert line.tags["line-plc"]["running"] is False
+            await line.plc("line-plc").write({"run": True})
+            await line.until(lambda: line.tags["line-plc"]["diverted_count_4"] == 1)
+            assert line.tags["line-plc"]["diverted_index_4"] == 1
+            await asyncio.sleep(60)
+            link.cancel()
+        work.cancel()
+        await asyncio.wait([work])
+        return floor
+
+    first = run(main(False))
+    again = run(main(True))
+    assert again.world.pod_at == first.world.pod_at
+    assert again.world.pod_at[S1.lane[-1]] == POD.id
+    assert again.world.slots[S1.id, 0].contents == {GOODS[0].id: 3}
+    assert again.world.bins[POD.bins[0].id] == {GOODS[0].id: 7}
+    assert again.world.bins[POD.bins[1].id] == {GOODS[1].id: 5}
+    other = reference.build(7, CATALOGUE)
+    file.write_bytes(file.read_bytes().replace(b'"site":"reference"', b'"site":"elsewhere"'))
+    with pytest.raises(Rejected, match="elsewhere"):
+        run(_build(other, file))
+    file.write_text("{")
+    with pytest.raises(Rejected, match="remove it"):
+        run(_build(other, file))
+
+
+async def _build(site: Site, memory: Path) -> SimulatedFloor:
+    return SimulatedFloor(site, CATALOGUE, None, LoopClock(0), 3, memory=memory)
