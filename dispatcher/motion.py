@@ -31,5 +31,5 @@ def plan_due(world: World, _: str) -> None:
 
 def replan_due(world: World, _: str) -> None:
     """Plan again though nothing was heard, while somebody is on its way: waiting robots gain rank with time."""
-    if any(v.leg is not None and v.placed and not v.pins for v in world.vehicles.values()):
+    if any(v.leg is not None and not v.leg.done and v.placed and not v.pins for v in world.vehicles.values()):
         world.plan_wanted = True

@@ -11,7 +11,7 @@ from dispatcher.fleet import vehicle as model
 from dispatcher.fleet.order import RunningOrder, action
 from dispatcher.world import Leg, Pin, Vehicle, World
 
-BASE_AHEAD = 3
+BASE_AHEAD = 2
 """A robot with so many released nodes, the one it stands on included, can wait for more."""
 WORTH_SENDING = 3
 """So many new nodes are sent to it all the same."""

@@ -146,14 +146,13 @@ class Site:
         self.site = msgspec.structs.replace(WHOLE, robots=WHOLE.robots[:robots])
         self.broker, self.store = MemoryBroker(), MemoryStore()
         self.clock = LoopClock(START_MS)
-        self.settings = DispatcherSettings(
-            journal=journal, fsync=False, publish_views=False, params=params or Params()
-        )
+        self.settings = DispatcherSettings(journal=journal, fsync=False, publish_views=False, params=params or Params())
         self.floor = SimulatedFloor(
             self.site, CATALOGUE, self.broker, self.clock, seed, people, robots=build, scenario=scenario, rows=STOCK
         )
         self.edge = Edge(EdgeSettings(), self.site, "all", self.broker, self.floor, self.clock)
         self.dispatcher = self.new_dispatcher()
+        self.may_end: set[asyncio.Task[None]] = set()
         self.books = Bookkeeper(self.store.connect("central"), self.site.id)
 
     def new_dispatcher(self) -> Dispatcher:
@@ -166,17 +165,16 @@ def on_site(script: Callable[[Site], Awaitable[T]], make: Callable[[], Site]) ->
 
     async def main() -> T:
         site = make()
-        tasks = [
-            asyncio.create_task(part.run(), name=part.name) for part in (site.dispatcher, site.edge, site.floor)
-        ]
+        tasks = [asyncio.create_task(part.run(), name=part.name) for part in (site.dispatcher, site.edge, site.floor)]
         tasks.append(asyncio.create_task(site.books.run(), name="books"))
         doing = asyncio.ensure_future(script(site))
         try:
-            await asyncio.wait([doing, *tasks], return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done() and not task.cancelled() and task.exception() is not None:
-                    raise task.exception()  # type: ignore[misc]
-            return await doing
+            while not doing.done():
+                await asyncio.wait([doing, *(t for t in tasks if t not in site.may_end)], return_when="FIRST_COMPLETED")
+                for task in tasks:
+                    if task.done() and task not in site.may_end:
+                        task.result()
+            return doing.result()
         finally:
             doing.cancel()
             for task in tasks:
