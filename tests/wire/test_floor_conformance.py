@@ -127,6 +127,19 @@ async def test_wildcards(rig):
         await b.subscribe("w/#/x", end)
 
 
+async def test_what_a_broker_cannot_take_is_refused(rig):
+    """Topics and payloads for which a broker would close the connection are the caller's mistake, and are named."""
+    a = await rig.connect("a")
+    for topic in ("a b", "a/+", "a/#", "", "a\0b", "x" * 70_000):
+        with pytest.raises(Rejected, match="topic"):
+            await a.publish(topic, b"")
+        with pytest.raises(Rejected, match="topic"):
+            a.send(topic, b"", qos=1)
+    with pytest.raises(Rejected, match=r"payload of big.*8000001 bytes"):
+        await a.publish("big", bytes(8_000_001))
+    await a.publish("big", b"fits")
+
+
 async def test_overlapping_patterns_deliver_once_to_each_handler(rig):
     """However the patterns of one client overlap, each handler gets each message once, retained ones too."""
     a, b = await rig.connect("a"), await rig.connect("b")

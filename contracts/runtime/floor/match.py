@@ -1,4 +1,30 @@
-"""MQTT topic filters (MQTT 3.1.1, section 4.7): what matches, which two overlap, and one that covers both."""
+"""MQTT topic filters (MQTT 3.1.1, section 4.7): what matches, which two overlap, and one that covers both.
+
+Topics and filters hold no white space: the standard allows it, but nats-server closes the connection.
+"""
+
+import re
+
+from contracts.errors import Rejected
+
+_TOPIC = re.compile(r"[^\s+#\0]+")
+_FILTER = re.compile(r"[^\s\0]+")
+_LONGEST = 65_535
+MAX_PAYLOAD_BYTES = 8_000_000
+
+
+def check(topic: str, payload: bytes) -> None:
+    """See that a broker can take a message; one that it cannot would close the connection again and again.
+
+    Raises
+    ------
+    Rejected
+        The topic is empty or too long, has wildcards or white space, or the payload is larger than 8 MB.
+    """
+    if not _TOPIC.fullmatch(topic) or len(topic.encode()) > _LONGEST:
+        raise Rejected("topic", topic[:200], "an MQTT topic without wildcards and white space")
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise Rejected(f"payload of {topic}", f"{len(payload)} bytes", f"at most {MAX_PAYLOAD_BYTES} bytes")
 
 
 def matches(pattern: str, topic: str) -> bool:
@@ -15,15 +41,11 @@ def matches(pattern: str, topic: str) -> bool:
 
 
 def valid(pattern: str) -> bool:
-    """Whether it is a filter: wildcards fill a whole level, ``#`` is last, not empty, no NUL."""
+    """Whether it is a filter: wildcards fill a whole level, ``#`` is last, not empty, no white space."""
     parts = pattern.split("/")
-    return (
-        bool(pattern)
-        and "\0" not in pattern
-        and all(
-            not ({"+", "#"} & set(part)) or part == "+" or (part == "#" and n == len(parts) - 1)
-            for n, part in enumerate(parts)
-        )
+    return _FILTER.fullmatch(pattern) is not None and all(
+        not ({"+", "#"} & set(part)) or part == "+" or (part == "#" and n == len(parts) - 1)
+        for n, part in enumerate(parts)
     )
 
 

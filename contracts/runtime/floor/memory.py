@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from contracts.errors import Rejected, Unavailable
-from contracts.runtime.floor.match import matches, valid
+from contracts.runtime.floor.match import MAX_PAYLOAD_BYTES, check, matches, valid
 from contracts.runtime.floor.port import Handler, Will
 
 QUEUE = 10_000
@@ -66,12 +66,14 @@ class MemoryBroker:
 
     def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Take a message from a client: keep it if it is to be retained, deliver it to whoever matches."""
+        route = self._routes.get(topic)
+        if route is None or len(payload) > MAX_PAYLOAD_BYTES:
+            check(topic, payload)
         if retain:
             if payload:
                 self._retained[topic] = payload
             else:
                 self._retained.pop(topic, None)
-        route = self._routes.get(topic)
         if route is None:
             route = self._routes[topic] = tuple(
                 s for c in self._clients.values() for s in c.subscriptions if matches(s.pattern, topic)
@@ -191,6 +193,7 @@ class MemoryFloor:
             hook()
 
     def _wait(self, topic: str, payload: bytes, retain: bool, taken: asyncio.Future[None] | None) -> None:
+        check(topic, payload)
         if len(self._queue) == QUEUE:
             _, _, _, lost = self._queue.popleft()
             if lost is not None and not lost.done():

@@ -1,8 +1,6 @@
-"""The Floor over MQTT 3.1.1: gmqtt below, everything that must survive a broker above.
+"""The Floor over MQTT 3.1.1: everything that must survive a broker, above connections that do not.
 
-gmqtt reconnects with a persistent session, forgets refusals, and can wait for ever on a broker that hangs. So one gmqtt
-client lives for one connection only; sessions are clean; subscriptions, the queue of QoS 1 messages and the back-off
-are kept here.
+Sessions are clean: subscriptions, the queue of QoS 1 messages and the back-off are kept here.
 """
 
 import asyncio
@@ -11,14 +9,13 @@ import struct
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import gmqtt
 from gmqtt.mqtt.constants import MQTTv311
 from gmqtt.mqtt.handler import MQTTConnectError
 
 from contracts.errors import FloorplaneError, Rejected, Unavailable
-from contracts.runtime.floor.match import cover, matches, overlap, valid
+from contracts.runtime.floor.match import MAX_PAYLOAD_BYTES, check, cover, matches, overlap, valid
+from contracts.runtime.floor.mqtt_connection import Broker, Connection, InFlight, Message
 from contracts.runtime.floor.port import Handler, Will
 from contracts.runtime.logging import get_log
 
@@ -26,9 +23,11 @@ QUEUE = 10_000
 _IN_FLIGHT = 1_000
 _KEEPALIVE_S = 15
 _ATTEMPT_S = 5.0
-_SUBSCRIBE_S = 10.0
 _BACK_OFF_S = (0.25, 5.0)
 _ROUTES = 20_000
+_LOOK_AGAIN_S = 1.0
+_SHORT_S = 5.0
+_TRIES = 5
 _log = get_log("contracts.floor")
 
 
@@ -44,29 +43,14 @@ class MqttConnector:
     """
 
     def __init__(self, url: str, *, wait_s: float = 10.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise Rejected("mqtt_url", url.rpartition("@")[2], "mqtt://host:port or mqtts://host:port")
-        self.host: str = parts.hostname
-        self.tls = parts.scheme == "mqtts"
-        self.port: int = parts.port or (8883 if self.tls else 1883)
+        self.broker = Broker(url)
         self.wait_s = wait_s
-        self.shown = f"{parts.scheme}://{self.host}:{self.port}"
-        self.user = None if parts.username is None else unquote(parts.username)
-        self.secret = None if parts.password is None else unquote(parts.password)
 
     async def connect(self, client_id: str, *, will: Will | None = None) -> "MqttFloor":
         """Open one client, waiting up to `wait_s` for the broker."""
-        floor = MqttFloor(self, client_id, will)
-        await floor.open()
+        floor = MqttFloor(self.broker, client_id, will)
+        await floor.open(self.wait_s)
         return floor
-
-
-class _Message:
-    __slots__ = ("payload", "retain", "taken", "topic")
-
-    def __init__(self, topic: str, payload: bytes, retain: bool, taken: asyncio.Future[None] | None) -> None:
-        self.topic, self.payload, self.retain, self.taken = topic, payload, retain, taken
 
 
 class _Subscription:
@@ -78,97 +62,24 @@ class _Subscription:
         """Topics whose retained message this connection has brought."""
 
 
-class _InFlight:
-    """Stands where gmqtt keeps what is not acknowledged; tells the packet id of each message sent, and its end."""
-
-    def __init__(self) -> None:
-        self.messages: dict[int, _Message] = {}
-        self.acknowledged: Callable[[], None] = lambda: None
-        self.sending: _Message | None = None
-
-    is_empty = True  # nothing is for gmqtt to send again
-
-    def push_message(self, mid: int, _packet: bytes) -> None:
-        if self.sending is not None:
-            self.messages[mid] = self.sending
-
-    def remove_message_by_mid(self, mid: int) -> None:
-        message = self.messages.pop(mid, None)
-        if message is not None:
-            if message.taken is not None and not message.taken.done():
-                message.taken.set_result(None)
-            self.acknowledged()
-
-    def clear(self) -> None:
-        """Nothing: gmqtt calls it when a clean session begins."""
-
-    def get_all(self) -> list[tuple[int, bytes]]:
-        return []
-
-    async def wait_empty(self) -> None:
-        return
-
-
-class _Connection(gmqtt.Client):  # type: ignore[misc]  # gmqtt has no types
-    """One connection, which does not come back."""
-
-    def __init__(self, connector: MqttConnector, client_id: str, will: Will | None) -> None:
-        self.in_flight = _InFlight()
-        self.lost = asyncio.Event()
-        self.granted: dict[int, asyncio.Future[tuple[int, ...]]] = {}
-        said = None if will is None else gmqtt.Message(will.topic, will.payload, qos=will.qos, retain=will.retain)
-        super().__init__(client_id, clean_session=True, will_message=said, persistent_storage=self.in_flight)
-        if connector.user is not None:
-            self.set_auth_credentials(connector.user, connector.secret)
-        self.on_disconnect = lambda *_: self.lost.set()
-        self.on_subscribe = self._suback
-
-    async def reconnect(self, delay: bool = False) -> None:
-        """Do not: the floor opens another connection."""
-
-    async def renew(self, wanted: list[tuple[str, int]]) -> None:
-        """Subscribe, and return when it stands; Unavailable when the broker refuses or goes."""
-        packet = self.subscribe([gmqtt.Subscription(pattern, qos=qos) for pattern, qos in wanted])
-        granted = self.granted[packet] = asyncio.get_running_loop().create_future()
-        gone = asyncio.ensure_future(self.lost.wait())
-        try:
-            await asyncio.wait({granted, gone}, timeout=_SUBSCRIBE_S, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            gone.cancel()
-            del self.granted[packet]
-        if not granted.done():
-            raise Unavailable("the broker went, or did not answer, while subscribing")
-        refused = [pattern for (pattern, _), code in zip(wanted, granted.result(), strict=True) if code >= 128]
-        if refused:
-            raise Unavailable(f"the broker refuses to let us hear {', '.join(refused)}")
-
-    def abort(self) -> None:
-        """Cut the socket at once, also when the peer hangs and nothing can be flushed."""
-        if self._connection is not None:
-            self._connection._keep_connection_callback.cancel()  # noqa: SLF001 - gmqtt waits for the peer to read
-            self._connection._transport.abort()  # noqa: SLF001
-        self.lost.set()
-
-    def _suback(self, _client: Any, mid: int, qos: tuple[int, ...], _properties: Any) -> None:
-        if (granted := self.granted.get(mid)) is not None and not granted.done():
-            granted.set_result(qos)
-
-
 class MqttFloor:
     """One client; behaves as `Floor` says. Made by `MqttConnector.connect`."""
 
-    def __init__(self, connector: MqttConnector, client_id: str, will: Will | None) -> None:
+    def __init__(self, broker: Broker, client_id: str, will: Will | None) -> None:
         self.client_id = client_id
-        self._connector = connector
+        self._broker = broker
         self._will = will
-        self._live: _Connection | None = None
+        self._live: Connection | None = None
         self._subscriptions: list[_Subscription] = []
         self._wire: dict[str, int] = {}
         self._routes: dict[str, tuple[_Subscription, ...]] = {}
-        self._queue: deque[_Message] = deque()
+        self._queue: deque[Message] = deque()
         self._hooks: list[Callable[[], None]] = []
         self._subscribing = asyncio.Lock()
         self._keeper: asyncio.Task[None] | None = None
+        self._second_look: asyncio.TimerHandle | None = None
+        self._last: dict[str, bytes] = {}
+        self._checked: set[str] = set()
         self._closed = False
         self.dropped = 0
         """QoS 1 messages that the full queue has dropped."""
@@ -178,10 +89,10 @@ class MqttFloor:
         """Whether the broker is there now."""
         return self._live is not None
 
-    async def open(self) -> None:
-        """Connect for the first time, within the connector's `wait_s`."""
+    async def open(self, within_s: float) -> None:
+        """Connect for the first time."""
         loop = asyncio.get_running_loop()
-        until, wait_s = loop.time() + self._connector.wait_s, _BACK_OFF_S[0]
+        until, wait_s = loop.time() + within_s, _BACK_OFF_S[0]
         while True:
             try:
                 connection = await self._connect()
@@ -190,29 +101,29 @@ class MqttFloor:
                 raise Unavailable(str(e)) from e
             except Unavailable as e:
                 if loop.time() + wait_s >= until:
-                    raise Unavailable(f"{e} (tried for {self._connector.wait_s:g} s)") from e
+                    raise Unavailable(f"{e} (tried for {within_s:g} s)") from e
                 await asyncio.sleep(wait_s)
                 wait_s = min(wait_s * 2, 2.0)
         self._keeper = loop.create_task(self._keep(connection), name=f"mqtt:{self.client_id}")
 
     def send(self, topic: str, payload: bytes, *, qos: int = 0, retain: bool = False) -> None:
         """Hand over a message and go on."""
+        self._check(topic, payload)
         if qos:
-            self._enqueue(_Message(topic, payload, retain, None))
+            self._enqueue(Message(topic, payload, retain, None))
         elif self._live is not None:
             self._live.publish(topic, payload, qos=0, retain=retain)
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float = 10.0) -> None:
         """Send at QoS 1 and return when the broker has acknowledged."""
+        self._check(topic, payload)
         taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._enqueue(_Message(topic, payload, retain, taken))
+        self._enqueue(Message(topic, payload, retain, taken))
         try:
             async with asyncio.timeout(timeout_s):
                 await taken
         except TimeoutError:
-            raise Unavailable(
-                f"{self._connector.shown}: no acknowledgement for {topic} within {timeout_s:g} s"
-            ) from None
+            raise Unavailable(f"{self._broker.shown}: no acknowledgement for {topic} within {timeout_s:g} s") from None
 
     async def subscribe(self, pattern: str, handler: Handler, *, qos: int = 0) -> None:
         """Hear all topics that match; while the broker is away it is done at the next connection."""
@@ -232,6 +143,7 @@ class MqttFloor:
                 if connection.lost.is_set():
                     return
                 raise
+            self._look_again_soon()
             narrower = [w for w in before if w not in self._wire]
             if narrower:
                 connection.unsubscribe(narrower)
@@ -245,6 +157,8 @@ class MqttFloor:
     async def close(self) -> None:
         """Say goodbye, once what waits is acknowledged or two seconds have passed: the will is not published."""
         self._closed = True
+        if self._second_look is not None:
+            self._second_look.cancel()
         if self._keeper is None:
             return
         connection = self._live
@@ -265,18 +179,20 @@ class MqttFloor:
 
     # ------------------------------------------------------------------ the keeper
 
-    async def _keep(self, connection: "_Connection") -> None:
+    async def _keep(self, connection: "Connection") -> None:
         """Hold one connection after another, for ever."""
         loop = asyncio.get_running_loop()
-        wait_s = _BACK_OFF_S[0]
+        wait_s, short = _BACK_OFF_S[0], 0
         while True:
             since = loop.time()
             self._greet()
             await self._until_lost(connection)
             self._live = None
             connection.abort()
-            self._requeue(connection)
-            _log.warning("broker lost", client=self.client_id, broker=self._connector.shown)
+            short = short + 1 if loop.time() - since < _SHORT_S else 0
+            self._requeue(connection, suspect=loop.time() - since < _SHORT_S)
+            hint = {"hint": "does another client use this id?"} if short >= 3 else {}
+            _log.warning("broker lost", client=self.client_id, broker=self._broker.shown, **hint)
             if loop.time() - since > 2 * _BACK_OFF_S[1]:
                 wait_s = _BACK_OFF_S[0]
             while True:
@@ -288,20 +204,20 @@ class MqttFloor:
                 except Unavailable as e:
                     _log.debug("broker still away", client=self.client_id, why=str(e))
                 except Exception:  # noqa: BLE001 - whatever it was, the keeper must go on trying
-                    _log.exception("cannot connect", client=self.client_id, broker=self._connector.shown)
-            _log.info("broker is back", client=self.client_id, broker=self._connector.shown)
+                    _log.exception("cannot connect", client=self.client_id, broker=self._broker.shown)
+            _log.info("broker is back", client=self.client_id, broker=self._broker.shown)
 
-    async def _connect(self) -> _Connection:
+    async def _connect(self) -> Connection:
         """Open a connection and renew the subscriptions on it; then it is the live one."""
-        where = f"MQTT broker {self._connector.shown}, client {self.client_id}"
-        connection = _Connection(self._connector, self.client_id, self._will)
+        where = f"MQTT broker {self._broker.shown}, client {self.client_id}"
+        connection = Connection(self._broker, self.client_id, self._will)
         connection.on_message = self._receive
         connection.in_flight.acknowledged = self._pump
-        tls: bool | ssl.SSLContext = ssl.create_default_context() if self._connector.tls else False
+        tls: bool | ssl.SSLContext = ssl.create_default_context() if self._broker.tls else False
         try:
             async with asyncio.timeout(_ATTEMPT_S):
                 await connection.connect(
-                    self._connector.host, self._connector.port, ssl=tls, keepalive=_KEEPALIVE_S, version=MQTTv311
+                    self._broker.host, self._broker.port, ssl=tls, keepalive=_KEEPALIVE_S, version=MQTTv311
                 )
             for subscription in self._subscriptions:
                 subscription.greeted.clear()
@@ -311,24 +227,19 @@ class MqttFloor:
                     await connection.renew(list(self._wire.items()))
                 self._live = connection
         except MQTTConnectError as e:
-            connection.abort()
             raise _Refused(f"{where}: refused: {e}") from e
         except TimeoutError as e:
-            connection.abort()
             raise Unavailable(f"{where}: no answer within {_ATTEMPT_S:g} s") from e
-        except OSError as e:
-            connection.abort()
+        except (OSError, Unavailable) as e:
             raise Unavailable(f"{where}: {e}") from e
-        except Unavailable as e:
-            connection.abort()
-            raise Unavailable(f"{where}: {e}") from e
-        except asyncio.CancelledError:
-            connection.abort()
-            raise
+        finally:
+            if self._live is not connection:
+                connection.abort()
+        self._look_again_soon()
         return connection
 
     @staticmethod
-    async def _until_lost(connection: _Connection) -> None:
+    async def _until_lost(connection: Connection) -> None:
         """Return when the connection is gone, also when gmqtt has given it up and waits for a peer that hangs."""
         while not connection.lost.is_set():
             try:
@@ -337,6 +248,21 @@ class MqttFloor:
             except TimeoutError:
                 if not connection.is_connected:
                     return
+
+    def _look_again_soon(self) -> None:
+        """Ask for retained messages once more in a second.
+
+        nats-server may look for them before it hears of one, and deliver that one before it knows of the subscription:
+        so it happens when everybody comes back at once and says its state.
+        """
+        if self._second_look is not None:
+            self._second_look.cancel()
+        self._second_look = asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._second_look = None
+        if self._live is not None and not self._live.lost.is_set() and self._wire:
+            self._live.ask(list(self._wire.items()))
 
     def _greet(self) -> None:
         self._pump()
@@ -348,7 +274,14 @@ class MqttFloor:
 
     # ------------------------------------------------------------------ out
 
-    def _enqueue(self, message: _Message) -> None:
+    def _check(self, topic: str, payload: bytes) -> None:
+        if topic not in self._checked or len(payload) > MAX_PAYLOAD_BYTES:
+            check(topic, payload)
+            if len(self._checked) >= _ROUTES:
+                self._checked.clear()
+            self._checked.add(topic)
+
+    def _enqueue(self, message: Message) -> None:
         if self._closed:
             _fail(message, Unavailable(f"{self.client_id} is closed"))
             return
@@ -373,10 +306,22 @@ class MqttFloor:
                 _fail(message, Rejected("message", message.topic[:200], f"one that MQTT can carry: {e}"))
             in_flight.sending = None
 
-    def _requeue(self, connection: _Connection) -> None:
-        """Put what the lost connection had not acknowledged before all that waits."""
-        self._queue.extendleft(reversed(connection.in_flight.messages.values()))
+    def _requeue(self, connection: Connection, *, suspect: bool) -> None:
+        """Put what the lost connection had not acknowledged before all that waits.
+
+        A message at whose head connection after connection ends at once is one that the broker cannot stand: it is
+        given up, or it would keep all others from ever being sent.
+        """
+        unacknowledged = list(connection.in_flight.messages.values())
         connection.in_flight.messages.clear()
+        if suspect and unacknowledged:
+            first = unacknowledged[0]
+            first.tries += 1
+            if first.tries >= _TRIES:
+                _log.error("message given up", client=self.client_id, topic=first.topic, bytes=len(first.payload))
+                _fail(first, Rejected("message", first.topic, "one that the broker can stand"))
+                del unacknowledged[0]
+        self._queue.extendleft(reversed(unacknowledged))
         while len(self._queue) > QUEUE:
             self._drop_oldest()
 
@@ -384,7 +329,7 @@ class MqttFloor:
         if not self.dropped:
             _log.warning("queue full, dropping the oldest", client=self.client_id, bound=QUEUE)
         self.dropped += 1
-        text = f"{self._connector.shown}: {QUEUE} messages waited, the oldest was dropped"
+        text = f"{self._broker.shown}: {QUEUE} messages waited, the oldest was dropped"
         _fail(self._queue.popleft(), Unavailable(text))
 
     # ------------------------------------------------------------------ in
@@ -395,11 +340,14 @@ class MqttFloor:
             if len(self._routes) >= _ROUTES:
                 self._routes.clear()
             route = self._routes[topic] = tuple(s for s in self._subscriptions if matches(s.pattern, topic))
-        retained = properties["retain"]
+        retained, known = properties["retain"], self._last.get(topic)
+        if len(self._last) >= _ROUTES:
+            self._last.clear()
+        self._last[topic] = payload
         for subscription in route:
             if retained:
-                if topic in subscription.greeted:
-                    continue
+                if topic in subscription.greeted and payload == known:
+                    continue  # the broker was asked again for the sake of another
                 subscription.greeted.add(topic)
             try:
                 subscription.handler(topic, payload)
@@ -425,7 +373,7 @@ def _wire(subscriptions: list[_Subscription]) -> dict[str, int]:
     return wire
 
 
-async def _ended(in_flight: _InFlight) -> None:
+async def _ended(in_flight: InFlight) -> None:
     """Wait up to two seconds until nothing is in flight."""
     if not in_flight.messages:
         return
@@ -444,6 +392,6 @@ async def _ended(in_flight: _InFlight) -> None:
         return
 
 
-def _fail(message: _Message, error: FloorplaneError) -> None:
+def _fail(message: Message, error: FloorplaneError) -> None:
     if message.taken is not None and not message.taken.done():
         message.taken.set_exception(error)

@@ -40,7 +40,8 @@ class MemoryStore:
         """Delete the whole store under the clients' feet, as when the server restarts with an empty disk."""
         for stream in self.streams.values():
             stream.clear()
-        self._greet()
+        if self.running:
+            self._greet()
 
     def stop(self) -> None:
         """Take the server away: nothing is taken, nothing answers; readers wait."""
@@ -75,6 +76,8 @@ class MemoryStore:
         self._hearing = [row for row in self._hearing if row[0] is not client]
         self._routes.clear()
         self.serving = {subject: s for subject, s in self.serving.items() if s.client is not client}
+        for stream in self.streams.values():
+            stream.wake()
 
     def _greet(self) -> None:
         for client in list(self._clients):
@@ -119,9 +122,9 @@ class MemoryLog:
         stream.routes.clear()
         try:
             while True:
-                while reader.pending and self._store.running:
+                while reader.pending and self.connected:
                     yield reader.pending.popleft()
-                await reader.wait()
+                await self._more(reader)
         finally:
             stream.readers.remove(reader)
             stream.routes.clear()
@@ -131,9 +134,9 @@ class MemoryLog:
         stream = self._store.streams[stream_of(subject).name]
         reader = stream.durable(durable, subject)
         while True:
-            while reader.pending and self._store.running:
+            while reader.pending and self.connected:
                 yield reader.hand_out()
-            await reader.wait()
+            await self._more(reader)
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float = 5.0) -> bytes:
         """Ask whoever serves a subject."""
@@ -181,6 +184,13 @@ class MemoryLog:
         for hook in list(self._hooks):
             hook()
 
+    async def _more(self, reader: "_Reader") -> None:
+        if self._closed:
+            raise Unavailable(f"the log of {self.name} is closed")
+        await reader.wait()
+        if self._closed:
+            raise Unavailable(f"the log of {self.name} is closed")
+
     def _need(self, subject: str) -> None:
         if not self.connected:
             raise Unavailable(f"{subject}: the memory log is away")
@@ -192,19 +202,18 @@ class _Reader:
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
         self.pending: deque[Entry] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._more = asyncio.Event()
 
     def push(self, entry: Entry) -> None:
         self.pending.append(entry)
-        self.wake()
+        self._more.set()
 
     def wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._more.set()
 
     async def wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        await self._waiter
+        self._more.clear()
+        await self._more.wait()
 
 
 class _Durable(_Reader):
