@@ -14,7 +14,7 @@ from contracts.vda5050.header import Message
 
 M = TypeVar("M", bound=Message)
 
-_EMPTY: dict[str, str | int] = {"orderId": "", "lastNodeId": "", "orderUpdateId": 0, "lastNodeSequenceId": 0}
+_EMPTY: dict[str, str | int] = {"orderId": "", "lastNodeId": "", "orderUpdateId": 0}
 """What null means in a field of the message itself that we require."""
 _decoders: dict[type[Message], msgspec.json.Decoder[Any]] = {}
 

@@ -390,14 +390,14 @@ class MapEntry(Part, frozen=True):
 class State(Message, frozen=True):
     """A vehicle as it is (6.10).
 
-    `order_id`, `order_update_id`, `last_node_id` and `last_node_sequence_id` are required also when read: nothing can
-    be concluded from a state without them.
+    `order_id`, `order_update_id` and `last_node_id` are required also when read: nothing can be concluded from a state
+    without them. A `last_node_sequence_id` that was not said reads as -1.
     """
 
     order_id: str
     order_update_id: int
     last_node_id: str
-    last_node_sequence_id: int
+    last_node_sequence_id: int = field(default_factory=lambda: -1)
     driving: bool = field(default_factory=bool)
     node_states: tuple[NodeState, ...] = field(default_factory=nothing)
     edge_states: tuple[EdgeState, ...] = field(default_factory=nothing)

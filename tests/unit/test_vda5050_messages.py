@@ -248,7 +248,7 @@ def test_nulls_and_quoted_numbers_are_mended_and_named() -> None:
         }
     ).encode()
     s, deviation = read_with_deviation(payload, v2.State)
-    assert (s.order_id, s.order_update_id, s.last_node_id, s.last_node_sequence_id) == ("", 3, "", 0)
+    assert (s.order_id, s.order_update_id, s.last_node_id, s.last_node_sequence_id) == ("", 3, "", -1)
     assert s.node_states == ()
     assert s.errors == ()
     assert s.agv_position == v2.AgvPosition(1, 2)

@@ -1,4 +1,8 @@
-"""Against a VDA 5050 implementation that is not ours: Siemens' `vda-5050-lib`, as master and as vehicle."""
+"""Against VDA 5050 implementations that are not ours: Siemens' `vda-5050-lib`, as master and as vehicle, and `ilesp`.
+
+They are installed by `npm i --prefix .peers --ignore-scripts vda-5050-lib@1.4.0` and
+`python -m venv .peers/ilesp && .peers/ilesp/bin/pip install ilesp==0.2.2 paho-mqtt`.
+"""
 
 import asyncio
 import json
@@ -28,13 +32,10 @@ from tests.unit.vda5050_messages import grid_site, instant, order_along
 PEERS = Path(os.environ.get("FLOORPLANE_PEERS", Path(__file__).parents[2] / ".peers"))
 LIBRARY = PEERS / "node_modules" / "vda-5050-lib"
 NODE = shutil.which("node")
-pytestmark = [
-    pytest.mark.peer,
-    pytest.mark.skipif(NODE is None, reason="no node on this machine"),
-    pytest.mark.skipif(
-        not LIBRARY.is_dir(), reason=f"no {LIBRARY}: npm i --prefix .peers --ignore-scripts vda-5050-lib@1.4.0"
-    ),
-]
+ILESP = PEERS / "ilesp" / "bin" / "python"
+pytestmark = pytest.mark.peer
+library = pytest.mark.skipif(NODE is None or not LIBRARY.is_dir(), reason=f"no node, or no {LIBRARY}")
+ilesp = pytest.mark.skipif(not ILESP.exists(), reason=f"no {ILESP}")
 SPEED = 10.0
 
 MASTER_JS = """
@@ -107,15 +108,13 @@ new AgvController({ manufacturer: "Siemens", serialNumber: "V1" },
 
 
 @asynccontextmanager
-async def program(
-    text: str, url: str, folder: Path
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[dict[str, Any]]]]:
-    """Run a script with the peer's library; yields the process and what it says, line by line as it comes."""
-    script = folder / "peer.js"
-    script.write_text(text)
-    environment = os.environ | {"NODE_PATH": str(PEERS / "node_modules")}
+async def program(*command: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, list[dict[str, Any]]]]:
+    """Run a peer; yields the process and what it says, line by line as it comes."""
     process = await asyncio.create_subprocess_exec(
-        str(NODE), str(script), url, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command,
+        env=os.environ | {"NODE_PATH": str(PEERS / "node_modules")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
     said: list[dict[str, Any]] = []
 
@@ -132,6 +131,13 @@ async def program(
             process.kill()
         await process.wait()
         await listener
+
+
+def script(text: str, url: str, folder: Path) -> tuple[str, ...]:
+    """A command that runs a script of ours with the peer's library."""
+    path = folder / "peer.js"
+    path.write_text(text)
+    return str(NODE), str(path), url
 
 
 async def until(holds: Callable[[], object], limit_s: float, what: Callable[[], object]) -> None:
@@ -153,6 +159,7 @@ async def broker_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@library
 async def test_a_foreign_master_drives_our_twin(broker_url: str, tmp_path: Path) -> None:
     """Fetch, refusal, order and update, pause, cancel, factsheet: the master understands each step of ours."""
     site, clock = grid_site(), LoopClock(scale=SPEED)
@@ -169,7 +176,7 @@ async def test_a_foreign_master_drives_our_twin(broker_url: str, tmp_path: Path)
     running = asyncio.create_task(twin.run(), name=twin.name)
     try:
         await asyncio.wait_for(twin.ready.wait(), 10)
-        async with program(MASTER_JS, broker_url, tmp_path) as (_, said):
+        async with program(*script(MASTER_JS, broker_url, tmp_path)) as (_, said):
             await until(
                 lambda: any(s["what"] in {"done", "broken"} for s in said), 40, lambda: (said, twin.vehicle.order_id)
             )
@@ -194,6 +201,7 @@ async def test_a_foreign_master_drives_our_twin(broker_url: str, tmp_path: Path)
     assert world.violations == []
 
 
+@library
 async def test_we_drive_a_foreign_vehicle(broker_url: str, tmp_path: Path) -> None:
     """Order, update, pause and cancel of ours are carried out; its states are read; killed, its will says so."""
     floor = await MqttConnector(broker_url).connect("master")
@@ -230,7 +238,7 @@ async def test_we_drive_a_foreign_vehicle(broker_url: str, tmp_path: Path) -> No
 
     try:
         await floor.subscribe(topics.pattern("+", "Siemens"), hear)
-        async with program(VEHICLE_JS, broker_url, tmp_path) as (process, said):
+        async with program(*script(VEHICLE_JS, broker_url, tmp_path)) as (process, said):
             await until(lambda: states and links, 20, lambda: said)
             places = {n.id: NodePosition(n.x_m, n.y_m, "floor") for n in grid_site().layout.nodes}
             where = {str(k): v for k, v in places.items()}
@@ -257,3 +265,33 @@ async def test_we_drive_a_foreign_vehicle(broker_url: str, tmp_path: Path) -> No
         await floor.close()
     assert NodeId("3-0") in {s.last_node_id for s in states}
     assert deviations == {""}
+
+
+@ilesp
+async def test_a_badly_behaved_vehicle_is_read(broker_url: str) -> None:
+    """It leaves out half of the state, sends null for names and lists nodes that it has passed: read, and noted."""
+    floor = await MqttConnector(broker_url).connect("master")
+    states: list[State] = []
+    deviations: set[str] = set()
+
+    def hear(_topic: str, payload: bytes) -> None:
+        state, deviation = read_with_deviation(payload, State)
+        states.append(state)
+        deviations.add(deviation)
+
+    try:
+        await floor.subscribe(topics.pattern(topics.STATE, "ilesp"), hear)
+        port = broker_url.rpartition(":")[2]
+        command = (str(ILESP), "-m", "ilesp.adapters.virtual_agv", "--mqtt-port", port, "--serials", "I1")
+        async with program(*command, "--node-interval", "0.2") as (_, said):
+            await until(lambda: states, 20, lambda: said)
+            assert (states[-1].order_id, states[-1].last_node_id) == ("", "")
+            order = msgspec.structs.replace(order_along("O1", ["0-0", "1-0", "2-0"]), manufacturer="ilesp")
+            floor.send(topics.topic("ilesp", "I1", topics.ORDER), encode(order))
+            await until(lambda: states[-1].last_node_id == "2-0" and not states[-1].driving, 20, lambda: states[-1])
+    finally:
+        await floor.close()
+    assert states[-1].order_id == "O1"
+    assert states[-1].last_node_sequence_id == -1
+    assert len(states[-1].node_states) == 3
+    assert any("$.orderId" in d for d in deviations)
