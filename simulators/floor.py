@@ -151,6 +151,19 @@ class SimulatedFloor:
         """How far all robots have driven."""
         return sum(r.drive.driven_m for r in self.robots.values())
 
+    @property
+    def pod_visits(self) -> int:
+        """How often a pod was brought to stand at a station."""
+        return self.world.pod_visits
+
+    def busy_share(self, first_ms: int, last_ms: int) -> float:
+        """Return the share of the robots' time between two moments in which they drove or carried a pod.
+
+        All driving is taken to have been between the two, as on a day that begins and ends at rest.
+        """
+        span_ms = (last_ms - first_ms) * len(self.robots)
+        return min(1.0, self.world.busy_ms() / span_ms) if span_ms > 0 else 0.0
+
     # --------------------------------------------------------------------------------------------------------- memory
 
     def remembered(self) -> FloorMemory:

@@ -74,6 +74,11 @@ class World:
         self._group = {n.id: n.conflict or n.id for n in site.layout.nodes}
         self._nodes: dict[RobotId, list[NodeId]] = {}
         self._holder: dict[str, list[RobotId]] = defaultdict(list)
+        self.pod_visits = 0
+        """How often a pod was brought to stand at a station."""
+        self._stations = frozenset(n.id for n in site.layout.nodes if n.kind is NodeKind.STATION)
+        self._busy_ms: dict[RobotId, int] = {}
+        self._busy_since: dict[RobotId, int] = {}
         self._watchers: dict[NodeId, list[Callable[[], None]]] = defaultdict(list)
 
     # --------------------------------------------------------------------------------------------------------- robots
@@ -107,6 +112,9 @@ class World:
         if node in nodes:
             nodes.remove(node)
             self._holder[self._group[node]].remove(robot)
+            if len(nodes) == 1 and robot in self.load and nodes[0] in self._stations:
+                self.pod_visits += 1
+        self._account(robot)
         for place in (node, *nodes):
             self._tell(place)
 
@@ -125,6 +133,7 @@ class World:
             raise Rejected("pick/loadId", pod, f"on {node} ({found or 'nothing'} is)")
         del self.pod_at[node]
         self.load[robot] = found
+        self._account(robot)
         self._tell(node)
         return found
 
@@ -145,8 +154,14 @@ class World:
             self._violated("pod", f"robot {robot} sets down {pod} on {node}, in the way")
         del self.load[robot]
         self.pod_at[node] = pod
+        self._account(robot)
         self._tell(node)
         return pod
+
+    def busy_ms(self) -> int:
+        """Return for how long all robots together have driven or carried a pod."""
+        now_ms = self._clock.now_ms()
+        return sum(self._busy_ms.values()) + sum(now_ms - since for since in self._busy_since.values())
 
     def occupied(self, nodes: Iterable[NodeId]) -> bool:
         """Tell whether a robot stands or drives on one of these nodes."""
@@ -202,7 +217,18 @@ class World:
             if other != robot:
                 self._violated("collision", f"robots {other} and {robot} are both on {node}")
         holders.append(robot)
+        self._account(robot)
         self._tell(node)
+
+    def _account(self, robot: RobotId) -> None:
+        """Begin or end the time in which a robot is busy."""
+        busy = robot in self.load or len(self._nodes.get(robot, ())) > 1
+        since = self._busy_since.get(robot)
+        if busy and since is None:
+            self._busy_since[robot] = self._clock.now_ms()
+        elif not busy and since is not None:
+            del self._busy_since[robot]
+            self._busy_ms[robot] = self._busy_ms.get(robot, 0) + self._clock.now_ms() - since
 
     def _tell(self, node: NodeId) -> None:
         for call in self._watchers.get(node, ()):
