@@ -118,6 +118,8 @@ async def _invalid(_: Request, e: Exception) -> Response:
     if any(x["type"] == "json_invalid" for x in errors):
         where = next(x["loc"][-1] for x in errors if x["type"] == "json_invalid")
         return problem(400, f"The body is not JSON (at character {where})")
+    if any(isinstance(x.get("input"), bytes) and x["loc"] == ("body",) for x in errors):
+        return problem(400, "The body was not sent as JSON (Content-Type: application/json)")
     found = [FieldError(field=_path(x["loc"]), value=_short(x.get("input")), bound=_bound(x)) for x in errors[:100]]
     return problem(422, "; ".join(f"{f.field}: {f.bound}" for f in found[:5]), found)
 

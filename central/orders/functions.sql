@@ -109,7 +109,7 @@ BEGIN
     withdrawn := 0; going_on := 0;
     SELECT * INTO o FROM orders WHERE id = p_id FOR UPDATE;
     IF NOT FOUND THEN outcome := 'unknown'; RETURN NEXT; RETURN; END IF;
-    IF o.state IN ('packed', 'shipped', 'short', 'cancelled') THEN outcome := o.state; RETURN NEXT; RETURN; END IF;
+    IF o.state IN ('packed', 'shipped', 'short', 'cancelled') THEN outcome := 'is ' || o.state; RETURN NEXT; RETURN; END IF;
     FOR t IN
         SELECT * FROM task WHERE order_id = p_id AND kind = 'pick' AND state IN ('waiting', 'released')
         ORDER BY stock, id FOR UPDATE

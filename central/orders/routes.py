@@ -154,8 +154,8 @@ async def cancel_order(
         )
         if row["outcome"] == "unknown":
             raise Refusal(404, f"order: {order_id!r} is not known")
-        if row["outcome"] in {"packed", "shipped", "short", "cancelled"}:
-            raise Refusal(409, f"order: {order_id} is {row['outcome']} already; nothing can be cancelled")
+        if row["outcome"].startswith("is "):
+            raise Refusal(409, f"order: {order_id} {row['outcome']} already; nothing can be cancelled")
         await connection.execute(
             AUDIT, at, who.name, who.role, "order.cancel", order_id, body.reason, correlation, None
         )
