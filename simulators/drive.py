@@ -8,82 +8,20 @@ import asyncio
 import math
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
-from typing import Protocol
 
-import msgspec
-
-from contracts.errors import Rejected
 from contracts.geometry import Point, Pose, distance_m, heading_rad, turn_rad, wrap_rad
-from contracts.ids import NodeId, PodId, RobotId
+from contracts.ids import NodeId, RobotId
 from contracts.layout import Layout
 from contracts.runtime.clock import Clock
 from controllers.vda5050 import Effect, Step, Vehicle
-from simulators.motion import Leg, braking_m, entry_mps
+from simulators.ground import Ground
+from simulators.motion import DriveParams, Leg, braking_m, entry_mps
 
 STRAIGHT_RAD = 0.02
 """A smaller change of heading is driven through."""
 _NEAR_M = 1e-6
 _CRAWL_MPS = 0.01
 """Slower than this at a node is at rest."""
-
-
-class Ground(Protocol):
-    """What a robot does to the world (`simulators.world.World`), and what the world checks."""
-
-    def place(self, robot: RobotId, node: NodeId) -> None:
-        """Put the robot on a node by hand."""
-        ...
-
-    def entering(self, robot: RobotId, node: NodeId) -> None:
-        """The robot begins to drive onto a node."""
-        ...
-
-    def left(self, robot: RobotId, node: NodeId) -> None:
-        """The robot has left a node wholly."""
-        ...
-
-    def lift(self, robot: RobotId, node: NodeId, pod: PodId | None = None) -> PodId:
-        """Lift the pod that stands on a node.
-
-        Raises
-        ------
-        Rejected
-            None stands there, or not the one that was meant.
-        """
-        ...
-
-    def set_down(self, robot: RobotId, node: NodeId) -> PodId:
-        """Set the carried pod down on a node.
-
-        Raises
-        ------
-        Rejected
-            A pod stands there already.
-        """
-        ...
-
-
-class DriveParams(msgspec.Struct, frozen=True):
-    """Speeds in m/s, accelerations in m/s², turns in rad/s; `loaded_*` while a pod is carried.
-
-    Raises
-    ------
-    Rejected
-        A value is not above 0.
-    """
-
-    speed_mps: float = 1.5
-    loaded_speed_mps: float = 1.2
-    accelerate_mps2: float = 1.0
-    loaded_accelerate_mps2: float = 0.6
-    brake_mps2: float = 1.0
-    turn_radps: float = math.pi / 2
-    loaded_turn_radps: float = math.pi / 3
-
-    def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            if not getattr(self, name) > 0:
-                raise Rejected(name, getattr(self, name), "above 0")
 
 
 class Phase(Enum):

@@ -7,6 +7,33 @@ follows by formula, so that nothing ticks.
 import math
 from collections.abc import Iterable
 
+import msgspec
+
+from contracts.errors import Rejected
+
+
+class DriveParams(msgspec.Struct, frozen=True):
+    """Speeds in m/s, accelerations in m/s², turns in rad/s; `loaded_*` while a pod is carried.
+
+    Raises
+    ------
+    Rejected
+        A value is not above 0.
+    """
+
+    speed_mps: float = 1.5
+    loaded_speed_mps: float = 1.2
+    accelerate_mps2: float = 1.0
+    loaded_accelerate_mps2: float = 0.6
+    brake_mps2: float = 1.0
+    turn_radps: float = math.pi / 2
+    loaded_turn_radps: float = math.pi / 3
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if not getattr(self, name) > 0:
+                raise Rejected(name, getattr(self, name), "above 0")
+
 
 class Leg:
     """A stretch driven with constant acceleration, then constant speed, then constant braking.

@@ -10,7 +10,6 @@ import contextlib
 import random
 from collections.abc import Callable
 
-from contracts.codec import encode
 from contracts.errors import Rejected, Unavailable
 from contracts.geometry import Pose
 from contracts.ids import NodeId, PodId
@@ -22,23 +21,18 @@ from contracts.vda5050 import topics
 from contracts.vda5050.reading import read
 from contracts.vda5050.v2 import (
     Action,
-    AgvPosition,
-    BatteryState,
-    Connection,
     ConnectionState,
     ErrorEntry,
     ErrorLevel,
     InstantActions,
-    Load,
     Order,
-    Velocity,
-    Visualization,
-    timestamp,
 )
-from controllers.vda5050 import Abilities, Begin, Effect, Locate, Reading, SayFactsheet, Vehicle
+from controllers.vda5050 import Abilities, Begin, Effect, Locate, SayFactsheet, Vehicle
 from simulators.battery import Battery
-from simulators.drive import Drive, Ground, Phase
-from simulators.robot_build import INSTANT_ACTIONS, NODE_ACTIONS, RobotFaults, RobotParams, factsheet_of
+from simulators.drive import Drive, Phase
+from simulators.ground import Ground
+from simulators.robot_build import INSTANT_ACTIONS, NODE_ACTIONS, RobotFaults, RobotParams
+from simulators.robot_voice import Voice
 
 __all__ = ["RobotFaults", "RobotParams", "RobotTwin"]
 
@@ -60,6 +54,8 @@ class RobotTwin:
         Of the whole run; the twin's own generator is seeded by ``f"{seed}/{serial}"``.
     params
         How it is built.
+    pod
+        What it carries at first.
     """
 
     def __init__(
@@ -71,6 +67,8 @@ class RobotTwin:
         world: Ground,
         seed: int,
         params: RobotParams | None = None,
+        *,
+        pod: PodId | None = None,
     ) -> None:
         self.name = f"robot {robot.id}"
         self.ready = asyncio.Event()
@@ -78,17 +76,15 @@ class RobotTwin:
         self._params = params = RobotParams() if params is None else params
         self._random = random.Random(f"{seed}/{robot.id}")
         self._node = site.layout.node
-        self._map_id = site.layout.map_id
         places = {n.id: n.point for n in site.layout.nodes}
         abilities = Abilities(NODE_ACTIONS, frozenset(), INSTANT_ACTIONS, places)
         self.vehicle = Vehicle(abilities, robot.start)
         self.drive = Drive(robot.id, self.vehicle, robot.start, site.layout, clock, world, params.drive, self._happened)
         self.battery = Battery(params.battery, self._random.uniform(*params.level), clock.now_ms())
         self.pod: PodId | None = None
-        self._floor: Floor | None = None
-        self._header = dict.fromkeys(topics.NAMES, 0)
-        self._topic = {n: topics.topic(robot.manufacturer, robot.id, n) for n in topics.NAMES}
-        self._said_ms = 0
+        if pod is not None:
+            self._carry(pod)
+        self.voice = Voice(robot, params, site.layout.map_id, clock)
         self._charged_m = 0.0
         self._legs = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -109,15 +105,19 @@ class RobotTwin:
                 try:
                     outage_s = await self._outages.get()
                 except asyncio.CancelledError:
-                    self._floor = None
+                    self.voice.floor = None
                     with contextlib.suppress(Unavailable):
-                        await floor.publish(self._topic[topics.CONNECTION], self._connection("OFFLINE"), retain=True)
+                        await floor.publish(
+                            self.voice.topic[topics.CONNECTION],
+                            self.voice.connection(ConnectionState.OFFLINE),
+                            retain=True,
+                        )
                     await floor.close()
                     raise
-                self._floor = None
+                self.voice.floor = None
                 with contextlib.suppress(Unavailable):
-                    broken = self._connection("CONNECTIONBROKEN")
-                    await floor.publish(self._topic[topics.CONNECTION], broken, retain=True)
+                    broken = self.voice.connection(ConnectionState.CONNECTIONBROKEN)
+                    await floor.publish(self.voice.topic[topics.CONNECTION], broken, retain=True)
                 await floor.close()
                 await self._clock.sleep(outage_s)
         finally:
@@ -149,16 +149,16 @@ class RobotTwin:
         return self.drive.pose()
 
     async def _connect(self) -> Floor:
-        will = Will(self._topic[topics.CONNECTION], self._connection("CONNECTIONBROKEN"))
+        will = Will(self.voice.topic[topics.CONNECTION], self.voice.connection(ConnectionState.CONNECTIONBROKEN))
         while True:
             try:
                 floor = await self._connector.connect(f"{self._robot.manufacturer}-{self._robot.id}", will=will)
             except Unavailable:
                 await self._clock.sleep(RECONNECT_S)
                 continue
-            await floor.subscribe(self._topic[topics.ORDER], self._on_order)
-            await floor.subscribe(self._topic[topics.INSTANT_ACTIONS], self._on_instant)
-            self._floor = floor
+            await floor.subscribe(self.voice.topic[topics.ORDER], self._on_order)
+            await floor.subscribe(self.voice.topic[topics.INSTANT_ACTIONS], self._on_instant)
+            self.voice.floor = floor
             floor.on_connect(self._hello)
             self.ready.set()
             return floor
@@ -215,7 +215,7 @@ class RobotTwin:
             case Begin(action):
                 self._begin(action)
             case SayFactsheet():
-                self._say_factsheet()
+                self.voice.factsheet()
             case Locate(pose, _):
                 self.drive.locate(pose, NodeId(self.vehicle.last_node_id))
             case _:
@@ -323,17 +323,14 @@ class RobotTwin:
     # --- what it says
 
     def _hello(self) -> None:
-        if self._floor is None:
-            return
-        self._floor.send(self._topic[topics.CONNECTION], self._connection("ONLINE"), qos=1, retain=True)
-        self._say_factsheet()
+        self.voice.online()
         self._say_state()
 
     def _beat(self) -> None:
         """Say a state when nothing was said for a while."""
         params = self._params
         interval_s = params.driving_state_s if self.vehicle.driving else params.idle_state_s
-        rest_s = interval_s - (self._clock.now_ms() - self._said_ms) / 1000
+        rest_s = interval_s - (self._clock.now_ms() - self.voice.said_ms) / 1000
         if rest_s <= 0.001:
             self._check_battery()
             self._say_state()
@@ -346,70 +343,12 @@ class RobotTwin:
             self.fail("batteryEmpty", "it must be brought to a charger")
 
     def _say_state(self) -> None:
-        self.vehicle.changed = False
-        now_ms = self._clock.now_ms()
-        self._said_ms = now_ms
-        self.battery.pass_time(now_ms)
-        floor = self._floor
-        if floor is None:
-            return
-        speed_mps = self.drive.speed_mps()
-        reading = Reading(
-            self._position(),
-            BatteryState(round(self.battery.level * 100, 2), self.battery.charging),
-            Velocity(round(speed_mps, 3), 0.0) if speed_mps > 0 else None,
-            () if self.pod is None else (Load(self.pod),),
-        )
-        robot = self._robot
-        state = self.vehicle.state(
-            reading,
-            self._count(topics.STATE),
-            timestamp(now_ms),
-            robot.manufacturer,
-            robot.id,
-            self._params.version,
-        )
-        floor.send(self._topic[topics.STATE], encode(state))
-
-    def _position(self) -> AgvPosition:
-        pose = self.drive.pose()
-        return AgvPosition(round(pose.x_m, 3), round(pose.y_m, 3), round(pose.heading_rad, 4), self._map_id)
+        self.voice.state(self.vehicle, self.drive, self.battery, self.pod)
 
     def _visualize(self) -> None:
-        if self._floor is not None and self.drive.phase is not Phase.REST:
-            message = Visualization(
-                agv_position=self._position(),
-                velocity=Velocity(round(self.drive.speed_mps(), 3)),
-                header_id=self._count(topics.VISUALIZATION),
-                timestamp=timestamp(self._clock.now_ms()),
-                version=self._params.version,
-                manufacturer=self._robot.manufacturer,
-                serial_number=self._robot.id,
-            )
-            self._floor.send(self._topic[topics.VISUALIZATION], encode(message))
+        if self.drive.phase is not Phase.REST:
+            self.voice.visualization(self.drive)
         self._after("visualize", 1 / self._params.visualization_hz, self._visualize)
-
-    def _say_factsheet(self) -> None:
-        if self._floor is not None:
-            factsheet = factsheet_of(self._robot, self._params, self._clock.now_ms(), self._count(topics.FACTSHEET))
-            self._floor.send(self._topic[topics.FACTSHEET], encode(factsheet), retain=True)
-
-    def _connection(self, state: str) -> bytes:
-        return encode(
-            Connection(
-                connection_state=ConnectionState(state),
-                header_id=self._count(topics.CONNECTION),
-                timestamp=timestamp(self._clock.now_ms()),
-                version=self._params.version,
-                manufacturer=self._robot.manufacturer,
-                serial_number=self._robot.id,
-            )
-        )
-
-    def _count(self, name: str) -> int:
-        number = self._header[name]
-        self._header[name] = number + 1
-        return number
 
     def _after(self, what: str, seconds: float, call: Callable[[], None]) -> None:
         """Set a named timer; one of the same name is replaced."""

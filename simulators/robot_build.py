@@ -17,7 +17,7 @@ from contracts.vda5050.factsheet import (
 )
 from contracts.vda5050.v2 import VERSION, timestamp
 from simulators.battery import BatteryParams
-from simulators.drive import DriveParams
+from simulators.motion import DriveParams
 
 NODE_ACTIONS = frozenset({"pick", "drop", "startCharging", "stopCharging"})
 INSTANT_ACTIONS = frozenset({"startCharging", "stopCharging"})
@@ -72,8 +72,8 @@ class RobotParams(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if self.version not in {"2.0.0", "2.1.0"}:
             raise Rejected("version", self.version, "2.0.0 or 2.1.0")
-        if not 0 < self.level[0] <= self.level[1] <= 1:
-            raise Rejected("level", self.level, "a range within (0, 1]")
+        if not 0 <= self.level[0] <= self.level[1] <= 1:
+            raise Rejected("level", self.level, "a range within 0 to 1")
         for name in ("lift_s", "drop_s", "dock_s", "visualization_hz"):
             if getattr(self, name) < 0:
                 raise Rejected(name, getattr(self, name), "0 or more")

@@ -70,15 +70,14 @@ def _blocks(actions: tuple[Action, ...]) -> bool:
     return any(a.blocking_type != BlockingType.NONE for a in actions)
 
 
-def refusal(kind: str, order: Order, text: str, **about: object) -> ErrorEntry:
+def warning(kind: str, text: str, /, **about: object) -> ErrorEntry:
+    """Make a warning; `about` are its references."""
+    return ErrorEntry(kind, ErrorLevel.WARNING, tuple(ErrorReference(k, str(v)) for k, v in about.items()), text)
+
+
+def refusal(kind: str, order: Order, text: str, /, **about: object) -> ErrorEntry:
     """Make the warning with which an order is refused; `about` names what is wrong with it."""
-    references = {"orderId": order.order_id, "orderUpdateId": order.order_update_id, **about}
-    return ErrorEntry(
-        kind,
-        ErrorLevel.WARNING,
-        tuple(ErrorReference(k, str(v)) for k, v in references.items()),
-        text,
-    )
+    return warning(kind, text, orderId=order.order_id, orderUpdateId=order.order_update_id, **about)
 
 
 def malformed(order: Order) -> ErrorEntry | None:

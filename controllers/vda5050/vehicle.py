@@ -20,7 +20,6 @@ from contracts.vda5050.v2 import (
     EdgeState,
     ErrorEntry,
     ErrorLevel,
-    ErrorReference,
     InstantActions,
     Load,
     NodeState,
@@ -30,6 +29,7 @@ from contracts.vda5050.v2 import (
     Velocity,
 )
 from controllers.vda5050.actions import Actions
+from controllers.vda5050.effects import Begin, Effect, Locate, SayFactsheet, Stop
 from controllers.vda5050.orders import (
     NO_ROUTE,
     ORDER,
@@ -41,37 +41,11 @@ from controllers.vda5050.orders import (
     refusal,
     steps,
     unusable,
+    warning,
 )
 
 KEPT_WARNINGS = 8
 _AUTOMATIC = frozenset({OperatingMode.AUTOMATIC, OperatingMode.SEMIAUTOMATIC})
-
-
-class Begin(msgspec.Struct, frozen=True):
-    """Start an action; answer with `Vehicle.ended`."""
-
-    action: Action
-
-
-class Stop(msgspec.Struct, frozen=True):
-    """Stop an action: its edge was left, or its order is cancelled. Answer with `ended` only if it was cancelled."""
-
-    action: Action
-    cancelled: bool
-
-
-class SayFactsheet(msgspec.Struct, frozen=True):
-    """Publish the factsheet."""
-
-
-class Locate(msgspec.Struct, frozen=True):
-    """Take this pose as the truth."""
-
-    pose: Pose
-    map_id: str
-
-
-Effect = Begin | Stop | SayFactsheet | Locate
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -208,8 +182,7 @@ class Vehicle:
 
     def unreadable(self, topic: str, why: Rejected) -> None:
         """Report a message that could not be read (6.6.4.1)."""
-        references = (ErrorReference("topic", topic), ErrorReference(why.field, str(why.value)[:80]))
-        self._warn(ErrorEntry(VALIDATION, ErrorLevel.WARNING, references, str(why)[:300]))
+        self._warn(warning(VALIDATION, str(why)[:300], **{"topic": topic, why.field: str(why.value)[:80]}))
 
     # --- what the body says
 
@@ -238,14 +211,7 @@ class Vehicle:
             return []
         self.changed = True
         if failure and self._cancelling is None:
-            self._warn(
-                ErrorEntry(
-                    "orderActionError",
-                    ErrorLevel.WARNING,
-                    (ErrorReference("orderId", self.order_id), ErrorReference("actionId", action_id)),
-                    failure,
-                )
-            )
+            self._warn(warning("orderActionError", failure, orderId=self.order_id, actionId=action_id))
         return self._begin() + self._settled()
 
     def moving(self, driving: bool) -> list[Effect]:
@@ -398,14 +364,8 @@ class Vehicle:
     def _cancel(self, action: Action) -> list[Effect]:
         if self._cancelling is not None or not self.active:
             self._actions.instant(action, ActionStatus.FAILED, "no order to cancel")
-            self._warn(
-                ErrorEntry(
-                    "noOrderToCancel",
-                    ErrorLevel.WARNING,
-                    (ErrorReference("actionId", action.action_id),),
-                    "there is no order, or it is already cancelled",
-                )
-            )
+            text = "there is no order, or it is already cancelled"
+            self._warn(warning("noOrderToCancel", text, actionId=action.action_id))
             return []
         self._actions.instant(action, ActionStatus.RUNNING)
         self._cancelling, self._cut = action, not self.base
@@ -438,8 +398,8 @@ class Vehicle:
 
     def _refuse_instant(self, action: Action, why: str) -> None:
         self._actions.instant(action, ActionStatus.FAILED, why)
-        references = (ErrorReference("actionId", action.action_id), ErrorReference("actionType", action.action_type))
-        self._warn(ErrorEntry("instantActionError", ErrorLevel.WARNING, references, why))
+        about = {"actionId": action.action_id, "actionType": action.action_type}
+        self._warn(warning("instantActionError", why, **about))
 
     def _warn(self, error: ErrorEntry) -> None:
         self._warnings = [*(w for w in self._warnings if w != error), error][-KEPT_WARNINGS:]

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+import random
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
@@ -15,9 +16,11 @@ from contracts.runtime.clock import LoopClock
 from contracts.runtime.floor.memory import MemoryBroker, MemoryFloor
 from contracts.vda5050 import topics
 from contracts.vda5050.reading import read
-from contracts.vda5050.v2 import Action, Connection, Order, State, Visualization, timestamp_ms
+from contracts.vda5050.v2 import Action, Connection, NodePosition, Order, State, Visualization, timestamp_ms
 from simulators import virtual_time
+from simulators.battery import BatteryParams
 from simulators.catalogue import Catalogue
+from simulators.motion import DriveParams
 from simulators.robot import RobotFaults, RobotParams, RobotTwin
 from simulators.world import World
 from tests.unit.vda5050_messages import CELL_M, grid_site, instant, order_along, schema
@@ -70,15 +73,20 @@ class Master:
         return found
 
 
-def play(scene: Callable[[Master], Awaitable[None]], params: RobotParams | None = None, seed: int = 1) -> Master:
+def play(
+    scene: Callable[[Master], Awaitable[None]],
+    params: RobotParams | None = None,
+    seed: int = 1,
+    world: type[World] = World,
+) -> Master:
     """Run a scene with one twin on virtual time."""
 
     async def main() -> Master:
         broker, clock = MemoryBroker(), LoopClock(START_MS)
         place = grid_site()
-        world = World(place, Catalogue((), ()), (), clock)
-        twin = RobotTwin(place.robots[0], place, broker, clock, world, seed, params or RobotParams())
-        master = Master(await broker.connect("master"), clock, twin, world, broker)
+        ground = world(place, Catalogue((), ()), (), clock)
+        twin = RobotTwin(place.robots[0], place, broker, clock, ground, seed, params or RobotParams())
+        master = Master(await broker.connect("master"), clock, twin, ground, broker)
         await master.listen()
         task = asyncio.create_task(twin.run(), name=twin.name)
         await twin.ready.wait()
@@ -416,3 +424,115 @@ def test_everything_it_says_is_valid() -> None:
         assert payloads
         for payload in payloads:
             validator.validate(json.loads(payload))
+
+
+def test_a_node_may_want_a_heading() -> None:
+    """With theta it turns before the node counts as reached, and acts only then; within the deviation it does not."""
+    wanted = {"2-0": NodePosition(2 * CELL_M, 0, "floor", theta=math.pi / 2)}
+    near = {"4-0": NodePosition(4 * CELL_M, 0, "floor", theta=0.3, allowed_deviation_theta=0.5)}
+
+    async def scene(m: Master) -> None:
+        m.send(order_along("O1", ["0-0", "1-0", "2-0"], positions=wanted))
+        end = await m.until(lambda s: s.last_node_id == "2-0" and not s.driving)
+        assert end - 0.01 == pytest.approx(2 * math.sqrt(2 * CELL_M) + 1.0, abs=0.06)
+        assert m.last.agv_position is not None
+        assert m.last.agv_position.theta == pytest.approx(math.pi / 2, abs=0.001)
+        m.send(order_along("O2", ["2-0", "3-0", "4-0"], positions=near))
+        await m.until(lambda s: s.last_node_id == "4-0" and not s.driving)
+        assert m.last.agv_position is not None
+        assert m.last.agv_position.theta == pytest.approx(0.0)
+
+    play(scene)
+
+
+def test_an_empty_battery_stops_it_until_somebody_brings_it_to_a_charger() -> None:
+    """A fatal error; carried to the charger by hand (initPosition) it charges and works again."""
+
+    async def scene(m: Master) -> None:
+        await m.until(lambda s: any(e.error_type == "batteryEmpty" for e in s.errors), 3600)
+        m.send(order_along("O1", ["0-0", "1-0"]))
+        await m.clock.sleep(10)
+        assert m.last.last_node_id == "0-0"
+        m.send(instant("c", "cancelOrder"))
+        m.send(instant("i", "initPosition", x=7 * CELL_M, y=0, theta=0, mapId="floor", lastNodeId="7-0"))
+        m.send(instant("s", "startCharging"))
+        await m.until(lambda s: s.battery_state.charging)
+        assert m.last.errors == ()
+        await m.clock.sleep(600)
+        m.send(order_along("O2", ["7-0", "6-0"]))
+        await m.until(lambda s: s.last_node_id == "6-0" and not s.driving)
+        assert m.world.violations == []
+
+    play(scene, RobotParams(battery=BatteryParams(capacity_wh=10), level=(0.5, 0.5)))
+
+
+class Released(World):
+    """A world that also remembers which nodes were entered."""
+
+    entered: list[str]
+
+    def entering(self, robot: RobotId, node: NodeId) -> None:
+        self.entered.append(node)
+        super().entering(robot, node)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_a_master_says_it_stays_on_what_was_released(seed: int) -> None:
+    """Random orders, updates, pauses, cancels, faults and outages at random moments: it enters exactly the nodes that
+    were released to it, in order, never leaves the road, and always ends at rest where it says it is.
+    """
+    random_ = random.Random(seed)
+
+    def step(node: str) -> str:
+        x, y = map(int, node.split("-"))
+        ways = [(x + dx, y + dy) for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+        return "{}-{}".format(*random_.choice([(a, b) for a, b in ways if 0 <= a < 8 and 0 <= b < 4]))
+
+    async def scene(m: Master) -> None:
+        assert isinstance(m.world, Released)
+        m.world.entered = []
+        granted: list[str] = []
+        vehicle = m.twin.vehicle
+        for k in range(80):
+            await m.clock.sleep(random_.choice((0.0, 0.1, 0.7, 2.0, 7.0)))
+            what = random_.random()
+            if what < 0.6:
+                fresh = not vehicle.active
+                end = vehicle.base[-1].node_state if vehicle.base else None
+                node, sequence = (
+                    (end.node_id, end.sequence_id)
+                    if end
+                    else (vehicle.last_node_id, 0 if fresh else vehicle.last_node_sequence_id)
+                )
+                way = [node]
+                for _ in range(random_.randint(1, 5)):
+                    way.append(step(way[-1]))
+                released = random_.randint(1, len(way))
+                order_id = f"O{k}" if fresh else vehicle.order_id
+                update = 0 if fresh else vehicle.order_update_id + 1
+                m.send(order_along(order_id, way, update=update, first=sequence, released=released))
+                before = (vehicle.order_id, vehicle.order_update_id)
+                await m.clock.sleep(0)
+                await m.clock.sleep(0.001)
+                if (vehicle.order_id, vehicle.order_update_id) != before:
+                    granted += way[1:released]
+            elif what < 0.7:
+                m.send(instant(f"i{k}", "cancelOrder"))
+            elif what < 0.85:
+                m.send(instant(f"i{k}", random_.choice(("startPause", "stopPause"))))
+            elif what < 0.95:
+                m.twin.fail("driveFault", "no answer", random_.uniform(0.1, 5))
+            else:
+                m.twin.go_offline(random_.uniform(1, 10))
+            allowed = iter(granted)
+            assert all(any(n == g for g in allowed) for n in m.world.entered), (m.world.entered, granted)
+        m.send(instant("last", "stopPause"))
+        await m.clock.sleep(120)
+        assert not vehicle.driving
+        assert not vehicle.base
+        assert [v for v in m.world.violations if v.kind != "road"] == []
+        pose, node = m.twin.pose, m.twin._node[NodeId(vehicle.last_node_id)]
+        if len(m.world.nodes_of(RobotId("R1"))) == 1:
+            assert math.hypot(pose.x_m - node.x_m, pose.y_m - node.y_m) < 1e-3
+
+    play(scene, RobotParams(drive=DriveParams(loaded_speed_mps=1.0)), seed, world=Released)

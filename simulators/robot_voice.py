@@ -1,0 +1,108 @@
+"""How a robot twin speaks: VDA 5050 messages with their headers, on its own topics, while the broker is there."""
+
+from contracts.codec import encode
+from contracts.ids import PodId
+from contracts.runtime.clock import Clock
+from contracts.runtime.floor import Floor
+from contracts.site import Robot
+from contracts.vda5050 import topics
+from contracts.vda5050.v2 import (
+    AgvPosition,
+    BatteryState,
+    Connection,
+    ConnectionState,
+    Load,
+    Velocity,
+    Visualization,
+    timestamp,
+)
+from controllers.vda5050 import Reading, Vehicle
+from simulators.battery import Battery
+from simulators.drive import Drive
+from simulators.robot_build import RobotParams, factsheet_of
+
+
+class Voice:
+    """The messages of one robot. `floor` is None while it has no radio: then nothing is said, nor counted."""
+
+    def __init__(self, robot: Robot, params: RobotParams, map_id: str, clock: Clock) -> None:
+        self._robot, self._params, self._map_id, self._clock = robot, params, map_id, clock
+        self._header = dict.fromkeys(topics.NAMES, 0)
+        self.topic = {n: topics.topic(robot.manufacturer, robot.id, n) for n in topics.NAMES}
+        self.floor: Floor | None = None
+        self.said_ms = 0
+        """When the last state was due, said or not."""
+
+    def connection(self, state: ConnectionState) -> bytes:
+        """Write a connection message, for the will too."""
+        return encode(
+            Connection(
+                connection_state=state,
+                header_id=self._count(topics.CONNECTION),
+                timestamp=timestamp(self._clock.now_ms()),
+                version=self._params.version,
+                manufacturer=self._robot.manufacturer,
+                serial_number=self._robot.id,
+            )
+        )
+
+    def online(self) -> None:
+        """Say that it is there, and what it is."""
+        if self.floor is not None:
+            payload = self.connection(ConnectionState.ONLINE)
+            self.floor.send(self.topic[topics.CONNECTION], payload, qos=1, retain=True)
+            self.factsheet()
+
+    def factsheet(self) -> None:
+        """Say what it is."""
+        if self.floor is not None:
+            factsheet = factsheet_of(self._robot, self._params, self._clock.now_ms(), self._count(topics.FACTSHEET))
+            self.floor.send(self.topic[topics.FACTSHEET], encode(factsheet), retain=True)
+
+    def state(self, vehicle: Vehicle, drive: Drive, battery: Battery, pod: PodId | None) -> None:
+        """Say how it is."""
+        vehicle.changed = False
+        self.said_ms = now_ms = self._clock.now_ms()
+        battery.pass_time(now_ms)
+        if self.floor is None:
+            return
+        speed_mps = drive.speed_mps()
+        reading = Reading(
+            self._position(drive),
+            BatteryState(round(battery.level * 100, 2), battery.charging),
+            Velocity(round(speed_mps, 3), 0.0) if speed_mps > 0 else None,
+            () if pod is None else (Load(pod),),
+        )
+        robot = self._robot
+        state = vehicle.state(
+            reading,
+            self._count(topics.STATE),
+            timestamp(now_ms),
+            robot.manufacturer,
+            robot.id,
+            self._params.version,
+        )
+        self.floor.send(self.topic[topics.STATE], encode(state))
+
+    def visualization(self, drive: Drive) -> None:
+        """Say where it is."""
+        if self.floor is not None:
+            message = Visualization(
+                agv_position=self._position(drive),
+                velocity=Velocity(round(drive.speed_mps(), 3)),
+                header_id=self._count(topics.VISUALIZATION),
+                timestamp=timestamp(self._clock.now_ms()),
+                version=self._params.version,
+                manufacturer=self._robot.manufacturer,
+                serial_number=self._robot.id,
+            )
+            self.floor.send(self.topic[topics.VISUALIZATION], encode(message))
+
+    def _position(self, drive: Drive) -> AgvPosition:
+        pose = drive.pose()
+        return AgvPosition(round(pose.x_m, 3), round(pose.y_m, 3), round(pose.heading_rad, 4), self._map_id)
+
+    def _count(self, name: str) -> int:
+        number = self._header[name]
+        self._header[name] = number + 1
+        return number
