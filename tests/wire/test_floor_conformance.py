@@ -9,6 +9,7 @@ from contracts.errors import Rejected, Unavailable
 from contracts.runtime.floor import Floor, Will
 from contracts.runtime.floor.memory import MemoryBroker, MemoryFloor
 from contracts.runtime.floor.mqtt import MqttConnector, MqttFloor
+from contracts.runtime.floor.mqtt_connection import Message
 
 
 class Inbox:
@@ -275,6 +276,46 @@ async def test_a_frozen_broker(nats_server):
     nats_server.thaw()
     await a.publish("f", b"y")
     await a.close()
+
+
+@pytest.mark.parametrize("broker", ["nats", pytest.param("mosquitto", marks=pytest.mark.peer)])
+async def test_a_state_that_slipped_by_is_fetched(request, broker):
+    """A retained state said while a subscription was being made, and delivered to nobody, comes a second later."""
+    server = request.getfixturevalue("nats_server" if broker == "nats" else "mosquitto")
+    await server.start()
+    connector, inbox = MqttConnector(server.mqtt_url), Inbox()
+    a, b = await connector.connect("a"), await connector.connect("b")
+    await a.publish("s/1", b"old", retain=True)
+    await b.subscribe("s/+", inbox, qos=1)
+    await inbox.until(1)
+    b._live.on_message = lambda *_: None  # the broker's race, made to happen
+    await a.publish("s/1", b"new", retain=True)
+    await a.publish("s/2", b"new", retain=True)
+    await b.publish("flush", b"")
+    b._live.on_message = b._receive
+    assert sorted(await inbox.until(3)) == [("s/1", b"new"), ("s/1", b"old"), ("s/2", b"new")]
+    await a.publish("end", b"")
+    assert len(inbox.heard) == 3
+    await a.close()
+    await b.close()
+
+
+@pytest.mark.slow
+async def test_a_message_that_the_broker_cannot_stand_is_given_up(nats_server):
+    """What makes the broker hang up each time is dropped after five connections, and what waits behind it is sent."""
+    await nats_server.start()
+    connector, inbox = MqttConnector(nats_server.mqtt_url), Inbox()
+    a, b = await connector.connect("a"), await connector.connect("b")
+    await b.subscribe("#", inbox, qos=1)
+    refused = asyncio.get_running_loop().create_future()
+    a._enqueue(Message("white space", b"", False, refused))  # past the check that keeps such topics out
+    behind = asyncio.create_task(a.publish("behind", b"", timeout_s=60))
+    with pytest.raises(Rejected, match="white space"):
+        await refused
+    await behind
+    assert await inbox.until(1) == [("behind", b"")]
+    await a.close()
+    await b.close()
 
 
 async def test_dropped_clients_come_back_in_memory():
