@@ -1,7 +1,6 @@
 """Against VDA 5050 implementations that are not ours: Siemens' `vda-5050-lib`, as master and as vehicle, and `ilesp`.
 
-They are installed by `npm i --prefix .peers --ignore-scripts vda-5050-lib@1.4.0` and
-`python -m venv .peers/ilesp && .peers/ilesp/bin/pip install ilesp==0.2.2 paho-mqtt`.
+`make test-peers` installs them into `.peers`.
 """
 
 import asyncio
@@ -32,10 +31,10 @@ from tests.unit.vda5050_messages import grid_site, instant, order_along
 PEERS = Path(os.environ.get("FLOORPLANE_PEERS", Path(__file__).parents[2] / ".peers"))
 LIBRARY = PEERS / "node_modules" / "vda-5050-lib"
 NODE = shutil.which("node")
-ILESP = PEERS / "ilesp" / "bin" / "python"
+ILESP = PEERS / "venv" / "bin" / "python"
 pytestmark = pytest.mark.peer
 library = pytest.mark.skipif(NODE is None or not LIBRARY.is_dir(), reason=f"no node, or no {LIBRARY}")
-ilesp = pytest.mark.skipif(not ILESP.exists(), reason=f"no {ILESP}")
+ilesp = pytest.mark.skipif(not [*PEERS.glob("venv/lib/*/site-packages/ilesp")], reason=f"no ilesp in {PEERS}/venv")
 SPEED = 10.0
 
 MASTER_JS = """
