@@ -232,7 +232,7 @@ def test_fifty_idle_robots_for_ten_hours():
     cpu = time.process_time() - cpu
     assert len(heard) == 50 * 1200
     assert heard[-1] == 1199 * 30_000
-    assert cpu < 6  # under three on the machine that it is measured on
+    assert cpu < 15  # 0.3 s measured; tenfold under coverage
 
 
 def test_the_loop_clock_reads_virtual_time():

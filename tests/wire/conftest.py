@@ -69,7 +69,7 @@ class Server:
         self.store.mkdir()
 
 
-def make_nats(folder: Path) -> Server:
+def make_nats(folder: Path, more: str = "") -> Server:
     ports = {"nats": free_port(), "mqtt": free_port()}
     store = folder / "store"
     store.mkdir()
@@ -80,6 +80,7 @@ def make_nats(folder: Path) -> Server:
         max_payload: 8MB
         jetstream {{ store_dir: "{store}", limits {{ default_max_consumers: -1 }} }}
         mqtt {{ listen: "127.0.0.1:{ports["mqtt"]}" }}
+        {more}
     """)
     return Server([str(NATS), "-c", str(config)], ports, store)
 
@@ -99,6 +100,14 @@ def make_mosquitto(folder: Path) -> Server:
 def nats_server(tmp_path: Path) -> Iterator[Server]:
     """A nats-server with JetStream and MQTT, not yet started."""
     server = make_nats(tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def guarded_nats(tmp_path: Path) -> Iterator[Server]:
+    """A nats-server that asks for a user and a password, not yet started."""
+    server = make_nats(tmp_path, 'authorization { user: "me", password: "p@ss:w/rd" }')
     yield server
     server.kill()
 

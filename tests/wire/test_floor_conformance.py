@@ -266,6 +266,18 @@ async def test_an_unreachable_broker_is_named():
         MqttConnector("http://user:secret@host/x")
 
 
+async def test_user_and_password(guarded_nats):
+    """They stand percent-encoded in the URL; a refusal is said at once, without the password."""
+    await guarded_nats.start()
+    url = guarded_nats.mqtt_url.replace("//", "//me:p%40ss%3Aw%2Frd@")
+    client = await MqttConnector(url).connect("a")
+    await client.publish("t", b"")
+    await client.close()
+    with pytest.raises(Unavailable, match=r"mqtt://127\.0\.0\.1:\d+, client a: refused: .*") as caught:
+        await MqttConnector(guarded_nats.mqtt_url.replace("//", "//me:wr0ng@")).connect("a")
+    assert "wr0ng" not in str(caught.value)
+
+
 async def test_a_frozen_broker(nats_server):
     """A broker that is stopped, not killed: publish times out, and works once it goes on."""
     await nats_server.start()

@@ -314,6 +314,17 @@ async def test_a_server_that_is_not_there_is_named():
         await connect_log("mqtt://user:secret@host", "a")
 
 
+async def test_user_and_password(guarded_nats):
+    """They stand percent-encoded in the URL; a refusal says so, without the password."""
+    await guarded_nats.start()
+    log = await connect_log(guarded_nats.nats_url.replace("//", "//me:p%40ss%3Aw%2Frd@"), "a")
+    assert await log.append("facts.x", b"1") == 1
+    await log.close()
+    with pytest.raises(Unavailable, match=r"NATS server nats://127\.0\.0\.1:\d+: .*[Aa]uthorization") as caught:
+        await connect_log(guarded_nats.nats_url.replace("//", "//me:wr0ng@"), "a", wait_s=1)
+    assert "wr0ng" not in str(caught.value)
+
+
 async def test_append_to_a_dead_server_is_unavailable(nats_server):
     """What the server did not take within five seconds is said to its owner, who keeps it."""
     await nats_server.start()

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import nats.errors
 import nats.js.errors
@@ -48,12 +48,18 @@ class NatsLog:
 
     def __init__(self, url: str, name: str) -> None:
         self.name = name
-        self._urls = [u.strip() for u in url.split(",")]
-        for u in self._urls:
-            parts = urlsplit(u)
-            if parts.scheme not in {"nats", "tls"} or not parts.hostname:
-                raise Rejected("nats_url", u.rpartition("@")[2], "nats://host:port")
-        self.shown = ",".join(u.rpartition("@")[2].removeprefix("nats://") for u in self._urls)
+        self._urls: list[str] = []
+        self._known_as: dict[str, str] = {}
+        for part in url.split(","):
+            u = urlsplit(part.strip())
+            if u.scheme not in {"nats", "tls"} or not u.hostname:
+                raise Rejected("nats_url", part.rpartition("@")[2], "nats://host:port")
+            self._urls.append(f"{u.scheme}://{u.netloc.rpartition('@')[2]}")
+            if u.username is not None and u.password is not None:  # nats-py would take them as they are encoded
+                self._known_as = {"user": unquote(u.username), "password": unquote(u.password)}
+            elif u.username is not None:
+                self._known_as = {"token": unquote(u.username)}
+        self.shown = ",".join(self._urls)
         self._client = Client()
         self._js: JetStreamContext = self._client.jetstream()
         self._stands = asyncio.Event()
@@ -274,6 +280,9 @@ class NatsLog:
         await self._client.connect(
             self._urls,
             name=self.name,
+            user=self._known_as.get("user"),
+            password=self._known_as.get("password"),
+            token=self._known_as.get("token"),
             connect_timeout=2,
             max_reconnect_attempts=-1,
             reconnect_time_wait=_RETRY_S,  # type: ignore[arg-type]  # given to asyncio.sleep
