@@ -50,7 +50,11 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """How much of an item is there at the start, in how many bins; `miscounted`: one bin holds one piece less."""
+    """How much of an item is there at the start, in how many bins.
+
+    `miscounted`: the first bin holds one piece less than its books say. Where there are other bins, that was its only
+    one: whoever looks for one piece finds it empty, and the others make it good.
+    """
 
     item: ItemId
     qty: int
@@ -213,8 +217,8 @@ def _opening(seed: int, item: Item, busiest_day: int, window: int, lines_per_day
     by_pace = 1 + int(lines_per_day / 4)
     bins = max(1, min(MOST_BINS, max(by_volume, by_pace)))
     miscounted = rng.random() < MISCOUNTED
-    if miscounted and rng.random() < 0.5:
-        # all of it in one bin and no more than a busy day asks for: the miscount will be met, and nothing makes it good
+    if miscounted and rng.random() < 0.3:
+        # all of it in one bin and no more than a busy day asks for: the miscount may be met, and nothing makes it good
         return Opening(item.id, max(2, busiest_day), 1, miscounted=True)
     return Opening(item.id, max(qty, bins), max(bins, 2) if miscounted else bins, miscounted=miscounted)
 

@@ -21,7 +21,7 @@ from contracts.errors import Rejected
 from contracts.ids import BinId, CellId, ChuteId, DeviceId, DoorId, EdgeId, NodeId, PodId, RobotId, SiteId, StationId
 from contracts.layout import Edge, Layout, Node, NodeKind
 from contracts.site import Bin, Cell, Chute, Device, Door, Pod, Robot, Site, Station
-from simulators.catalogue import Catalogue, StockRow
+from simulators.catalogue import Catalogue, Opening, StockRow
 
 CELL_M = 1.2
 BLOCK_COLUMNS = 21
@@ -104,20 +104,27 @@ def stock(site: Site, catalogue: Catalogue, seed: int) -> tuple[StockRow, ...]:
     line_of = {i.id: (i.category, i.product_line, i.id) for i in catalogue.stock_items}
     openings = sorted(catalogue.openings, key=lambda o: line_of[o.item])
     bins = [[b.id for b in rng.sample(p.bins, len(p.bins))] for p in site.pods]
-    needed, pods, pod = sum(o.bins for o in openings), len(bins), 0
-    spare = sum(map(len, bins)) - needed
-    rows, filled = [], 0
+    needed, pods = sum(o.bins for o in openings), len(bins)
+    rows: list[StockRow] = []
     for opening in openings:
-        for k in range(opening.bins):
-            qty = opening.qty // opening.bins + (1 if k < opening.qty % opening.bins else 0)
+        for k, qty in enumerate(_split(opening)):
             # families fill pods from the first to the last; empty bins are spread evenly
-            pod = min(pods - 1, (filled + spare * filled // max(1, needed)) * pods // sum((needed, spare)))
-            at = (pod + k * 7) % pods
+            at = (len(rows) * pods // needed + k * 7) % pods
             while not bins[at]:
                 at = (at + 1) % pods
-            filled += 1
             rows.append(StockRow(bins[at].pop(), opening.item, qty, qty - (opening.miscounted and k == 0)))
     return tuple(rows)
+
+
+def _split(opening: Opening) -> list[int]:
+    """Return what the books say of each bin of an item."""
+    if opening.miscounted and opening.bins > 1:
+        return [1, *_even(opening.qty - 1, opening.bins - 1)]
+    return _even(opening.qty, opening.bins)
+
+
+def _even(qty: int, bins: int) -> list[int]:
+    return [qty // bins + (k < qty % bins) for k in range(bins)]
 
 
 def node_id(cell: Cells) -> NodeId:
