@@ -5,6 +5,7 @@ are kept safe by the robots' own scanners and by emergency stop buttons.
 """
 
 import asyncio
+import contextlib
 
 import msgspec
 
@@ -22,6 +23,8 @@ from contracts.vda5050.v2 import Action, ActionStatus, BlockingType, InstantActi
 NOT_A_SAFETY_FUNCTION = (
     "This is not a safety function: it asks robots over a network. Where people are in danger, use the emergency stop."
 )
+
+_NAMES_S = 3.0
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -60,6 +63,7 @@ class FleetStop:
         self._action = f"stop-{clock.now_ms():x}" if pause else f"resume-{clock.now_ms():x}"
         self._asked: dict[str, vda.Address] = {}
         self._confirmed: set[str] = set()
+        self._another = asyncio.Event()
         self._news = asyncio.Event()
 
     async def run(self, who: str, reason: str, *, settle_s: float = 0.5, patience_s: float = 5.0) -> Outcome:
@@ -79,8 +83,10 @@ class FleetStop:
             await self._floor.subscribe(vda.pattern(name), handler, qos=vda.QOS[name])
         state = StopState(self._pause, who, reason, self._clock.now_ms())
         await self._floor.publish(topics.stop(self._site), encode(state), retain=True)
-        while await self._hears_more(settle_s):
-            pass
+        with contextlib.suppress(TimeoutError):  # names that come later than this are asked all the same
+            async with asyncio.timeout(_NAMES_S):
+                while await self._hears_more(settle_s):
+                    pass
         for _ in range(max(1, round(patience_s))):
             missing = [r for r in sorted(self._asked) if r not in self._confirmed]
             if not missing or not await self._all_confirm(1.0):
@@ -98,7 +104,7 @@ class FleetStop:
         if robot not in self._asked:
             self._asked[robot] = address
             self._ask(address)
-            self._news.set()
+            self._another.set()
 
     def _said(self, topic: str, payload: bytes) -> None:
         address = vda.parse(topic)
@@ -110,6 +116,7 @@ class FleetStop:
         if robot not in self._asked:
             self._asked[robot] = address
             self._ask(address)
+            self._another.set()
         ours = [a for a in state.action_states if a.action_id == self._action]
         if bool(state.paused) is self._pause or any(a.action_status == ActionStatus.FINISHED for a in ours):
             self._confirmed.add(robot)
@@ -132,10 +139,10 @@ class FleetStop:
         self._floor.send(topic, encode(message))
 
     async def _hears_more(self, within_s: float) -> bool:
-        self._news.clear()
+        self._another.clear()
         try:
             async with asyncio.timeout(within_s):
-                await self._news.wait()
+                await self._another.wait()
         except TimeoutError:
             return False
         return True

@@ -93,6 +93,31 @@ def test_a_deaf_robot_is_named() -> None:
     assert outcome.silent == ("Acme/deaf",)
 
 
+def test_a_busy_floor_does_not_hold_up_the_end() -> None:
+    """Robots that say their state all the time, and one that never confirms, are no reason to wait for ever."""
+
+    async def scenario() -> tuple[Outcome, float]:
+        broker = MemoryBroker()
+        deaf = Peer(await broker.connect("deaf"), "deaf", deaf_to=100)
+        await deaf.join()
+        state = State(order_id="", order_update_id=0, last_node_id="", last_node_sequence_id=0, paused=False)
+
+        async def chatter() -> None:
+            while True:
+                deaf.floor.send(vda.topic("Acme", "deaf", vda.STATE), encode(state))
+                await asyncio.sleep(0.1)
+
+        talking = asyncio.create_task(chatter(), name="chatter")
+        began = asyncio.get_running_loop().time()
+        outcome = await FleetStop(await broker.connect("stop"), LoopClock(0), SITE, pause=True).run("anna", "")
+        talking.cancel()
+        return outcome, asyncio.get_running_loop().time() - began
+
+    outcome, took_s = run(scenario())
+    assert outcome.silent == ("Acme/deaf",)
+    assert took_s < 10.0
+
+
 def test_an_empty_floor_keeps_the_stop_all_the_same() -> None:
     """With no robot known there is nobody to ask, and the stop is kept for those that come."""
     outcome, _, kept = stop({})
