@@ -71,7 +71,7 @@ def doubt_due(world: World, name: str) -> None:
         return
     waits = world.params.order_resend_ms
     order.tries += 1
-    if order.tries > len(waits):
+    if order.tries >= len(waits):
         world.raise_alarm(
             f"doubt-{v.id}",
             "error",

@@ -54,6 +54,8 @@ def state_heard(world: World, report: RobotState) -> None:
     elif report.base_left and report.order_id != v.last_order:
         recovery.reset(world, v, f"it drives order {report.order_id!r}, which is not ours")
         return
+    if signal is Signal.RESTS and (v.mission is not None or (v.leg is not None and not v.leg.done)):
+        signal = Signal.STANDS  # it has nothing to do, but we have plans for it
     v.state = step(v.state, signal)
     energy.battery_heard(world, v)
 

@@ -51,13 +51,15 @@ def robot_view(world: World, v: Vehicle, now_ms: int, places: dict[RobotId, Plac
 
 def waits(world: World, v: Vehicle, now_ms: int) -> tuple[Wait, ...]:
     """Return why a robot does not move, link by link, in an operator's words; empty while it drives or rests."""
-    if not v.placed or v.state in {VehicleState.DRIVING, VehicleState.IDLE, VehicleState.CHARGING}:
+    if not v.placed:
         return ()
     mission = None if v.mission is None else world.missions.get(v.mission)
     if mission is not None and mission.stage is Stage.PRESENT and mission.station is not None:
         picks = ", ".join(mission.open)
         until = "its picks are confirmed" if picks else "it is given its way on"
         return (Wait(mission.station, mission.station, picks, v.moved_ms, until),)
+    if v.state in {VehicleState.DRIVING, VehicleState.IDLE, VehicleState.CHARGING}:
+        return ()
     chain: list[Wait] = []
     for link in world.traffic.why(v.id, now_ms):
         holder = world.vehicles.get(RobotId(link.holder)) if link.holder else None

@@ -1,0 +1,143 @@
+"""The journal survives a kill at any byte, notices any change, and refuses what is not its own."""
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.errors import Broken, Rejected
+from dispatcher import journal
+from dispatcher.core import Core
+from dispatcher.facts import Fact, Restarted, WorkOpened
+from dispatcher.journal import Journal, resume, segments
+from dispatcher.params import Params
+from dispatcher.replay import replay
+from tests.unit.dispatcher_bench import Bench, small_site, tote_work
+
+SITE = small_site()
+
+
+def recorded(folder: Path, *, seconds: int = 40, snapshot_at: int = -1) -> tuple[Bench, Journal]:
+    """Run the bench with its steps recorded."""
+    book = Journal(folder, SITE, Params())
+    assert book.recover(SITE) is None
+    bench = Bench(SITE, start=False)
+    book.begin(bench.core, fresh=True)
+    inner = bench.core.step
+
+    class Recorded(Core):
+        __slots__ = ()
+
+        def step(self, now_ms: int, facts: list[Fact]) -> list[object]:  # type: ignore[override]
+            commands = inner(now_ms, facts)
+            book.write(now_ms, facts, commands)
+            return commands  # type: ignore[return-value]
+
+    real = bench.core
+    shell = Recorded.__new__(Recorded)
+    shell.world = real.world
+    bench.core = shell
+    bench.hear(*(r.state() for r in bench.robots.values()))
+    bench.work(*tote_work("A", [0, 3]), *tote_work("B", [5]))
+    for second in range(seconds):
+        bench.wait(1)
+        if second == snapshot_at:
+            book.begin(real, fresh=False)
+    bench.core = real
+    return bench, book
+
+
+def test_a_recovered_core_is_the_one_that_wrote_also_over_a_snapshot(tmp_path: Path) -> None:
+    for name, snapshot_at in (("plain", -1), ("snapshot", 11)):
+        bench, book = recorded(tmp_path / name, snapshot_at=snapshot_at)
+        book.close()
+        again = Journal(tmp_path / name, SITE, Params())
+        core = again.recover(SITE)
+        assert core is not None
+        assert (again.facts, again.hash) == (book.facts, book.hash)
+        fact = WorkOpened(tote_work("C", [1])[0])
+        assert core.step(bench.now_ms + 900, [fact]) == bench.core.step(bench.now_ms + 900, [fact])
+        assert core.next_due_ms == bench.core.next_due_ms
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(0, 1))
+def test_a_tail_torn_at_any_byte_is_cut_and_the_rest_stands(
+    tmp_path_factory: pytest.TempPathFactory, where: float
+) -> None:
+    folder = tmp_path_factory.mktemp("torn")
+    _, book = recorded(folder, seconds=10, snapshot_at=5)
+    book.close()
+    newest = segments(folder)[-1]
+    data = newest.read_bytes()
+    newest.write_bytes(data[: round(len(data) * where)])
+    again = Journal(folder, SITE, Params())
+    core = again.recover(SITE)
+    assert core is not None
+    again.begin(core, fresh=False)
+    again.close()
+    assert replay(folder).matches
+
+
+def test_a_changed_byte_in_the_middle_ends_the_recording_there_or_is_refused(tmp_path: Path) -> None:
+    _, book = recorded(tmp_path, seconds=10)
+    book.close()
+    (segment,) = segments(tmp_path)
+    header, steps = journal.read(segment)
+    listed = list(steps)
+    first = listed[3]
+    frames = [journal._encoder.encode(header)]
+    for s in [*listed[:3], first._replace(now_ms=first.now_ms + 1), *listed[4:]]:
+        frames.append(journal._STEP.pack(s.now_ms, len(s.facts)) + s.facts + s.commands + s.hash)
+    segment.write_bytes(b"".join(journal._FRAME.pack(len(f), journal.zlib.crc32(f)) + f for f in frames))
+    with pytest.raises(Broken, match="was changed"):
+        Journal(tmp_path, SITE, Params()).recover(SITE)
+    assert not replay(tmp_path).matches
+
+
+def test_a_recording_of_another_site_or_schema_is_refused(tmp_path: Path) -> None:
+    _, book = recorded(tmp_path, seconds=3)
+    book.close()
+    other = small_site(3)
+    with pytest.raises(Rejected, match="recording of this site"):
+        Journal(tmp_path, other, Params()).recover(other)
+    header, _ = journal.read(segments(tmp_path)[0])
+    with pytest.raises(Rejected, match="schema"):
+        journal.core_of(msgspec.structs.replace(header, schema=99, snapshot=b"x"))
+
+
+def test_replay_names_what_it_cannot_find_or_follow(tmp_path: Path) -> None:
+    with pytest.raises(Rejected, match="recording"):
+        replay(tmp_path)
+    _, book = recorded(tmp_path, seconds=6, snapshot_at=3)
+    book.close()
+    assert replay(tmp_path).matches
+    assert replay(segments(tmp_path)[-1]).matches
+    third = tmp_path / "00000009.journal"
+    shutil.copy(segments(tmp_path)[0], third)
+    report = replay(tmp_path)
+    assert report.difference is not None
+    assert "does not follow" in report.difference.what
+
+
+def test_a_restart_goes_on_under_a_higher_epoch_and_new_parameters() -> None:
+    core = Core(SITE, Params(), 10)
+    fact = resume(core, Params(station_rule="first_come"), 4)
+    assert fact == Restarted(11, Params(station_rule="first_come"))
+    core.step(1, [fact])
+    assert core.epoch == 11
+    assert core.world.params.station_rule == "first_come"
+
+
+def test_without_a_folder_only_the_hash_is_kept() -> None:
+    book = Journal(None, SITE, Params())
+    core = Core(SITE, Params(), 1)
+    book.begin(core, fresh=True)
+    before = book.hash
+    book.write(5, [], core.step(5, []))
+    assert book.hash != before
+    assert book.descriptor is None
+    assert book.recover(SITE) is None

@@ -1,0 +1,369 @@
+"""Robots that go away, fail, refuse, forget, get lost or are taken over; and what becomes of their work."""
+
+import pytest
+
+from contracts.ids import DoorId, NodeId, PodId, RobotId
+from contracts.messages.facts import PickDone
+from contracts.messages.floor import CellState, DoorChanged, OpenTote, PresentPod, StopState
+from contracts.messages.ops import (
+    ChargeRobot,
+    OpsAnswer,
+    OpsBody,
+    OpsCommand,
+    PauseRobot,
+    ResumeRobot,
+    RetireRobot,
+    ReturnRobot,
+    VehicleState,
+)
+from dispatcher import views
+from dispatcher.commands import AnswerOps, SendEdgeCommand, SendInstantActions
+from dispatcher.facts import CellHeard, OpsAsked, RobotConnection, StopHeard, Trouble
+from dispatcher.world import Pin, Purpose
+from tests.unit.dispatcher_bench import MAKER, SITE_ID, Bench, BenchRobot, small_site, tote_work
+
+FATAL = (Trouble("driveFault", fatal=True, text="wheel"),)
+
+
+def under_way(bench: Bench) -> tuple[BenchRobot, str]:
+    """Give the bench one pod trip, of which the robot has driven nothing yet."""
+    for robot in bench.robots.values():
+        robot.manual = True
+    bench.work(*tote_work("A", [4]))
+    bench.wait(1)
+    name = next(v.id for v in bench.world.vehicles.values() if v.mission is not None)
+    return bench.robot(name), name
+
+
+def gone(name: str) -> RobotConnection:
+    return RobotConnection(RobotId(name), MAKER, online=False)
+
+
+def free_all(bench: Bench) -> None:
+    for r in bench.robots.values():
+        r.manual = False
+        r.drive()
+    bench.hear(*(r.state() for r in bench.robots.values()))
+
+
+def test_a_robot_that_goes_offline_before_it_lifted_gives_its_mission_to_another() -> None:
+    bench = Bench()
+    robot, name = under_way(bench)
+    robot.silent = robot.deaf = True
+    bench.hear(gone(name))
+    assert bench.vehicle(name).state is VehicleState.OFFLINE
+    assert f"offline-{name}" in bench.world.alarms
+    bench.wait(11)
+    (mission,) = bench.world.missions.values()
+    assert mission.robot not in {None, name}
+    for r in bench.robots.values():
+        r.manual = r is robot
+        if r is not robot:
+            r.drive()
+            bench.hear(r.state())
+    bench.wait(60)
+    robot.silent = robot.deaf = False
+    free_all(bench)
+    bench.wait(180)
+    assert len(bench.told(PickDone)) == 1
+    assert bench.vehicle(name).state in {VehicleState.IDLE, VehicleState.CHARGING}
+    assert bench.vehicle(name).pins == 0
+    assert not any(a.startswith(("offline", "failed")) for a in bench.world.alarms)
+
+
+def test_a_short_outage_costs_nothing() -> None:
+    bench = Bench()
+    robot, name = under_way(bench)
+    bench.hear(gone(name))
+    bench.wait(3)
+    robot.manual = False
+    robot.drive()
+    bench.hear(robot.state())
+    bench.wait(120)
+    assert bench.world.missions_n == 1
+    assert len(bench.told(PickDone)) == 1
+
+
+def test_a_robot_with_a_pod_that_fails_keeps_it_and_goes_on_when_it_is_mended() -> None:
+    bench = Bench()
+    robot, name = under_way(bench)
+    while not robot.loads:
+        robot.drive()
+        bench.hear(robot.state())
+        bench.wait(1)
+    robot.troubles = FATAL
+    bench.hear(robot.state())
+    assert bench.vehicle(name).state is VehicleState.ERROR
+    assert f"failed-{name}" in bench.world.alarms
+    bench.wait(30)
+    assert bench.vehicle(name).lost
+    robot.troubles = ()
+    free_all(bench)
+    bench.wait(120)
+    assert bench.world.missions_n == 1
+    assert len(bench.told(PickDone)) == 1
+    assert bench.world.alarms == {}
+
+
+def test_a_robot_that_was_driven_elsewhere_by_hand_is_taken_from_there() -> None:
+    bench = Bench(small_site(1))
+    robot, name = under_way(bench)
+    robot.automatic = False
+    bench.hear(robot.state())
+    assert bench.vehicle(name).state is VehicleState.MANUAL
+    robot.base, robot.horizon, robot.todo, robot.node = [], 0, [], NodeId("b6")
+    robot.order_id, robot.seq = "", 0
+    robot.automatic = True
+    bench.hear(robot.state())
+    assert bench.world.traffic.at(RobotId(name)) == "b6"
+    free_all(bench)
+    bench.wait(120)
+    assert len(bench.told(PickDone)) == 1
+
+
+def test_a_robot_that_has_forgotten_its_order_gets_a_new_one() -> None:
+    bench = Bench(small_site(1))
+    robot, _ = under_way(bench)
+    robot.order_id, robot.base, robot.horizon, robot.todo, robot.actions, robot.seq = "", [], 0, [], {}, 0
+    bench.hear(robot.state())
+    free_all(bench)
+    bench.wait(120)
+    assert len(bench.told(PickDone)) == 1
+
+
+def test_a_failed_pick_is_tried_again_and_a_person_is_asked_in_the_end() -> None:
+    bench = Bench(small_site(1))
+    bench.robot("R1").fails = 2
+    bench.work(*tote_work("A", [4]))
+    bench.wait(120)
+    assert len(bench.told(PickDone)) == 1
+    assert bench.world.alarms == {}
+    other = Bench(small_site(1))
+    other.robot("R1").fails = 99
+    other.work(*tote_work("A", [4]))
+    other.wait(120)
+    assert "failed-R1" in other.world.alarms
+    assert other.vehicle("R1").pins & Pin.AWAY
+    other.robot("R1").fails = 0
+    other.hear(OpsAsked(OpsCommand("r", "me", "mended", ResumeRobot(RobotId("R1")))))
+    other.wait(120)
+    assert len(other.told(PickDone)) == 1
+
+
+def test_a_robot_found_with_a_pod_and_a_foreign_order_is_cancelled_and_brings_the_pod_where_it_is_wanted() -> None:
+    bench = Bench(small_site(1), start=False)
+    robot = bench.robot("R1")
+    robot.loads, robot.order_id, robot.base = ("P3",), "ffff-M9-1", [(NodeId("a5"), 2)]
+    robot.manual = True
+    bench.work(*tote_work("A", [3]))
+    bench.hear(robot.state())
+    sent = [c.message.actions[0].action_type for c in bench.sent if isinstance(c, SendInstantActions)]
+    assert sent == ["cancelOrder"]
+    robot.manual = False
+    bench.wait(120)
+    assert len(bench.told(PickDone)) == 1
+    assert bench.world.pods[PodId("P3")] is not None
+
+
+def test_a_robot_that_reports_a_node_it_was_not_sent_to_is_stopped_and_placed_there() -> None:
+    bench = Bench(small_site(1))
+    robot, name = under_way(bench)
+    robot.node, robot.seq = NodeId("b2"), 2
+    bench.hear(robot.state())
+    assert any(
+        isinstance(c, SendInstantActions) and c.message.actions[0].action_type == "cancelOrder" for c in bench.sent
+    )
+    assert bench.vehicle(name).node == "b2"
+    free_all(bench)
+    bench.wait(120)
+    assert len(bench.told(PickDone)) == 1
+
+
+def test_two_robots_that_claim_one_node_call_a_person_and_the_second_waits() -> None:
+    bench = Bench(start=False)
+    bench.robot("R2").node = bench.robot("R1").node
+    bench.hear(bench.robot("R1").state(), bench.robot("R2").state())
+    assert "place-R2" in bench.world.alarms
+    assert not bench.vehicle("R2").placed
+    bench.robot("R2").node = NodeId("b0")
+    bench.hear(bench.robot("R2").state())
+    assert bench.vehicle("R2").placed
+    assert "place-R2" not in bench.world.alarms
+
+
+def test_silence_and_standstill_are_found_by_the_sweep() -> None:
+    bench = Bench(small_site(2))
+    robot, name = under_way(bench)
+    other = next(n for n in bench.robots if n != name)
+    bench.robot(other).silent = True
+    bench.wait(300)
+    assert bench.vehicle(other).state is VehicleState.OFFLINE
+    assert f"stuck-{name}" in bench.world.alarms
+    robot.manual = False
+    robot.drive()
+    bench.hear(robot.state())
+    assert f"stuck-{name}" not in bench.world.alarms
+
+
+def test_a_robot_whose_pod_vanished_waits_for_a_person() -> None:
+    bench = Bench(small_site(1))
+    robot, name = under_way(bench)
+    while not robot.loads:
+        robot.drive()
+        bench.hear(robot.state())
+        bench.wait(1)
+    robot.loads = ()
+    robot.troubles = FATAL
+    bench.hear(robot.state())
+    robot.troubles = ()
+    bench.hear(robot.state())
+    assert f"failed-{name}" in bench.world.alarms
+    assert bench.vehicle(name).pins & Pin.AWAY
+
+
+# ------------------------------------------------------------------------------------------------------------ cells
+
+
+def cell(name: str, epoch: int, *, online: bool = True) -> CellHeard:
+    from contracts.ids import CellId
+
+    return CellHeard(CellState(CellId(name), online, epoch, 0, {}, 0))
+
+
+def test_a_restarted_cell_is_told_again_what_is_open_and_an_offline_one_is_left_in_peace() -> None:
+    bench = Bench()
+    bench.people = False
+    for name in ("station-S1", "station-S2", "line", "doors"):
+        bench.hear(cell(name, 1))
+    bench.work(*tote_work("A", [0]))
+    bench.wait(60)
+    assert len(bench.commanded(PresentPod)) == 1
+    (first,) = bench.commanded(OpenTote)
+    bench.hear(cell("station-S1", 1, online=False))
+    assert "cell-station-S1" in bench.world.alarms
+    count = len(bench.sent)
+    bench.wait(20)
+    assert not any(isinstance(c, SendEdgeCommand) and c.command.cell == "station-S1" for c in bench.sent[count:])
+    bench.hear(cell("station-S1", 2))
+    assert bench.commanded(OpenTote) == [first, first]
+    assert len(bench.commanded(PresentPod)) == 2
+    assert bench.commanded(PresentPod)[0] == bench.commanded(PresentPod)[1]
+    ids = [
+        c.command.id for c in bench.sent if isinstance(c, SendEdgeCommand) and isinstance(c.command.body, PresentPod)
+    ]
+    assert len(set(ids)) == 2
+    assert "cell-station-S1" not in bench.world.alarms
+
+
+def test_a_restarted_door_cell_is_not_trusted_to_be_open() -> None:
+    bench = Bench()
+    bench.people = False
+    bench.hear(cell("doors", 1))
+    bench.hear(bench.event("doors", DoorChanged(DoorId("D1"), "open")))
+    assert bench.world.doors[DoorId("D1")].state == "open"
+    bench.hear(cell("doors", 2))
+    assert bench.world.doors[DoorId("D1")].state == ""
+
+
+# -------------------------------------------------------------------------------------------------------- operators
+
+
+def ask(bench: Bench, name: str, body: OpsBody) -> OpsAnswer:
+    answers = [c.answer for c in bench.hear(OpsAsked(OpsCommand(name, "me", "why", body))) if isinstance(c, AnswerOps)]
+    assert len(answers) == 1
+    return answers[0]
+
+
+def test_a_paused_robot_gets_nothing_and_a_resumed_one_goes_on() -> None:
+    bench = Bench(small_site(1))
+    assert ask(bench, "1", PauseRobot(RobotId("R1"))).done
+    assert bench.vehicle("R1").state is VehicleState.PAUSED
+    bench.work(*tote_work("A", [0]))
+    bench.wait(60)
+    assert bench.orders("R1") == []
+    assert ask(bench, "2", ResumeRobot(None)).done
+    bench.wait(120)
+    assert len(bench.told(PickDone)) == 1
+
+
+def test_a_robot_that_does_not_pause_is_asked_again_and_then_a_person_is() -> None:
+    bench = Bench(small_site(1))
+    bench.robot("R1").deaf = True
+    ask(bench, "1", PauseRobot(RobotId("R1")))
+    bench.hear(bench.robot("R1").state())
+    for _ in range(10):
+        bench.wait(20)
+        bench.hear(bench.robot("R1").state())
+    assert sum(isinstance(c, SendInstantActions) for c in bench.sent) > 4
+    assert "deaf-R1" in bench.world.alarms
+
+
+def test_retired_robots_finish_what_they_carry_and_returned_ones_work_again() -> None:
+    bench = Bench(small_site(1))
+    robot, name = under_way(bench)
+    assert ask(bench, "1", RetireRobot(RobotId(name))).done
+    robot.manual = False
+    robot.drive()
+    bench.hear(robot.state())
+    bench.wait(60)
+    assert len(bench.told(PickDone)) == 1
+    bench.work(*tote_work("B", [1]))
+    bench.wait(60)
+    assert len(bench.told(PickDone)) == 1
+    assert ask(bench, "2", ReturnRobot(RobotId(name))).done
+    bench.wait(60)
+    assert len(bench.told(PickDone)) == 2
+
+
+def test_a_robot_is_sent_to_charge_and_an_unknown_one_is_refused_in_words() -> None:
+    bench = Bench(small_site(1))
+    assert ask(bench, "1", ChargeRobot(RobotId("R1"))).done
+    leg = bench.vehicle("R1").leg
+    assert leg is not None
+    assert leg.purpose is Purpose.CHARGE
+    answer = ask(bench, "2", PauseRobot(RobotId("R7")))
+    assert not answer.done
+    assert "R7" in answer.reason
+
+
+def test_while_the_fleet_is_stopped_nothing_is_sent_and_nothing_is_resumed() -> None:
+    bench = Bench(small_site(1))
+    bench.hear(StopHeard(StopState(stopped=True, who="me", reason="fire", at_ms=0)))
+    assert bench.robot("R1").paused
+    bench.work(*tote_work("A", [0]))
+    bench.wait(60)
+    assert bench.orders("R1") == []
+    assert not ask(bench, "1", ResumeRobot(RobotId("R1"))).done
+    bench.hear(StopHeard(StopState(stopped=False, who="me", reason="", at_ms=0)))
+    bench.wait(120)
+    assert len(bench.told(PickDone)) == 1
+    assert "stop" not in bench.world.alarms
+
+
+# ------------------------------------------------------------------------------------------------------------ views
+
+
+def test_the_view_shows_robots_stations_and_why_a_robot_waits() -> None:
+    from contracts import poses
+    from contracts.codec import decode, encode
+    from contracts.messages.ops import FleetView
+
+    bench = Bench()
+    bench.people = False
+    bench.work(*tote_work("A", [0]))
+    bench.wait(60)
+    view = views.fleet_view(bench.world, bench.now_ms, {RobotId("R1"): (1.5, 2.5, 0.25)})
+    assert decode(encode(view), FleetView) == view
+    assert view.site == SITE_ID
+    assert view.open_tasks == 3
+    (shown,) = [r for r in view.robots if r.mission is not None]
+    assert shown.pod == "P0"
+    assert shown.tasks == ("P-T-A-1-0",)
+    assert shown.wait[0].holder == shown.station
+    assert "confirmed" in shown.wait[0].until
+    station = next(s for s in view.stations if s.id == shown.station)
+    assert (station.pod, station.open_picks, station.queue) == ("P0", 1, (shown.id,))
+    at_ms, records = poses.unpack(views.pose_frame(bench.world, bench.now_ms, {RobotId("R1"): (1.5, 2.5, 0.25)}))
+    assert at_ms == bench.now_ms
+    assert records["x"][0] * poses.STEP_M == pytest.approx(1.5)
+    assert int(records["flags"].sum()) == 1
