@@ -64,6 +64,7 @@ class OpcUaServer:
         server.set_endpoint(self.address)
         server.set_server_name(f"Floorplane twin of {self._bank.device}")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        server.set_identity_tokens([ua.AnonymousIdentityToken])
         index = await server.register_namespace(NAMESPACE)
         folder = await server.nodes.objects.add_object(_node_id(self._bank.device, index), self._bank.device)
         nodes = {t.name: await self._variable(server, folder, index, t) for t in self._bank.table.values()}
