@@ -7,7 +7,8 @@ import numpy as np
 from contracts.ids import PodId, StationId
 from contracts.messages.ops import VehicleState
 from dispatcher import missions, stations
-from dispatcher.world import PickState, Pin, Purpose, Stage, StationWork, Vehicle, World
+from dispatcher.fleet.member import Pin, Purpose, Vehicle
+from dispatcher.world import PickState, Stage, StationWork, World
 
 _FAR_S = 1e6
 """Stands for 'unreachable' in the matching."""

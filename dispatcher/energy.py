@@ -6,7 +6,8 @@ from contracts.ids import NodeId, RobotId
 from contracts.messages.ops import VehicleState
 from dispatcher import missions
 from dispatcher.assignment import free
-from dispatcher.world import Pin, Purpose, Vehicle, World
+from dispatcher.fleet.member import Pin, Purpose, Vehicle
+from dispatcher.world import World
 
 
 def look_after(world: World) -> None:

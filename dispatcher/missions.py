@@ -7,7 +7,8 @@ from contracts.ids import MissionId, NodeId, PodId, RobotId, StationId
 from contracts.layout import NodeKind
 from contracts.messages.facts import PodMoved
 from dispatcher import stations
-from dispatcher.world import Leg, Mission, Pin, Purpose, Stage, Vehicle, World
+from dispatcher.fleet.member import Leg, Pin, Purpose, Vehicle
+from dispatcher.world import Mission, Stage, World
 
 RETRY_MS = 10_000
 

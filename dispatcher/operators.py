@@ -14,7 +14,8 @@ from contracts.messages.ops import (
 )
 from dispatcher import orders, recovery
 from dispatcher.commands import AnswerOps
-from dispatcher.world import Pin, Vehicle, World
+from dispatcher.fleet.member import Pin, Vehicle
+from dispatcher.world import World
 
 _REMEMBERED = 1_000
 

@@ -8,8 +8,9 @@ from contracts.vda5050 import v2
 from dispatcher import missions
 from dispatcher.commands import SendInstantActions, SendOrder
 from dispatcher.fleet import vehicle as model
+from dispatcher.fleet.member import Leg, Pin, Vehicle
 from dispatcher.fleet.order import RunningOrder, action
-from dispatcher.world import Leg, Pin, Vehicle, World
+from dispatcher.world import World
 
 BASE_AHEAD = 2
 """A robot with so many released nodes, the one it stands on included, can wait for more."""

@@ -11,8 +11,9 @@ from contracts.ids import NodeId, PodId, RobotId
 from contracts.messages.ops import VehicleState
 from dispatcher import missions, orders
 from dispatcher.facts import RobotState
+from dispatcher.fleet.member import Pin, Purpose, Vehicle
 from dispatcher.fleet.vehicle import Signal, step
-from dispatcher.world import Pin, Purpose, Stage, Vehicle, World
+from dispatcher.world import Stage, World
 
 _NEAR_M = 0.75
 """A robot that names no node stands on one that is not further away."""

@@ -7,8 +7,9 @@ from dispatcher import energy, missions, recovery
 from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState
 from dispatcher.fleet import order as orders
 from dispatcher.fleet.dialect import dialect_of
+from dispatcher.fleet.member import Pin, Vehicle
 from dispatcher.fleet.vehicle import Signal, observe, refused, step
-from dispatcher.world import Pin, Vehicle, World
+from dispatcher.world import World
 
 _UNABLE = frozenset({Signal.FAILS, Signal.TAKEN_OVER})
 

@@ -5,7 +5,8 @@ import numpy as np
 from contracts import poses
 from contracts.ids import RobotId, StationId, TaskId
 from contracts.messages.ops import FleetView, RobotView, StationView, VehicleState, Wait
-from dispatcher.world import Mission, PickState, Stage, Vehicle, World
+from dispatcher.fleet.member import Vehicle
+from dispatcher.world import Mission, PickState, Stage, World
 
 Place = tuple[float, float, float]
 """x and y in metres, heading in radians."""

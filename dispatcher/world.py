@@ -7,13 +7,12 @@ from contracts.ids import CellId, ChuteId, DoorId, MissionId, NodeId, OrderId, P
 from contracts.layout import NodeKind
 from contracts.messages.facts import AlarmCleared, AlarmRaised, Fact, FactBody
 from contracts.messages.floor import CommandBody, EdgeCommand, EventAck
-from contracts.messages.ops import OpsAnswer, VehicleState
+from contracts.messages.ops import OpsAnswer
 from contracts.messages.work import Convey, Pack, Pick
 from contracts.site import Chute, Door, Site, Station
 from dispatcher.commands import AckEvents, Command, SendEdgeCommand, TellCentral
-from dispatcher.facts import RobotFactsheet, RobotState
-from dispatcher.fleet.dialect import Dialect
-from dispatcher.fleet.order import OrderWriter, RunningOrder
+from dispatcher.fleet.member import Vehicle
+from dispatcher.fleet.order import OrderWriter
 from dispatcher.outbox import Cause, Outbox
 from dispatcher.params import Params
 from dispatcher.timers import Timers
@@ -21,100 +20,6 @@ from dispatcher.traffic.engine import Traffic, TrafficParams
 
 REMEMBERED = 20_000
 """How many tasks that we told central of, or that it closed, are remembered against late repetitions."""
-
-
-class Pin:
-    """Why a robot must not be moved on by traffic, not even to make way: bits of `Vehicle.pins`.
-
-    Plain integers: they are tested several times a state, where an `IntFlag` costs a tenth of the core's time.
-    """
-
-    LEG = 1
-    """Its way to its goal is released, or it acts there."""
-    PRESENT = 2
-    """People work on its pod."""
-    CHARGE = 4
-    PAUSE = 8
-    AWAY = 16
-    """Offline, driven by hand, in error, or its order is being cancelled."""
-
-
-_NOWHERE = NodeId("")
-
-
-class Purpose(StrEnum):
-    """What a leg is for."""
-
-    FETCH = "fetch"
-    CARRY = "carry"
-    STORE = "store"
-    CHARGE = "charge"
-    PARK = "park"
-
-
-@dataclass(slots=True)
-class Leg:
-    """One goal of a robot, reached by one VDA 5050 order (or several, after a disturbance)."""
-
-    n: int
-    """Counts all legs of the dispatcher's life."""
-    purpose: Purpose
-    goal: NodeId
-    job: str
-    """Mission, or name of an errand; stands in the order's id."""
-    act: str = ""
-    """VDA 5050 action type at the goal; empty: none."""
-    load: str = ""
-    """What is picked or dropped there."""
-    loaded: bool = False
-    """Whether it drives with a pod."""
-    done: bool = False
-
-
-@dataclass(slots=True)
-class Vehicle:
-    """One robot, as far as it has spoken."""
-
-    id: RobotId
-    manufacturer: str
-    dialect: Dialect
-    state: VehicleState = VehicleState.OFFLINE
-    report: RobotState | None = None
-    factsheet: RobotFactsheet | None = None
-    heard_ms: int = 0
-    moved_ms: int = 0
-    """When it last reported another node, or began an order."""
-    node: NodeId = _NOWHERE
-    """Where it last said to be, on the way that it was given."""
-    placed: bool = False
-    """Traffic knows where it stands."""
-    order: RunningOrder | None = None
-    queue: list[NodeId] = field(default_factory=list)
-    """Released by traffic, not yet in an order."""
-    leg: Leg | None = None
-    mission: MissionId | None = None
-    pins: int = 0
-    orders: int = 0
-    """Orders of its job so far; numbers the legs in their ids."""
-    job: str = ""
-    last_order: str = ""
-    """The last order that it finished."""
-    headers: int = 0
-    instants: int = 0
-    cancelling: str = ""
-    """Action id of the cancelOrder that is under way."""
-    instant_tries: int = 0
-    stuck: bool = False
-    """It stands though its way is free; an alarm is raised."""
-    lost: bool = False
-    """Its unreleased way was given to others."""
-    pause_wanted: bool = False
-    retired: bool = False
-    charge_asked: bool = False
-    ready_ms: int = 0
-    """The next order may not be sent before (minOrderInterval)."""
-    failures: int = 0
-    """Resets since the last completed leg."""
 
 
 class PickState(StrEnum):

@@ -50,8 +50,9 @@ from contracts.vda5050 import v2
 from dispatcher.commands import AckEvents, Command, SendEdgeCommand, SendInstantActions, SendOrder, TellCentral
 from dispatcher.core import Core
 from dispatcher.facts import AckHeard, AnswerHeard, EventHeard, Fact, RobotState, Timer, Trouble, WorkClosed, WorkOpened
+from dispatcher.fleet.member import Vehicle
 from dispatcher.params import Params
-from dispatcher.world import Vehicle, World
+from dispatcher.world import World
 
 MAKER = "Bench"
 SITE_ID = SiteId("bench")

@@ -89,9 +89,11 @@ def test_a_changed_byte_in_the_middle_ends_the_recording_there_or_is_refused(tmp
     header, steps = journal.read(segment)
     listed = list(steps)
     first = listed[3]
-    frames = [journal._encoder.encode(header)]
-    for s in [*listed[:3], first._replace(now_ms=first.now_ms + 1), *listed[4:]]:
-        frames.append(journal._STEP.pack(s.now_ms, len(s.facts)) + s.facts + s.commands + s.hash)
+    changed = [*listed[:3], first._replace(now_ms=first.now_ms + 1), *listed[4:]]
+    frames = [
+        journal._encoder.encode(header),
+        *(journal._STEP.pack(s.now_ms, len(s.facts)) + s.facts + s.commands + s.hash for s in changed),
+    ]
     segment.write_bytes(b"".join(journal._FRAME.pack(len(f), journal.zlib.crc32(f)) + f for f in frames))
     with pytest.raises(Broken, match="was changed"):
         Journal(tmp_path, SITE, Params()).recover(SITE)

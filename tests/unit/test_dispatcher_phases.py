@@ -17,8 +17,8 @@ from contracts.messages.floor import (
 )
 from contracts.messages.ops import VehicleState
 from dispatcher import assignment, energy, flow
+from dispatcher.fleet.member import Purpose
 from dispatcher.params import Params
-from dispatcher.world import Purpose
 from tests.unit.dispatcher_bench import Bench, small_site, tote_work
 
 FIRST_COME = Params(station_rule="first_come")

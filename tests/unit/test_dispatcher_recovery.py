@@ -19,7 +19,7 @@ from contracts.messages.ops import (
 from dispatcher import views
 from dispatcher.commands import AnswerOps, SendEdgeCommand, SendInstantActions
 from dispatcher.facts import CellHeard, OpsAsked, RobotConnection, StopHeard, Trouble
-from dispatcher.world import Pin, Purpose
+from dispatcher.fleet.member import Pin, Purpose
 from tests.unit.dispatcher_bench import MAKER, SITE_ID, Bench, BenchRobot, small_site, tote_work
 
 FATAL = (Trouble("driveFault", fatal=True, text="wheel"),)

@@ -1,0 +1,104 @@
+"""One robot of the fleet, as the dispatcher keeps it: its state, its order, its leg, and why it is held."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from contracts.ids import MissionId, NodeId, RobotId
+from contracts.messages.ops import VehicleState
+from dispatcher.facts import RobotFactsheet, RobotState
+from dispatcher.fleet.dialect import Dialect
+from dispatcher.fleet.order import RunningOrder
+
+
+class Pin:
+    """Why a robot must not be moved on by traffic, not even to make way: bits of `Vehicle.pins`.
+
+    Plain integers: they are tested several times a state, where an `IntFlag` costs a tenth of the core's time.
+    """
+
+    LEG = 1
+    """Its way to its goal is released, or it acts there."""
+    PRESENT = 2
+    """People work on its pod."""
+    CHARGE = 4
+    PAUSE = 8
+    AWAY = 16
+    """Offline, driven by hand, in error, or its order is being cancelled."""
+
+
+_NOWHERE = NodeId("")
+
+
+class Purpose(StrEnum):
+    """What a leg is for."""
+
+    FETCH = "fetch"
+    CARRY = "carry"
+    STORE = "store"
+    CHARGE = "charge"
+    PARK = "park"
+
+
+@dataclass(slots=True)
+class Leg:
+    """One goal of a robot, reached by one VDA 5050 order (or several, after a disturbance)."""
+
+    n: int
+    """Counts all legs of the dispatcher's life."""
+    purpose: Purpose
+    goal: NodeId
+    job: str
+    """Mission, or name of an errand; stands in the order's id."""
+    act: str = ""
+    """VDA 5050 action type at the goal; empty: none."""
+    load: str = ""
+    """What is picked or dropped there."""
+    loaded: bool = False
+    """Whether it drives with a pod."""
+    done: bool = False
+
+
+@dataclass(slots=True)
+class Vehicle:
+    """One robot, as far as it has spoken."""
+
+    id: RobotId
+    manufacturer: str
+    dialect: Dialect
+    state: VehicleState = VehicleState.OFFLINE
+    report: RobotState | None = None
+    factsheet: RobotFactsheet | None = None
+    heard_ms: int = 0
+    moved_ms: int = 0
+    """When it last reported another node, or began an order."""
+    node: NodeId = _NOWHERE
+    """Where it last said to be, on the way that it was given."""
+    placed: bool = False
+    """Traffic knows where it stands."""
+    order: RunningOrder | None = None
+    queue: list[NodeId] = field(default_factory=list)
+    """Released by traffic, not yet in an order."""
+    leg: Leg | None = None
+    mission: MissionId | None = None
+    pins: int = 0
+    orders: int = 0
+    """Orders of its job so far; numbers the legs in their ids."""
+    job: str = ""
+    last_order: str = ""
+    """The last order that it finished."""
+    headers: int = 0
+    instants: int = 0
+    cancelling: str = ""
+    """Action id of the cancelOrder that is under way."""
+    instant_tries: int = 0
+    stuck: bool = False
+    """It stands though its way is free; an alarm is raised."""
+    lost: bool = False
+    """Its unreleased way was given to others."""
+    pause_wanted: bool = False
+    retired: bool = False
+    charge_asked: bool = False
+    ready_ms: int = 0
+    """The next order may not be sent before (minOrderInterval)."""
+    failures: int = 0
+    """Resets since the last completed leg."""
