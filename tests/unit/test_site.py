@@ -7,9 +7,11 @@ import pytest
 
 from contracts.errors import Rejected
 from contracts.layout import Layout, NodeKind
+from contracts.lif import difference, read_lif
 from contracts.site import Site, read_site, write_site
 from simulators import site as reference
 from simulators.catalogue import BIN_VOLUME_ML, Catalogue, check_digit, read_catalogue, write_catalogue
+from simulators.commission import commission
 from simulators.orders import read_orders
 
 ORDERS = Path(__file__).parents[3] / "shared/data/orders/warehouse_shipments.csv.gz"
@@ -213,3 +215,16 @@ def test_a_reference_used_on_two_days_makes_two_orders(tmp_path: Path) -> None:
         ("2", [1]),
     ]
     assert read_orders(path, "2013-12-02")[0].ref == "1-2013-12-02"
+
+
+def test_the_site_is_commissioned_as_three_files(tmp_path: Path) -> None:
+    """Site and catalogue read back equal; the LIF file holds the same roads and stations; a bad folder is refused."""
+    done = commission(tmp_path / "new", 5)
+    assert read_site(done.site_file) == done.site == reference.build(5, done.catalogue)
+    assert read_catalogue(done.catalogue_file) == done.catalogue
+    (layout,) = read_lif(done.lif_file.read_bytes())
+    assert difference(layout.layout, done.site.layout) == []
+    assert {s.id: s.nodes for s in layout.stations} == {s.id: (s.lane[-1],) for s in done.site.stations}
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Rejected, match="folder"):
+        commission(tmp_path / "file", 5)
