@@ -68,6 +68,7 @@ class Connection:
                 reason = "it closed the connection"
             except (Unavailable, OSError, EOFError, TimeoutError) as e:
                 reason = str(e) or type(e).__name__
+            heed_cancellation()
             if self.good:
                 back_off_s = _FIRST_BACK_OFF_S
                 self._set(Quality.STALE, f"{self._address}: {reason}")
@@ -84,6 +85,13 @@ class Connection:
             _log.info("device", device=self._device, quality=quality.value, text=text)
         for handler in self._handlers:
             handler(self._state)
+
+
+def heed_cancellation() -> None:
+    """Be cancelled if somebody asked for it: `asyncio.wait_for` in a library may swallow it (Python 3.11)."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def host_port(address: str, scheme: str) -> tuple[str, int, str]:
@@ -131,4 +139,5 @@ async def dial(host: str, port: int) -> AsyncIterator[tuple[asyncio.StreamReader
     finally:
         writer.close()
         with contextlib.suppress(OSError, TimeoutError):
-            await asyncio.wait_for(writer.wait_closed(), 1)
+            async with asyncio.timeout(1):
+                await writer.wait_closed()

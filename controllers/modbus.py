@@ -11,7 +11,7 @@ from pymodbus.pdu import ModbusPDU
 from contracts.errors import Rejected, Unavailable
 from contracts.ids import DeviceId
 from contracts.runtime.clock import Clock
-from controllers.connection import Connection, host_port
+from controllers.connection import Connection, heed_cancellation, host_port
 from controllers.ports import StateHandler, TagValue
 from controllers.spans import Block, Image, Span, read_spans, write_blocks
 from controllers.tags import Tag
@@ -95,6 +95,7 @@ class ModbusPlc:
         try:
             if not await client.connect():
                 raise Unavailable(f"nobody listens at {self._host}:{self._port}")
+            heed_cancellation()
             self._client = client
             self._known.clear()
             self._image.clear()
@@ -149,6 +150,8 @@ class ModbusPlc:
             answer = await request()
         except ModbusException as e:
             raise Unavailable(f"{what}: {e}") from e
+        finally:
+            heed_cancellation()
         if answer.isError():
             raise Unavailable(f"{what}: refused with exception code {answer.exception_code}")
         return answer

@@ -17,7 +17,7 @@ from asyncua.ua.uaerrors import UaError
 from contracts.errors import Rejected, Unavailable
 from contracts.ids import DeviceId
 from contracts.runtime.clock import Clock
-from controllers.connection import Connection, host_port
+from controllers.connection import Connection, heed_cancellation, host_port
 from controllers.ports import StateHandler, TagValue
 from controllers.tags import Tag
 
@@ -92,6 +92,8 @@ class OpcUaPlc:
                 await client.write_values(nodes, written)
         except (UaError, OSError, TimeoutError) as e:
             raise Unavailable(f"{self._device}: {e or 'no answer'}") from e
+        finally:
+            heed_cancellation()
 
     # ------------------------------------------------------------------------------------------------------- session
 
@@ -110,6 +112,7 @@ class OpcUaPlc:
             for name, handle in zip(nodes, handles, strict=True):
                 if not isinstance(handle, int):
                     raise Unavailable(f"ns={NAMESPACE};s={name}: {handle}")
+            heed_cancellation()
             self._client = client
             await self._listen(mailbox)
         finally:
@@ -188,5 +191,6 @@ def _data_value(tag: Tag, value: TagValue) -> ua.DataValue:
 async def _leave(client: Client) -> None:
     """Say goodbye to a server that may not listen."""
     with contextlib.suppress(UaError, OSError, TimeoutError):
-        await asyncio.wait_for(client.disconnect(), _LEAVE_S)
+        async with asyncio.timeout(_LEAVE_S):
+            await client.disconnect()
     client.disconnect_socket()
