@@ -2,8 +2,8 @@
 
 import asyncio
 import getpass
-import importlib
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,16 +50,61 @@ def up(ctx: typer.Context) -> None:
         run(settings, _say, lambda at: _out.print(f"floorplane is up: [bold]{at}[/]  (Ctrl-C stops it)"), config)
 
 
-@app.command(rich_help_panel=_ONE_MACHINE, context_settings=_PASSES_ON)
-def day(ctx: typer.Context) -> None:
-    """Run one day of an order file through the whole stack on virtual time, against a scratch database."""
-    raise typer.Exit(importlib.import_module("deploy.day").main(ctx.args))
+@app.command(rich_help_panel=_ONE_MACHINE)
+def day(
+    orders: Annotated[Path, typer.Option(help="Order file (CSV, may be gzipped).")],
+    date: Annotated[str, typer.Option(help="Which planned ship date of the file, as 2013-12-02.")],
+    seed: Annotated[int, typer.Option(min=0, help="Of site, times of day and faults; the digest depends on it.")] = 1,
+    robots: Annotated[int, typer.Option(min=1, max=400, help="Robots of the reference site.")] = 40,
+    days: Annotated[int, typer.Option(min=1, max=60, help="How often the day comes again.")] = 1,
+    site: Annotated[Path | None, typer.Option(help="A site file; without one the reference site.")] = None,
+    record: Annotated[Path | None, typer.Option(help="Keep the dispatcher's recording in this folder.")] = None,
+    json: Json = None,
+) -> None:
+    """Run one day of an order file through the whole stack on virtual time, against a scratch database.
+
+    The same doors as on real time: REST and the two ports. The same seed gives the same digest. Ends with 3 when an
+    invariant does not hold.
+    """
+    import msgspec
+
+    from deploy.bench.frame import write
+    from deploy.day import DayOptions, failures, run_day
+    from deploy.show import day_progress, summary_table
+
+    options = DayOptions(orders=orders, date=date, seed=seed, robots=robots, days=days, site=site, record=record)
+    with day_progress(_err) as progress:
+        summary = run_day(options, progress)
+    figures = msgspec.to_builtins(summary)
+    if json is not None:
+        write(figures, json)
+    (_err if json == "-" else _out).print(summary_table(f"{date}, seed {seed}", figures))
+    failures(summary)
 
 
-@app.command(rich_help_panel=_ONE_MACHINE, context_settings=_PASSES_ON)
-def replay(ctx: typer.Context) -> None:
-    """Recompute every command of a recording from its facts; fails at the first that differs."""
-    raise typer.Exit(importlib.import_module("deploy.replay").main(ctx.args))
+@app.command(rich_help_panel=_ONE_MACHINE)
+def replay(
+    recording: Annotated[Path, typer.Argument(help="A folder of *.journal files, or one of them.")],
+    mcap: Annotated[Path | None, typer.Option(help="Also write it as an MCAP file, for Foxglove and the like.")] = None,
+    json: Json = None,
+) -> None:
+    """Recompute every command of a recording from its facts; ends with 3 at the first that differs."""
+    import msgspec
+
+    from deploy.bench.frame import write
+    from deploy.show import summary_table
+    from dispatcher.replay import export_mcap
+    from dispatcher.replay import replay as recompute
+
+    report = recompute(recording)
+    figures = msgspec.to_builtins(report)
+    if json is not None:
+        write(figures, json)
+    (_err if json == "-" else _out).print(summary_table(str(recording), figures))
+    if mcap is not None:
+        _say(f"{mcap}: {export_mcap(recording, mcap)} messages")
+    if report.difference is not None:
+        raise Broken(f"the recording does not recompute: {report.difference}")
 
 
 @app.command(rich_help_panel=_ONE_MACHINE)
@@ -184,6 +229,23 @@ def invariants(
     _say(f"{len(found)} violations" if found else "every invariant holds")
     if found:
         raise typer.Exit(3)
+
+
+@app.command("export-lif", rich_help_panel=_TOOLS)
+def export_lif(
+    out: Annotated[Path, typer.Argument(help="The LIF file to write.")],
+    site: Annotated[Path, typer.Option(envvar="FLOORPLANE_SITE", help="The site file.")] = Path(
+        ".floorplane/site.json"
+    ),
+) -> None:
+    """Write a site's road map as LIF, the exchange format of VDA 5050 layouts."""
+    from contracts.lif import LifStation, write_lif
+    from contracts.site import read_site
+
+    known = read_site(site)
+    stations = [LifStation(s.id, (s.lane[-1],)) for s in known.stations]
+    out.write_bytes(write_lif([(known.layout, stations)], project=known.id, now_ms=time.time_ns() // 1_000_000))
+    _say(f"{out} is written")
 
 
 @app.command(rich_help_panel=_TOOLS, context_settings=_PASSES_ON)

@@ -31,7 +31,15 @@ async def assemble(settings: SimulateProcess) -> AsyncIterator[Sequence[Service]
         driving_state_s=max(1.0, settings.pace), visualization_hz=settings.visualization_hz / settings.pace
     )
     broker = MqttConnector(settings.needed("mqtt_url"))
-    floor = SimulatedFloor(site, catalogue, broker, clock, settings.seed, robots=robots)
+    floor = SimulatedFloor(
+        site,
+        catalogue,
+        broker,
+        clock,
+        settings.seed,
+        robots=robots,
+        memory=settings.state / "simulators" / "floor.json",
+    )
     async with httpx.AsyncClient(base_url=settings.central_url, timeout=30.0) as client:
         erp = Erp(
             client,
