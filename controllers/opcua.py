@@ -166,7 +166,7 @@ class _Mailbox:
         self._awake.set()
 
     def status_change_notification(self, status: ua.StatusChangeNotification) -> None:
-        self._ended = f"subscription ended: {status.Status}"
+        self._ended = f"subscription ended: {status.Status.name}"
         self._awake.set()
 
     async def next(self) -> list[tuple[str, object, DataChangeNotif]]:
