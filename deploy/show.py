@@ -25,7 +25,9 @@ def day_progress(console: Console) -> Iterator[Callable[[int, int, float], None]
 
 def summary_table(title: str, figures: Mapping[str, object]) -> Table:
     """Return figures by name as a table."""
-    table = Table("", Column(overflow="fold"), title=title, show_header=False, box=None, title_justify="left", title_style="bold")
+    table = Table(
+        "", Column(overflow="fold"), title=title, show_header=False, box=None, title_justify="left", title_style="bold"
+    )
     for name, value in figures.items():
         shown = f"{value:,}" if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
         table.add_row(name.replace("_", " "), shown)
