@@ -74,10 +74,10 @@ class PackerTwin:
             if self._scanner.scan(tote.label) and await self._look.within(self._clock, _LIGHT_S, lambda: self._weighed):
                 break
             await self._look.within(self._clock, _AGAIN_S, lambda: self._rejoined)
-        await self._person.spend(9.0)
-        self._scale.load(0.0)
         self._world.packed.append(tote)
         self.hand = None
+        await self._person.spend(9.0)
+        self._scale.load(0.0)
 
     async def _once_more(self, tote: Tote) -> None:
         self._rejoined = False
