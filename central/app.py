@@ -44,7 +44,7 @@ def build(context: Context) -> FastAPI:
         version=VERSION,
         summary="Orders in, stock and work, shipments out",
         openapi_url="/v1/openapi.json",
-        docs_url="/v1/docs",
+        docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,

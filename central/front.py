@@ -14,8 +14,9 @@ from contracts.errors import Unavailable
 from contracts.runtime.logging import correlation as correlating
 
 CORRELATION = "x-correlation-id"
-_OPEN = ("/v1/session", "/v1/openapi.json", "/v1/docs")
+_OPEN = ("/v1/session", "/v1/openapi.json")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 
 
 class Front:
@@ -66,7 +67,7 @@ class Front:
             await self._serve(scope, headers, receive, answer)
         finally:
             correlating.reset(token)
-        self._metrics.requests.labels(scope["method"], status).inc()
+        self._metrics.requests.labels(scope["method"] if scope["method"] in _METHODS else "other", status).inc()
         self._metrics.request_s.observe(time.perf_counter() - began)
 
     async def _serve(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:

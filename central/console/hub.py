@@ -9,6 +9,7 @@ Binary messages are pose frames (`contracts.poses`). Text messages are JSON: ``{
 
 import asyncio
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, WebSocket
 from starlette.websockets import WebSocketDisconnect, WebSocketState
@@ -199,7 +200,8 @@ async def _until_gone(socket: WebSocket) -> None:
 async def live(socket: WebSocket) -> None:
     """Feed a console; the session cookie or a bearer token opens it."""
     hub: Any = socket.app.state.context.hub
-    if socket.state.principal is None:
-        await socket.close(_NOBODY, "log in first")
+    origin = urlsplit(socket.headers.get("origin", "")).netloc
+    if socket.state.principal is None or (origin and origin != socket.headers.get("host")):
+        await socket.close(_NOBODY, "log in first, on this very address")
         return
     await hub.attend(socket)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import msgspec
 
@@ -56,6 +57,8 @@ class FactConsumer:
                 self._metrics.facts.labels("unreadable").inc()
                 await delivery.done()
                 continue
+            if b"\\u0000" in payload:
+                payload = msgspec.json.encode(_without_nul(msgspec.to_builtins(fact)))
             await self._waiting.put((fact, payload, delivery))
 
     async def _post(self) -> None:
@@ -102,3 +105,12 @@ class FactConsumer:
 
     def _say(self, ack: FactsAck) -> None:
         self._log.say(topics.facts_ack(self._site), encode(ack))
+
+
+def _without_nul(value: Any) -> Any:
+    """PostgreSQL takes no NUL in a text; a scanner may send one."""
+    if isinstance(value, str):
+        return value.replace("\x00", "")
+    if isinstance(value, dict):
+        return {k: _without_nul(v) for k, v in value.items()}
+    return value

@@ -24,8 +24,8 @@ BEGIN
             CONTINUE WHEN n <= c.seq;
             EXIT WHEN n > c.seq + 1;
             b := f->'body';
-            at := 'epoch'::timestamptz + (f->>'at_ms')::bigint * interval '1 millisecond';
             BEGIN
+                at := 'epoch'::timestamptz + (f->>'at_ms')::bigint * interval '1 millisecond';
                 CASE b->>'type'
                     WHEN 'task_started' THEN said := start_task(b, at);
                     WHEN 'pick_done' THEN said := post_pick(b, at);
@@ -43,7 +43,7 @@ BEGIN
                 END CASE;
             EXCEPTION WHEN integrity_constraint_violation OR data_exception THEN
                 -- the floor goes on; the fact is kept where a person sees it
-                PERFORM raise_alarm(at, format('fact/%s/%s', p_epoch, n), 'error', COALESCE(b->>'task', p_site),
+                PERFORM raise_alarm(COALESCE(at, 'epoch'), format('fact/%s/%s', p_epoch, n), 'error', COALESCE(b->>'task', p_site),
                     format('A fact of the dispatcher could not be posted: %s; %s', SQLERRM, b), 'Compare the floor with the books');
                 said := 'refused';
             END;
