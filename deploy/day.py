@@ -1,271 +1,98 @@
-"""`floorplane day`: a real day's orders through the whole stack on virtual time."""
+"""`floorplane day`: its options, its progress bar and its summary on the screen."""
 
-import asyncio
-import datetime as dt
-import logging
-import statistics
-import tempfile
-import time
-from collections.abc import Callable
-from contextlib import ExitStack
+import argparse
+import sys
 from pathlib import Path
 
 import msgspec
-import structlog
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
-from central.stock.export import ledger_rows
-from contracts import topics
-from contracts.errors import Broken, Rejected
-from contracts.site import Site, read_site
-from deploy.digest import day_digest, recorded_commands
-from deploy.embedded.scratch import scratch_postgres
-from deploy.one_loop import FloorPlan, OneLoop, one_loop
-from dispatcher.params import Params
-from simulators import virtual_time
-from simulators.catalogue import Catalogue, StockRow
-from simulators.demand import DAY_MS, HOUR_MS, PlanFeed, Planned, day_plan, midnight_ms
-from simulators.orders import read_orders
-from simulators.site import build, stock
+from contracts.errors import Rejected
+from deploy.one_day import DayOptions, DaySummary, failures, run_day
+from dispatcher.params import STATION_RULES, Params
 
-_FAST = {"synchronous_commit": "off", "autovacuum_naptime": "1s"}
-"""The scratch database can be made again; and a compressed day must not outrun autovacuum."""
-_BEFORE_MS = 120_000
-"""Robots and cells come up before the first order."""
-_CLOSED = frozenset({"floorplane.order.shipped", "floorplane.order.short", "floorplane.order.cancelled"})
+_TEACHES = """\
+Run one day of an order file through the whole stack on virtual time: REST intake, reservations in a real PostgreSQL (a
+scratch one: the state of `floorplane up` is never touched), robots, stations, conveyor, sorter, packing, shipping.
+The same seed gives the same digest, to the last command and ledger row.
+
+  floorplane day --orders FILE --date 2013-12-02             a real day
+  floorplane day                                             a seeded one
+  floorplane day --orders FILE --date 2013-12-02 --record R  and keep the recording for `floorplane replay R`
+"""
 
 
-class DayOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What day to run, and on what floor."""
-
-    orders: Path
-    date: str
-    seed: int = 1
-    robots: int = 40
-    site: Path | None = None
-    """A site file; None: the reference site, laid out for the parts of the order file."""
-    days: int = 1
-    """How many consecutive floor days the date's orders come again, under new references."""
-    record: Path | None = None
-    """Folder for the dispatcher's recording; None: it is thrown away."""
-    params: Params = Params()
-
-
-class DaySummary(msgspec.Struct, frozen=True):
-    """How the day went. Times of floor and wall in seconds, distances in metres."""
-
-    orders_received: int
-    orders_shipped: int
-    lines_received: int
-    lines_picked: int
-    lines_short: int
-    lines_rejected: int
-    service_lines: int
-    robots: int
-    stations: int
-    virtual_hours: float
-    wall_s: float
-    cpu_s: float
-    lines_per_hour: float
-    order_cycle_p50_s: float
-    order_cycle_p95_s: float
-    robot_utilisation: float
-    distance_m: float
-    pod_visits: int
-    ledger_moves: int
-    collisions: int
-    invariant_violations: int
-    orders_open: tuple[str, ...]
-    digest: str
-
-
-class _Tally:
-    """What central's published events say about the orders."""
-
-    def __init__(self, services: frozenset[str]) -> None:
-        self._services = services
-        self.received_ms: dict[str, int] = {}
-        self.closed_ms: dict[str, int] = {}
-        self.shipped = self.lines_picked = self.lines_short = self.service_lines = 0
-        self.cycles_s: list[float] = []
-        self.news = asyncio.Event()
-
-    def take(self, payload: bytes) -> None:
-        event = msgspec.json.decode(payload, type=_Event)
-        at_ms = round(event.time.timestamp() * 1000)
-        if event.type == "floorplane.order.received":
-            self.received_ms[event.subject] = at_ms
-        elif event.type in _CLOSED and event.subject not in self.closed_ms:
-            self.closed_ms[event.subject] = at_ms
-            if event.type == "floorplane.order.shipped":
-                self.shipped += 1
-                self.cycles_s.append((at_ms - self.received_ms[event.subject]) / 1000)
-            for line in (event.data or _Data()).lines:
-                if line.item in self._services:
-                    self.service_lines += 1
-                else:
-                    self.lines_picked += line.done > 0
-                    self.lines_short += line.short > 0
-        else:
-            return
-        self.news.set()
-
-
-class _Line(msgspec.Struct, frozen=True):
-    item: str
-    done: int = 0
-    short: int = 0
-
-
-class _Data(msgspec.Struct, frozen=True):
-    lines: tuple[_Line, ...] = ()
-
-
-class _Event(msgspec.Struct, frozen=True):
-    type: str
-    subject: str
-    time: dt.datetime
-    data: _Data | None = None
-
-
-Progress = Callable[[int, int, float], None]
-"""Called with orders closed, orders in all and floor hours."""
-
-
-def _silent(_done: int, _of: int, _hours: float) -> None:
-    """Show nothing."""
-
-
-def run_day(options: DayOptions, progress: Progress = _silent) -> DaySummary:
-    """Run the day and measure it.
+def main(args: list[str]) -> int:
+    """Run the day; 0 when the books and the floor are right at its end.
 
     Raises
     ------
-    Rejected
-        The order file, the date or the site is bad; nothing was started.
-    Broken
-        A part failed.
+    FloorplaneError
+        The input is bad, or something failed.
     """
-    begun, cpu = time.perf_counter(), time.process_time()
-    site, plan = _plan(options)
-    with ExitStack() as stack:
-        database = stack.enter_context(scratch_postgres(_FAST))
-        folder = options.record or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="floorplane-day-")))
-        if options.record is not None:
-            if any(folder.glob("*.journal")):
-                raise Rejected("record", str(folder), "a folder without a recording in it")
-            folder.mkdir(parents=True, exist_ok=True)
-        full = FloorPlan(
-            site=site, catalogue=plan.catalogue, stock=plan.stock, feed=plan.feed, start_ms=plan.start_ms,
-            database_url=database.url, journal=folder, seed=options.seed, params=options.params,
-        )  # fmt: skip
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-        measured = virtual_time.run(_run(full, plan, progress))
-        return msgspec.structs.replace(
-            measured,
-            wall_s=round(time.perf_counter() - begun, 2),
-            cpu_s=round(time.process_time() - cpu, 2),
-            digest=day_digest(recorded_commands(folder), plan.ledger),
-        )
-
-
-class _Plan(msgspec.Struct):
-    catalogue: Catalogue
-    stock: tuple[StockRow, ...]
-    feed: PlanFeed
-    start_ms: int
-    end_ms: int
-    ledger: list[bytes] = []
-
-
-def _plan(options: DayOptions) -> tuple[Site, _Plan]:
-    if not 1 <= options.days <= 60:
-        raise Rejected("days", options.days, "in 1..60")
-    orders = read_orders(options.orders, options.date)
-    if not orders:
-        raise Rejected("date", options.date, f"a planned ship date of {options.orders}")
-    catalogue = Catalogue.from_orders(options.orders, options.seed)
-    site = build(options.seed, catalogue, options.robots) if options.site is None else read_site(options.site)
-    midnight = midnight_ms(options.date)
-    planned: list[Planned] = []
-    for day in range(options.days):
-        again = [msgspec.structs.replace(o, ref=f"{o.ref}-{day + 1}") for o in orders] if day else orders
-        planned += day_plan(again, midnight + day * DAY_MS, options.seed + day)
-    start_ms = planned[0].at_ms // HOUR_MS * HOUR_MS - _BEFORE_MS
-    plan = _Plan(
-        catalogue, stock(site, catalogue, options.seed), PlanFeed(planned), start_ms, midnight + options.days * DAY_MS
+    parser = argparse.ArgumentParser("floorplane day", description=_TEACHES, formatter_class=_Formatter)
+    parser.add_argument("--orders", type=Path, help="order file (CSV, may be gzipped); without one: seeded")
+    parser.add_argument("--date", help="a planned ship date in the file, like 2013-12-02")
+    parser.add_argument("--seed", type=int, default=1, help="of times, people, faults and layout")
+    parser.add_argument("--robots", type=int, default=40, help="robots of the reference site")
+    parser.add_argument("--site", type=Path, help="a site file; without one the reference site is laid out")
+    parser.add_argument("--days", type=int, default=1, help="how many days the date's orders come again")
+    parser.add_argument(
+        "--stations", choices=STATION_RULES, default=Params().station_rule, help="how totes get stations"
     )
-    return site, plan
+    parser.add_argument("--record", type=Path, help="folder that keeps the dispatcher's recording")
+    parser.add_argument("--json", metavar="FILE", help="write the summary there as JSON; - is standard output")
+    given = parser.parse_args(args)
+    if given.orders is not None and given.date is None:
+        raise Rejected("--date", None, "a planned ship date of the order file, like 2013-12-02")
+    if not 1 <= given.robots <= 400:
+        raise Rejected("--robots", given.robots, "in 1..400")
+    options = DayOptions(
+        orders=given.orders, seed=given.seed, robots=given.robots, site=given.site, days=given.days,
+        record=given.record, params=Params(station_rule=given.stations),
+        **({} if given.date is None else {"date": given.date}),
+    )  # fmt: skip
+    screen = Console(stderr=True, highlight=False)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("orders  {task.fields[hours]}"),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bar:
+        task = bar.add_task("the day", total=None, hours="")
+
+        def show(done: int, of: int, hours: float) -> None:
+            bar.update(task, completed=done, total=of, hours=f"{hours:.1f} h")
+
+        summary = run_day(options, show)
+    screen.print(_table(summary))
+    if given.json == "-":
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(summary)).decode() + "\n")
+    elif given.json is not None:
+        Path(given.json).write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    failures(summary)
+    return 0
 
 
-async def _run(full: FloorPlan, plan: _Plan, progress: Progress) -> DaySummary:
-    tally = _Tally(frozenset(i.id for i in plan.catalogue.items if i.kind == "service"))
-    async with one_loop(full) as floor:
-        listening = asyncio.create_task(_listen(floor, tally), name="day.listen")
-        total = len(plan.feed.plan)
-        while floor.clock.now_ms() < plan.end_ms:
-            if floor.erp.done.is_set() and len(tally.closed_ms) >= len(floor.erp.taken):
-                break
-            tally.news.clear()
-            waiting = asyncio.create_task(tally.news.wait(), name="day.news")
-            await asyncio.wait([waiting], timeout=600)
-            waiting.cancel()
-            progress(len(tally.closed_ms), total, (floor.clock.now_ms() - full.start_ms) / HOUR_MS)
-        listening.cancel()
-        violations = (await floor.http.get("/v1/invariants")).json()
-        plan.ledger = [row async for row in ledger_rows(full.database_url)]
-        return _summary(full, floor, tally, plan, violations)
+class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    pass
 
 
-async def _listen(floor: OneLoop, tally: _Tally) -> None:
-    async for entry in floor.store.connect("day").follow(topics.events(floor.plan.site.id)):
-        tally.take(entry.payload)
-
-
-def _summary(
-    full: FloorPlan, floor: OneLoop, tally: _Tally, plan: _Plan, violations: list[dict[str, str]]
-) -> DaySummary:
-    first = min(tally.received_ms.values(), default=full.start_ms)
-    last = max(tally.closed_ms.values(), default=first)
-    hours = (last - first) / HOUR_MS
-    cycles = sorted(tally.cycles_s)
-    opened = sum(b'"opening"' in row for row in plan.ledger)
-    refused = {r.ref for r in floor.erp.refused}
-    return DaySummary(
-        orders_received=len(floor.erp.taken),
-        orders_shipped=tally.shipped,
-        lines_received=floor.erp.sent_lines,
-        lines_picked=tally.lines_picked,
-        lines_short=tally.lines_short,
-        lines_rejected=sum(len(p.order.lines) for p in plan.feed.plan if p.order.ref in refused),
-        service_lines=tally.service_lines,
-        robots=len(full.site.robots),
-        stations=sum(s.kind == "pick" for s in full.site.stations),
-        virtual_hours=round(hours, 3),
-        wall_s=0.0,
-        cpu_s=0.0,
-        lines_per_hour=round(tally.lines_picked / hours, 1) if hours else 0.0,
-        order_cycle_p50_s=round(statistics.median(cycles), 1) if cycles else 0.0,
-        order_cycle_p95_s=round(cycles[int(0.95 * (len(cycles) - 1))], 1) if cycles else 0.0,
-        robot_utilisation=round(floor.twins.busy_share(first, last), 4),
-        distance_m=round(floor.twins.driven_m, 1),
-        pod_visits=floor.twins.pod_visits,
-        ledger_moves=len(plan.ledger) - opened,
-        collisions=len(floor.twins.world.violations),
-        invariant_violations=len(violations),
-        orders_open=tuple(sorted(set(tally.received_ms) - set(tally.closed_ms))),
-        digest="",
-    )
-
-
-def failures(summary: DaySummary) -> None:
-    """Say what must not be.
-
-    Raises
-    ------
-    Broken
-        The books or the floor are wrong.
-    """
-    if summary.invariant_violations:
-        raise Broken(f"{summary.invariant_violations} invariants are violated: run again with --keep to look at them")
-    if summary.collisions:
-        raise Broken(f"{summary.collisions} times two robots were in one place")
+def _table(s: DaySummary) -> Table:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for name, value in (
+        ("orders", f"{s.orders_shipped} of {s.orders_received} shipped in {s.virtual_hours:.1f} h"),
+        ("lines", f"{s.lines_picked} picked, {s.lines_short} short, {s.lines_rejected} rejected"),
+        ("services", f"{s.service_lines} lines shipped with their orders"),
+        ("rate", f"{s.lines_per_hour:.0f} lines an hour at {s.stations} stations"),
+        ("order cycle", f"{s.order_cycle_p50_s / 60:.1f} min median, {s.order_cycle_p95_s / 60:.1f} min p95"),
+        ("robots", f"{s.robots}, {s.robot_utilisation:.0%} busy, {s.distance_m / 1000:.1f} km"),
+        ("pod visits", f"{s.pod_visits}, {s.pod_visits / max(1, s.lines_picked):.2f} a line"),
+        ("ledger", f"{s.ledger_moves} moves, {s.invariant_violations} violations; {s.collisions} collisions"),
+        ("effort", f"{s.wall_s:.1f} s on the wall, {s.cpu_s:.1f} s of CPU beside the database's"),
+        ("digest", s.digest),
+        *((("still open", ", ".join(s.orders_open[:8])),) if s.orders_open else ()),
+    ):  # fmt: skip
+        table.add_row(f"[bold]{name}[/]", value)
+    return table

@@ -1,0 +1,287 @@
+"""One day's orders through the whole stack on virtual time, and what is measured of it."""
+
+import asyncio
+import datetime as dt
+import logging
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from central.stock.export import ledger_rows
+from contracts import topics
+from contracts.errors import Broken, Rejected
+from contracts.ids import OrderId
+from contracts.site import Site, read_site
+from deploy.digest import day_digest, recorded_commands
+from deploy.embedded.scratch import scratch_postgres
+from deploy.one_loop import FloorPlan, OneLoop, one_loop
+from dispatcher.params import Params
+from simulators import virtual_time
+from simulators.catalogue import Catalogue, StockRow
+from simulators.demand import DAY_MS, HOUR_MS, DemandFeed, PlanFeed, Planned, day_plan, midnight_ms
+from simulators.orders import ErpOrder, read_orders
+from simulators.site import build, stock
+
+_FAST = {"synchronous_commit": "off", "autovacuum_naptime": "1s"}
+"""The scratch database can be made again; and a compressed day must not outrun autovacuum."""
+_HOURS = 7
+"""Of a seeded day, in which orders come."""
+_BEFORE_MS = 120_000
+"""Robots and cells come up before the first order."""
+_CLOSED = frozenset({"floorplane.order.shipped", "floorplane.order.short", "floorplane.order.cancelled"})
+
+
+class DayOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What day to run, and on what floor."""
+
+    orders: Path | None = None
+    """The order file; None: a seeded demand of `orders_per_h` for parts of a seeded catalogue."""
+    date: str = "2026-01-05"
+    """A planned ship date of the file, or the day on which the seeded demand comes."""
+    orders_per_h: float = 60.0
+    seed: int = 1
+    robots: int = 40
+    site: Path | None = None
+    """A site file; None: the reference site, laid out for the parts of the order file."""
+    days: int = 1
+    """How many consecutive floor days the date's orders come again, under new references."""
+    record: Path | None = None
+    """Folder for the dispatcher's recording; None: it is thrown away."""
+    params: Params = Params()
+
+
+class DaySummary(msgspec.Struct, frozen=True):
+    """How the day went. Times of floor and wall in seconds, distances in metres."""
+
+    orders_received: int
+    orders_shipped: int
+    lines_received: int
+    lines_picked: int
+    lines_short: int
+    lines_rejected: int
+    service_lines: int
+    robots: int
+    stations: int
+    virtual_hours: float
+    wall_s: float
+    cpu_s: float
+    lines_per_hour: float
+    order_cycle_p50_s: float
+    order_cycle_p95_s: float
+    robot_utilisation: float
+    distance_m: float
+    pod_visits: int
+    ledger_moves: int
+    collisions: int
+    invariant_violations: int
+    orders_open: tuple[str, ...]
+    digest: str
+
+
+class _Tally:
+    """What central's published events say about the orders."""
+
+    def __init__(self, services: frozenset[str]) -> None:
+        self._services = services
+        self.received_ms: dict[str, int] = {}
+        self.closed_ms: dict[str, int] = {}
+        self.shipped = self.lines_picked = self.lines_short = self.service_lines = 0
+        self.cycles_s: list[float] = []
+        self.news = asyncio.Event()
+
+    def take(self, payload: bytes) -> None:
+        event = msgspec.json.decode(payload, type=_Event)
+        at_ms = round(event.time.timestamp() * 1000)
+        if event.type == "floorplane.order.received":
+            self.received_ms[event.subject] = at_ms
+        elif event.type in _CLOSED and event.subject not in self.closed_ms:
+            self.closed_ms[event.subject] = at_ms
+            if event.type == "floorplane.order.shipped":
+                self.shipped += 1
+                self.cycles_s.append((at_ms - self.received_ms[event.subject]) / 1000)
+            for line in (event.data or _Data()).lines:
+                if line.item in self._services:
+                    self.service_lines += 1
+                else:
+                    self.lines_picked += line.done > 0
+                    self.lines_short += line.short > 0
+        else:
+            return
+        self.news.set()
+
+
+class _Line(msgspec.Struct, frozen=True):
+    item: str
+    done: int = 0
+    short: int = 0
+
+
+class _Data(msgspec.Struct, frozen=True):
+    lines: tuple[_Line, ...] = ()
+
+
+class _Event(msgspec.Struct, frozen=True):
+    type: str
+    subject: str
+    time: dt.datetime
+    data: _Data | None = None
+
+
+Progress = Callable[[int, int, float], None]
+"""Called with orders closed, orders in all and floor hours."""
+
+
+def _silent(_done: int, _of: int, _hours: float) -> None:
+    """Show nothing."""
+
+
+def run_day(options: DayOptions, progress: Progress = _silent) -> DaySummary:
+    """Run the day and measure it.
+
+    Raises
+    ------
+    Rejected
+        The order file, the date or the site is bad; nothing was started.
+    Broken
+        A part failed.
+    """
+    begun, cpu = time.perf_counter(), time.process_time()
+    site, plan = _plan(options)
+    with ExitStack() as stack:
+        database = stack.enter_context(scratch_postgres(_FAST))
+        folder = options.record or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="floorplane-day-")))
+        if options.record is not None:
+            if any(folder.glob("*.journal")):
+                raise Rejected("record", str(folder), "a folder without a recording in it")
+            folder.mkdir(parents=True, exist_ok=True)
+        full = FloorPlan(
+            site=site, catalogue=plan.catalogue, stock=plan.stock, feed=plan.feed, start_ms=plan.start_ms,
+            database_url=database.url, journal=folder, seed=options.seed, params=options.params,
+        )  # fmt: skip
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+        measured = virtual_time.run(_run(full, plan, progress))
+        return msgspec.structs.replace(
+            measured,
+            wall_s=round(time.perf_counter() - begun, 2),
+            cpu_s=round(time.process_time() - cpu, 2),
+            digest=day_digest(recorded_commands(folder), plan.ledger),
+        )
+
+
+class _Plan(msgspec.Struct):
+    catalogue: Catalogue
+    stock: tuple[StockRow, ...]
+    feed: PlanFeed
+    start_ms: int
+    end_ms: int
+    ledger: list[bytes] = []
+
+
+def _plan(options: DayOptions) -> tuple[Site, _Plan]:
+    if not 1 <= options.days <= 60:
+        raise Rejected("days", options.days, "in 1..60")
+    catalogue, orders = _orders(options)
+    site = build(options.seed, catalogue, options.robots) if options.site is None else read_site(options.site)
+    midnight = midnight_ms(options.date)
+    planned: list[Planned] = []
+    for day in range(options.days):
+        again = [msgspec.structs.replace(o, ref=OrderId(f"{o.ref}-{day + 1}")) for o in orders] if day else orders
+        planned += day_plan(again, midnight + day * DAY_MS, options.seed + day)
+    start_ms = planned[0].at_ms // HOUR_MS * HOUR_MS - _BEFORE_MS
+    plan = _Plan(
+        catalogue, stock(site, catalogue, options.seed), PlanFeed(planned), start_ms, midnight + options.days * DAY_MS
+    )
+    return site, plan
+
+
+def _orders(options: DayOptions) -> tuple[Catalogue, list[ErpOrder]]:
+    if options.orders is not None:
+        orders = read_orders(options.orders, options.date)
+        if not orders:
+            raise Rejected("date", options.date, f"a planned ship date of {options.orders}")
+        return Catalogue.from_orders(options.orders, options.seed), orders
+    catalogue = Catalogue.seeded(options.seed)
+    demand = DemandFeed(catalogue, options.seed, options.orders_per_h)
+    return catalogue, [demand.planned(n, 0).order for n in range(round(options.orders_per_h * _HOURS))]
+
+
+async def _run(full: FloorPlan, plan: _Plan, progress: Progress) -> DaySummary:
+    tally = _Tally(frozenset(i.id for i in plan.catalogue.items if i.kind == "service"))
+    async with one_loop(full) as floor:
+        listening = asyncio.create_task(_listen(floor, tally), name="day.listen")
+        total = len(plan.feed.plan)
+        while floor.clock.now_ms() < plan.end_ms:
+            if floor.erp.done.is_set() and len(tally.closed_ms) >= len(floor.erp.taken):
+                break
+            tally.news.clear()
+            waiting = asyncio.create_task(tally.news.wait(), name="day.news")
+            await asyncio.wait([waiting], timeout=600)
+            waiting.cancel()
+            progress(len(tally.closed_ms), total, (floor.clock.now_ms() - full.start_ms) / HOUR_MS)
+        listening.cancel()
+        violations = (await floor.http.get("/v1/invariants")).json()
+        plan.ledger = [row async for row in ledger_rows(full.database_url)]
+        return _summary(full, floor, tally, plan, violations)
+
+
+async def _listen(floor: OneLoop, tally: _Tally) -> None:
+    async for entry in floor.store.connect("day").follow(topics.events(floor.plan.site.id)):
+        tally.take(entry.payload)
+
+
+def _summary(
+    full: FloorPlan, floor: OneLoop, tally: _Tally, plan: _Plan, violations: list[dict[str, str]]
+) -> DaySummary:
+    first = min(tally.received_ms.values(), default=full.start_ms)
+    last = max(tally.closed_ms.values(), default=first)
+    hours = (last - first) / HOUR_MS
+    cycles = sorted(tally.cycles_s)
+    opened = sum(b'"opening"' in row for row in plan.ledger)
+    refused = {r.ref for r in floor.erp.refused}
+    return DaySummary(
+        orders_received=len(floor.erp.taken),
+        orders_shipped=tally.shipped,
+        lines_received=floor.erp.sent_lines,
+        lines_picked=tally.lines_picked,
+        lines_short=tally.lines_short,
+        lines_rejected=sum(len(p.order.lines) for p in plan.feed.plan if p.order.ref in refused),
+        service_lines=tally.service_lines,
+        robots=len(full.site.robots),
+        stations=sum(s.kind == "pick" for s in full.site.stations),
+        virtual_hours=round(hours, 3),
+        wall_s=0.0,
+        cpu_s=0.0,
+        lines_per_hour=round(tally.lines_picked / hours, 1) if hours else 0.0,
+        order_cycle_p50_s=round(statistics.median(cycles), 1) if cycles else 0.0,
+        order_cycle_p95_s=round(cycles[int(0.95 * (len(cycles) - 1))], 1) if cycles else 0.0,
+        robot_utilisation=round(floor.twins.busy_share(first, last), 4),
+        distance_m=round(floor.twins.driven_m, 1),
+        pod_visits=floor.twins.pod_visits,
+        ledger_moves=len(plan.ledger) - opened,
+        collisions=len(floor.twins.world.violations),
+        invariant_violations=len(violations),
+        orders_open=tuple(sorted(set(tally.received_ms) - set(tally.closed_ms))),
+        digest="",
+    )
+
+
+def failures(summary: DaySummary) -> None:
+    """Say what must not be.
+
+    Raises
+    ------
+    Broken
+        The books or the floor are wrong.
+    """
+    if summary.invariant_violations:
+        raise Broken(
+            f"{summary.invariant_violations} invariants are violated: that is a bug; see the first in `violations`"
+        )
+    if summary.collisions:
+        raise Broken(f"{summary.collisions} times two robots were in one place")
