@@ -43,7 +43,12 @@ def read(picture: Picture, formats: Iterable[str] = ()) -> tuple[BarcodeSeen, ..
     names = tuple(formats)
     wanted = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat[n] for n in names]) if names else None
     grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
-    found = zxingcpp.read_barcodes(grey, formats=wanted) if wanted is not None else zxingcpp.read_barcodes(grey)
+    plain = zxingcpp.TextMode.Plain  # a scanner says element strings, not what stands below the bars
+    found = (
+        zxingcpp.read_barcodes(grey, text_mode=plain)
+        if wanted is None
+        else zxingcpp.read_barcodes(grey, formats=wanted, text_mode=plain)
+    )
     seen = [
         BarcodeSeen(
             text=b.text,

@@ -31,22 +31,24 @@ class FrameSource(Protocol):
 
 
 def format_of(encoded: bytes) -> str:
-    """Return ``jpg`` or ``png``.
+    """Return ``jpg``, ``png`` or ``webp``.
 
     Raises
     ------
     Rejected
-        It is neither.
+        It is none of them.
     """
     if encoded.startswith(b"\xff\xd8\xff"):
         return "jpg"
     if encoded.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
-    raise Rejected("picture", encoded[:8].hex(), "a JPEG or PNG")
+    if encoded.startswith(b"RIFF") and encoded[8:12] == b"WEBP":
+        return "webp"
+    raise Rejected("picture", encoded[:12].hex(), "a JPEG, PNG or WebP")
 
 
 def decode(encoded: bytes) -> Picture:
-    """Decode a JPEG or PNG, in colour.
+    """Decode a JPEG, PNG or WebP, in colour.
 
     Raises
     ------
