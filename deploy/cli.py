@@ -50,61 +50,20 @@ def up(ctx: typer.Context) -> None:
         run(settings, _say, lambda at: _out.print(f"floorplane is up: [bold]{at}[/]  (Ctrl-C stops it)"), config)
 
 
-@app.command(rich_help_panel=_ONE_MACHINE)
-def day(
-    orders: Annotated[Path, typer.Option(help="Order file (CSV, may be gzipped).")],
-    date: Annotated[str, typer.Option(help="Which planned ship date of the file, as 2013-12-02.")],
-    seed: Annotated[int, typer.Option(min=0, help="Of site, times of day and faults; the digest depends on it.")] = 1,
-    robots: Annotated[int, typer.Option(min=1, max=400, help="Robots of the reference site.")] = 40,
-    days: Annotated[int, typer.Option(min=1, max=60, help="How often the day comes again.")] = 1,
-    site: Annotated[Path | None, typer.Option(help="A site file; without one the reference site.")] = None,
-    record: Annotated[Path | None, typer.Option(help="Keep the dispatcher's recording in this folder.")] = None,
-    json: Json = None,
-) -> None:
-    """Run one day of an order file through the whole stack on virtual time, against a scratch database.
+@app.command(rich_help_panel=_ONE_MACHINE, context_settings=_PASSES_ON)
+def day(ctx: typer.Context) -> None:
+    """Run one day of an order file through the whole stack on virtual time, against a scratch database."""
+    from deploy.day import main as run
 
-    The same doors as on real time: REST and the two ports. The same seed gives the same digest. Ends with 3 when an
-    invariant does not hold.
-    """
-    import msgspec
-
-    from deploy.bench.frame import write
-    from deploy.day import DayOptions, failures, run_day
-    from deploy.show import day_progress, summary_table
-
-    options = DayOptions(orders=orders, date=date, seed=seed, robots=robots, days=days, site=site, record=record)
-    with day_progress(_err) as progress:
-        summary = run_day(options, progress)
-    figures = msgspec.to_builtins(summary)
-    if json is not None:
-        write(figures, json)
-    (_err if json == "-" else _out).print(summary_table(f"{date}, seed {seed}", figures))
-    failures(summary)
+    raise typer.Exit(run(ctx.args))
 
 
-@app.command(rich_help_panel=_ONE_MACHINE)
-def replay(
-    recording: Annotated[Path, typer.Argument(help="A folder of *.journal files, or one of them.")],
-    mcap: Annotated[Path | None, typer.Option(help="Also write it as an MCAP file, for Foxglove and the like.")] = None,
-    json: Json = None,
-) -> None:
-    """Recompute every command of a recording from its facts; ends with 3 at the first that differs."""
-    import msgspec
+@app.command(rich_help_panel=_ONE_MACHINE, context_settings=_PASSES_ON)
+def replay(ctx: typer.Context) -> None:
+    """Recompute every command of a recording from its facts; fails at the first that differs."""
+    from deploy.replay import main as run
 
-    from deploy.bench.frame import write
-    from deploy.show import summary_table
-    from dispatcher.replay import export_mcap
-    from dispatcher.replay import replay as recompute
-
-    report = recompute(recording)
-    figures = msgspec.to_builtins(report)
-    if json is not None:
-        write(figures, json)
-    (_err if json == "-" else _out).print(summary_table(str(recording), figures))
-    if mcap is not None:
-        _say(f"{mcap}: {export_mcap(recording, mcap)} messages")
-    if report.difference is not None:
-        raise Broken(f"the recording does not recompute: {report.difference}")
+    raise typer.Exit(run(ctx.args))
 
 
 @app.command(rich_help_panel=_ONE_MACHINE)

@@ -13,7 +13,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROOMS = ("contracts", "controllers", "vision", "edge", "dispatcher", "central", "simulators", "deploy")
 MOST_LINES = 400
-LONGER: dict[str, str] = {}
+LONGER: dict[str, str] = {
+    "contracts/vda5050/v2.py": "one standard's messages, which refer to each other",
+    "controllers/vda5050/vehicle.py": "one state machine; its transitions are read side by side",
+    "dispatcher/traffic/engine.py": "the engine's whole face over one shared state",
+}
 """Files that may be longer, each with the reason."""
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "base", "misc"}
 MACHINE_PATHS = re.compile(
@@ -127,7 +131,9 @@ def test_time_and_chance_come_from_outside() -> None:
     assert found == []
 
 
-CLOCK_READERS: dict[str, str] = {}
+CLOCK_READERS: dict[str, str] = {
+    "central/identity/bootstrap.py": "links and tokens of people live on the wall's time, and in no digest",
+}
 """Files of deciding rooms that may read the wall clock or draw secrets, each with the reason."""
 
 

@@ -149,5 +149,18 @@ def test_help_teaches_in_half_a_second(floorplane: Command) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     status, out, _ = floorplane.run("--help")
     assert status == 0
-    for command in ("up", "stop", "reset", "central", "dispatcher", "edge", "simulate", "bench"):
+    for command in (
+        "up",
+        "day",
+        "replay",
+        "stop",
+        "reset",
+        "invariants",
+        "export-lif",
+        "central",
+        "dispatcher",
+        "edge",
+        "simulate",
+        "bench",
+    ):
         assert command in out
