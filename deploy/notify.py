@@ -4,9 +4,8 @@ So one process is started the same way by `floorplane up`, by systemd (``Type=no
 """
 
 import os
+import secrets
 import socket
-import tempfile
-from pathlib import Path
 
 
 def ready(status: str = "") -> None:
@@ -23,10 +22,10 @@ class Ear:
     """The supervisor's end for one child."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="floorplane-notify-"))
-        self.address = self._folder / "s"
+        # An abstract name: the kernel forgets it with us, also when we are killed.
+        self.address = f"@floorplane-{os.getpid()}-{secrets.token_hex(8)}"
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(str(self.address))
+        self._socket.bind(f"\0{self.address[1:]}")
         self._socket.setblocking(False)
         self.is_ready = False
 
@@ -51,7 +50,5 @@ class Ear:
                 return
 
     def close(self) -> None:
-        """Remove the socket."""
+        """Hear no more."""
         self._socket.close()
-        self.address.unlink(missing_ok=True)
-        self._folder.rmdir()

@@ -90,7 +90,7 @@ class Child:
 
     def launch(self) -> None:
         """Start it and return at once. The kernel kills it with the thread that called this."""
-        address = "" if self._ear is None else str(self._ear.address)
+        address = "" if self._ear is None else self._ear.address
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 launch.argv(self._command, death_signal=signal.SIGKILL),
