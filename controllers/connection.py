@@ -6,15 +6,14 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from urllib.parse import urlsplit
 
-import structlog
-
 from contracts.errors import Rejected, Unavailable
 from contracts.ids import DeviceId
 from contracts.messages.floor import DeviceState, Quality
 from contracts.runtime.clock import Clock
+from contracts.runtime.logging import get_log
 from controllers.ports import StateHandler
 
-_log = structlog.get_logger("controllers")
+_log = get_log("controllers")
 CONNECT_S = 5.0
 _FIRST_BACK_OFF_S, _LAST_BACK_OFF_S = 0.2, 5.0
 _KEEPALIVE = (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3))
@@ -62,6 +61,8 @@ class Connection:
     async def keep(self, session: Callable[[], Awaitable[None]]) -> None:
         """Run a session again and again until cancelled; it ends by `Unavailable` or an error of the network."""
         back_off_s = _FIRST_BACK_OFF_S
+        if self.good:  # as an earlier run left it
+            self._set(Quality.STALE, f"{self._address}: connecting anew")
         while True:
             try:
                 await session()

@@ -146,7 +146,7 @@ class SqliteBuffer:
         self._waiting: dict[Number, bytes] = {}
         self._gone: list[Number] = []
         self._db: sqlite3.Connection | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"buffer-{cell}")
+        self._thread: ThreadPoolExecutor | None = None
 
     async def open(self) -> Memory:
         """Begin a new epoch; return what was remembered.
@@ -167,6 +167,9 @@ class SqliteBuffer:
             db.execute("INSERT INTO meta VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
             (self.epoch,) = db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
             db.execute("COMMIT")
+            self._seq = 0
+            self._gone.clear()
+            self._waiting.clear()
             for epoch, seq, payload in db.execute("SELECT epoch, seq, payload FROM event ORDER BY epoch, seq"):
                 self._waiting[(epoch, seq)] = payload
             memory: Memory = {}
@@ -175,6 +178,8 @@ class SqliteBuffer:
             self._db = db
             return memory
 
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"buffer-{self._cell}")
         return await self._do(work)
 
     async def commit(self, drafts: Sequence[Draft], changes: Sequence[Remember | Forget]) -> list[EdgeEvent]:
@@ -212,10 +217,13 @@ class SqliteBuffer:
                 self._db.close()
                 self._db = None
 
+        if self._thread is None:
+            return
         try:
             await self._do(work)
         finally:
             self._thread.shutdown(wait=False)
+            self._thread = None
 
     def _write(
         self, rows: list[tuple[int, int, bytes]], changes: Sequence[Remember | Forget], gone: list[Number]

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Literal, cast
 
 import msgspec
-import structlog
 
 from contracts.errors import Broken, Rejected, Unavailable
 from contracts.ids import CellId, DeviceId
@@ -23,6 +22,7 @@ from contracts.messages.floor import (
 )
 from contracts.runtime.clock import Clock
 from contracts.runtime.floor import FloorConnector
+from contracts.runtime.logging import get_log
 from contracts.site import Cell, Site
 from controllers.ports import Devices, Driver, Plc, Scan, Scanner, TagValue
 from edge.buffer import Buffer, Draft, MemoryBuffer, SqliteBuffer
@@ -49,7 +49,7 @@ from edge.rules.port import (
 from edge.settings import EdgeSettings, read_hot
 from edge.uplink import Uplink
 
-_log = structlog.get_logger("edge")
+_log = get_log("edge")
 _UNCERTAIN_MS = 50
 """A scan has travelled; a tag was polled."""
 _FILLING = 0.8
@@ -131,9 +131,12 @@ class CellDaemon:
             self._rules.tolerances = tolerances
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled; may be called again, and then begins a new epoch as a new process would."""
         memory = await self._buffer.open()
         try:
+            self._inbox.clear()
+            self._waiting.clear()
+            self._answers = Answers(self._cell.id)
             self._rules = rules_of(self._site, self._cell, self._bins, memory, self._tolerances)
             self._health.begin(self._buffer.epoch, len(self._buffer.waiting()))
             async with asyncio.TaskGroup() as group:
@@ -148,6 +151,7 @@ class CellDaemon:
                 timer.cancel()
             self._timers.clear()
             self._health.close()
+            self._uplink.ready.clear()
             await self._buffer.close()
 
     # --------------------------------------------------------------------------------------------------- what comes in

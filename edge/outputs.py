@@ -5,16 +5,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import cast
 
-import structlog
-
 from contracts.errors import Rejected, Unavailable
 from contracts.ids import DeviceId
 from contracts.messages.floor import DeviceState, Quality
 from contracts.runtime.clock import Clock
+from contracts.runtime.logging import get_log
 from controllers.ports import Camera, Driver, Plc, Printer, Scale, TagValue
 from edge.rules.port import Grab, Input, Pictured, Print, Printed, Weigh, Weighed, Write
 
-_log = structlog.get_logger("edge")
+_log = get_log("edge")
 Task = Write | Print | Weigh | Grab
 Develop = Callable[[DeviceId, bytes, int], Awaitable[str]]
 """Keeps a picture (device, picture, time in ms) and returns its name."""
@@ -75,7 +74,10 @@ class Hand:
             self._good.clear()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. What was left undone by an earlier run is not done any more: the rules begin anew."""
+        self._tasks.clear()
+        self._image.clear()
+        self._renew = False
         while True:
             await self._awake.wait()
             if self._renew:

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-import structlog
-
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.errors import Rejected, Unavailable
@@ -12,9 +10,10 @@ from contracts.ids import CellId, SiteId
 from contracts.messages.floor import CellState, EdgeAnswer, EdgeCommand, EventAck
 from contracts.runtime.clock import Clock
 from contracts.runtime.floor import Floor, FloorConnector, Will
+from contracts.runtime.logging import get_log
 from edge.buffer import Buffer, Number
 
-_log = structlog.get_logger("edge")
+_log = get_log("edge")
 _FIRST_BACK_OFF_S, _LAST_BACK_OFF_S = 0.5, 15.0
 
 

@@ -10,7 +10,7 @@ import pytest
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.errors import Rejected
-from contracts.ids import BinId, CellId, ChuteId, DoorId, PodId, TaskId, ToteId
+from contracts.ids import BinId, CellId, DoorId, PodId, TaskId, ToteId
 from contracts.messages.floor import (
     CellState,
     CommandBody,
@@ -415,6 +415,27 @@ def test_the_last_will_says_offline_and_the_next_start_a_new_epoch() -> None:
         assert dispatcher.states[CELL].epoch == 2
 
     on_the_floor(scenario)
+
+
+def test_an_edge_that_is_run_again_begins_anew_and_answers_the_same_commands() -> None:
+    """As a supervisor does after an error: the same object, a new epoch, nothing left of the old run but the buffer."""
+
+    async def scenario(floor: Floor, dispatcher: Dispatcher) -> None:
+        edge = await floor.start()
+        floor.bring(POD.id)
+        wanted = floor.picks(2)
+        dispatcher.send(CELL, OpenTote(ToteId("T-1"), 0), name="open")
+        dispatcher.send(CELL, PresentPod(POD.id, wanted), name="present")
+        await dispatcher.until(lambda: len(dispatcher.of(PickConfirmed)) == 1)
+        await floor.kill()
+        floor.edge_task = asyncio.create_task(edge.run(), name="edge")
+        await edge.ready.wait()
+        dispatcher.send(CELL, OpenTote(ToteId("T-1"), 0), name="open")
+        dispatcher.send(CELL, PresentPod(POD.id, wanted), name="present")
+        await dispatcher.until(lambda: len({b.task for b in dispatcher.bodies(PickConfirmed)}) == 2)
+        assert {e.epoch for e in dispatcher.of(PickConfirmed)} == {1, 2}
+
+    on_the_floor(scenario, FloorParams(no_read=0, wrong_item=0, miscount=0))
 
 
 def test_a_cell_that_the_site_has_not_got_is_refused() -> None:
