@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import Rejected
 from dispatcher.optimizers.picking import Picks, Warehouse, check, shortest_length_m, shortest_tour
+from dispatcher.optimizers.picking.heuristics import combined, largest_gap, s_shape
 
 SPRP = Path(__file__).parents[3] / "shared/data/optimizers/sprp/sprp_2400_opt.jsonl.gz"
 
@@ -50,6 +51,17 @@ def test_the_tour_is_as_short_as_the_best_of_all_orders(problem: tuple[Warehouse
     check(w, p, tour)
     assert tour.length_m == pytest.approx(best)
     assert shortest_length_m(w, p) == tour.length_m
+
+
+@given(problems())
+@settings(max_examples=150, deadline=None)
+def test_the_usual_routings_are_real_walks_and_never_shorter(problem: tuple[Warehouse, Picks]) -> None:
+    """S-shape, largest gap and combined pass the independent check for any depot, and the exact tour beats them."""
+    w, p = problem
+    for routing in (s_shape, largest_gap, combined):
+        tour = routing(w, p)
+        check(w, p, tour)
+        assert tour.length_m >= shortest_length_m(w, p) - 1e-9
 
 
 @pytest.mark.skipif(not SPRP.exists(), reason="the published instances are not beside this checkout")

@@ -1,0 +1,94 @@
+"""Picker tours: published optima matched, microseconds a tour for 1 to 4 blocks, and what the usual routings walk.
+
+`optima_*` counts all instances of Hessler and Irnich's sets for one block and for two. Three and four blocks have no
+published optima; they are timed on the same orders in a floor cut into more blocks, and every 40th tour is walked by
+the independent check.
+"""
+
+import argparse
+import gzip
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from contracts.errors import Rejected
+from dispatcher.optimizers.picking import Picks, Warehouse, check, shortest_length_m, shortest_tour
+from dispatcher.optimizers.picking.heuristics import combined, largest_gap, s_shape
+
+_PITCH_M = 3.0
+_CALLS = 3
+
+
+def run(args: list[str]) -> dict[str, object]:
+    """Run all instances; see `--help`."""
+    parser = argparse.ArgumentParser(prog="floorplane bench picking", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/optimizers"), help="folder of sprp/")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth instance (1: all 2,400)")
+    options = parser.parse_args(args)
+    source = options.data / "sprp" / "sprp_2400_opt.jsonl.gz"
+    if not source.exists():
+        raise Rejected("--data", str(options.data), "a folder with sprp/sprp_2400_opt.jsonl.gz")
+    with gzip.open(source, "rt") as lines:
+        rows = [json.loads(line) for line in lines][:: options.every]
+    matched, total, worst = dict.fromkeys("12", 0), dict.fromkeys("12", 0), 0.0
+    took_us: dict[str, list[float]] = {k: [] for k in "1234"}
+    excess: dict[str, dict[str, list[float]]] = {k: {"s_shape": [], "largest_gap": [], "combined": []} for k in "12"}
+    walked = 0
+    for n, row in enumerate(rows):
+        if n % 240 == 0:
+            print(f"picking: {n} of {len(rows)} instances", file=sys.stderr)
+        for blocks in (1, 2, 3, 4):
+            key = str(blocks)
+            warehouse, picks = _instance(row, blocks)
+            length, us = _timed(warehouse, picks)
+            took_us[key].append(us)
+            if blocks <= 2:
+                optimum = row[f"opt_{blocks}block"]
+                total[key] += 1
+                matched[key] += abs(length - optimum) < 1e-6
+                worst = max(worst, abs(length / optimum - 1))
+                for name, routing in (("s_shape", s_shape), ("largest_gap", largest_gap), ("combined", combined)):
+                    excess[key][name].append(routing(warehouse, picks).length_m / optimum - 1)
+            if n % 40 == 0:
+                check(warehouse, picks, shortest_tour(warehouse, picks))
+                walked += 1
+    return {
+        "optima_matched": sum(matched.values()),
+        "optima_total": sum(total.values()),
+        "by_blocks": {k: {"matched": matched[k], "total": total[k]} for k in "12"},
+        "worst_gap": worst,
+        "p95_us": {k: round(float(np.percentile(v, 95)), 1) for k, v in took_us.items()},
+        "median_us": {k: round(float(np.median(v)), 1) for k, v in took_us.items()},
+        "timing": f"best of {_CALLS} calls an instance after one that is not counted; sorted picks in, length out",
+        "tours_walked_by_the_check": walked,
+        "instances": len(rows),
+        "baseline": {
+            "what": "mean excess over the optimum of what is usually walked, same instances",
+            **{f"{k}_block": {m: round(float(np.mean(x)), 4) for m, x in v.items()} for k, v in excess.items()},
+        },
+    }
+
+
+def _instance(row: dict[str, object], blocks: int) -> tuple[Warehouse, Picks]:
+    """Cut the instance's aisles into equal blocks; a cross aisle is one cell wide (README.SPRP-SS.txt)."""
+    cells = int(row["cells"])  # type: ignore[call-overload]  # JSON
+    places = np.array(row["picks"], np.int64)
+    cut = [round(cells * b / blocks) for b in range(blocks + 1)]
+    lengths = tuple(cut[b + 1] - cut[b] + 1.0 for b in range(blocks))
+    cell = places[:, 1]
+    at = cell + 1.0 + sum((cell >= c).astype(np.float64) for c in cut[1:-1])
+    end = 0 if row["depot"] == "top" else blocks
+    warehouse = Warehouse(int(row["aisles"]), _PITCH_M, lengths, int(row["depot_aisle"]), end)  # type: ignore[call-overload]  # JSON
+    return warehouse, Picks.sort(warehouse, places[:, 0], at)
+
+
+def _timed(warehouse: Warehouse, picks: Picks) -> tuple[float, float]:
+    length, best = shortest_length_m(warehouse, picks), float("inf")
+    for _ in range(_CALLS):
+        begun = time.perf_counter()
+        shortest_length_m(warehouse, picks)
+        best = min(best, time.perf_counter() - begun)
+    return length, best * 1e6
