@@ -5,7 +5,8 @@ order of request. Inside a unit there is neither sleep nor talk on a port. A uni
 no effect but in the database.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import asyncpg
@@ -21,6 +22,7 @@ Connection = Any
 _LOST = (
     OSError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the driver's own words for a connection that broke between two messages
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -136,7 +138,7 @@ class Database:
         pool = self._opened()
         for left in reversed(range(_TRIES)):
             try:
-                async with pool.acquire() as connection, connection.transaction():
+                async with self._connection(pool) as connection, connection.transaction():
                     return await work(connection)
             except _AGAIN:
                 if not left:
@@ -149,7 +151,7 @@ class Database:
         pool = self._opened()
         for left in reversed(range(_TRIES)):
             try:
-                async with pool.acquire() as connection:
+                async with self._connection(pool) as connection:
                     rows: list[Row] = await connection.fetch(sql, *arguments)
                     return rows
             except _AGAIN:
@@ -158,6 +160,16 @@ class Database:
             except _LOST as e:
                 raise Unavailable(f"database: {e}") from e
         raise AssertionError("unreachable")
+
+    @asynccontextmanager
+    async def _connection(self, pool: Any) -> AsyncIterator[Connection]:
+        async with pool.acquire() as connection:
+            try:
+                yield connection
+            except _LOST:
+                with suppress(asyncpg.InterfaceError):  # the pool has dropped it already
+                    connection.terminate()  # whatever state it is in, nobody gets it again
+                raise
 
     def _opened(self) -> Any:
         if self._pool is None:

@@ -41,7 +41,7 @@ def pieces(cartons: list[Carton]) -> Counter[tuple[int, str, int]]:
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(claims)
 def test_every_piece_travels_once_and_no_tote_is_too_full(asked: list[Claim]) -> None:
-    """Pieces are conserved; volume and weight hold for all but oversize totes, which hold one piece that fits nowhere."""
+    """Pieces are conserved; volume and weight hold but for oversize totes, which hold one piece that fits nowhere."""
     cartons = cartonize(asked, PARAMS)
     assert pieces(cartons) == Counter({(c.line, c.bin, c.stock): c.qty for c in asked})
     for carton in cartons:

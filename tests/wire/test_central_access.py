@@ -61,7 +61,7 @@ async def test_a_login_link_works_once(floor: Floor) -> None:
 
 
 async def test_secrets_are_written_once_for_their_owner_alone(postgres: ScratchPostgres, tmp_path: Path) -> None:
-    """The file has mode 0600, is not made anew, and works on a database that was emptied; the database has hashes only."""
+    """The file has mode 0600, is not made anew, and works on a database that was emptied; a broken one is named."""
     path = tmp_path / "state" / "secrets.json"
     made = []
     for _ in range(2):

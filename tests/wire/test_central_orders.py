@@ -112,7 +112,7 @@ async def test_a_value_out_of_bounds_is_named_and_nothing_is_stored(
 
 
 async def test_every_error_is_a_problem(floor: Floor) -> None:
-    """Malformed body 400, no token 401, wrong token 401, wrong role 403, unknown 404, method 405, size 413, no key 422."""
+    """Malformed body 400, no or wrong token 401, role 403, unknown 404, method 405, size 413, no key 422."""
     key = {"Idempotency-Key": "k"}
     body = {"ref": "A", "due": DUE, "lines": [{"line": 1, "item": "part1", "qty": 1}]}
     answers = {
