@@ -161,7 +161,7 @@ class _Up:
         if not state.site.exists():
             catalogue = Catalogue.seeded(o.seed) if o.orders is None else Catalogue.from_orders(o.orders, o.seed)
             write_catalogue(catalogue, state.catalogue)
-            write_site(build(o.seed, catalogue, o.robots), state.site)
+            write_site(build(o.seed, catalogue, o.robots, base_port=o.device_port), state.site)
             self._say(f"site: built the reference site with {o.robots} robots and {len(catalogue.items)} items")
         elif o.orders is not None:
             known = {i.id for i in read_catalogue(state.catalogue).items}

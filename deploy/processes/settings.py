@@ -72,4 +72,7 @@ class UpSettings(ProcessSettings):
     nats_port: int = Field(4222, ge=1, le=65535, description="Port of the embedded log (NATS)")
     mqtt_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded floor bus (MQTT)")
     robots: int = Field(40, ge=1, le=400, description="Robots of the reference site when it is built")
+    device_port: int = Field(
+        17_000, ge=1024, le=65_000, description="First port of the twins' devices when the reference site is built"
+    )
     seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")
