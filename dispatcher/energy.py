@@ -3,6 +3,7 @@
 import math
 
 from contracts.ids import NodeId, RobotId
+from contracts.layout import NodeKind
 from contracts.messages.ops import VehicleState
 from dispatcher import missions
 from dispatcher.assignment import free
@@ -27,7 +28,7 @@ def look_after(world: World) -> None:
                 _park(world, v)
         elif v.charge_asked or v.report.battery < world.params.charge_idle_below:
             hungry.append((v.report.battery, v.id))
-        elif v.leg is None:
+        elif v.leg is None and not off_road(world, v):
             world.timers.earlier(world.now_ms + world.params.park_after_ms, "park", v.id)
     for _, name in sorted(hungry):
         v = world.vehicles[name]
@@ -35,14 +36,20 @@ def look_after(world: World) -> None:
         if charger is not None:
             world.errands_n += 1
             missions.begin_leg(world, v, Purpose.CHARGE, charger, f"G{world.errands_n}", act="startCharging")
-        elif v.leg is None:
+        elif v.leg is None and not off_road(world, v):
             world.timers.earlier(world.now_ms + world.params.park_after_ms, "park", v.id)
+
+
+def off_road(world: World, v: Vehicle) -> bool:
+    """Whether a robot stands where it is in nobody's way: parked, charging, or beneath a pod."""
+    node = world.site.layout.node.get(v.node)
+    return node is not None and node.kind in {NodeKind.PARK, NodeKind.CHARGER, NodeKind.STORAGE}
 
 
 def park_due(world: World, name: str) -> None:
     """Send a robot that still has nothing to do off the road."""
     v = world.vehicles[RobotId(name)]
-    if v.leg is None and v.node not in world.parks and free(world, v):
+    if v.leg is None and not off_road(world, v) and free(world, v):
         _park(world, v)
 
 

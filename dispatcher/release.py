@@ -1,64 +1,74 @@
 """Which tote gets a free slot of a station: by priority first, then by the rule that `Params.station_rule` names."""
 
+from contracts.errors import Broken
 from contracts.ids import PodId, ToteId
 from contracts.messages.floor import OpenTote
 from dispatcher import stations, tasks
 from dispatcher.world import PickState, Place, StationWork, Tote, World
 
 STARVES_MS = 30 * 60_000
-"""A tote that has waited so long since it was first passed over is next, whatever the rule."""
+"""A tote that has waited so long since it was first passed over is next, whatever it costs."""
+SHARED_S = 10.0
+"""A pod that comes anyway, but later than at once."""
+TURN_S = 30.0
+"""Lifting, setting down and a turn at the station."""
+AWAY_S = 90.0
+"""A pod that another station has, or that cannot be reached now."""
+BUSY_S = 30.0
+"""For each pod that a station waits for beyond `EASY_PODS`."""
+EASY_PODS = 3
+_SAME_S = 1e-6
 
 
 def fill_slots(world: World) -> None:
-    """Give every free slot of a pick station a tote, the emptiest station first."""
+    """Give free slots of pick stations to totes, until one of the two runs out."""
     if not world.slots_changed:
         return
     world.slots_changed = False
     choose = RULES[world.params.station_rule]
     while world.waiting:
-        best: tuple[int, int, StationWork] | None = None
-        for i, work in enumerate(world.stations.values()):
-            free = work.slots.count(None)
-            if free and (best is None or (-free, i) < best[:2]):
-                best = (-free, i, work)
-        if best is None:
+        free = [work for work in world.stations.values() if None in work.slots]
+        if not free:
             return
-        work = best[2]
-        place = choose(world, work)
+        work, place = choose(world, free)
         tote = world.totes[world.waiting.pop(place)[1]]
         tote.listed = False
+        world.passed_over.pop(tote.id, None)
         stand(world, work, tote)
 
 
-def first_come(world: World, work: StationWork) -> int:
-    """Take the first tote by priority, due time and arrival (the baseline)."""
-    del world, work
-    return 0
+def first_come(world: World, free: list[StationWork]) -> tuple[StationWork, int]:
+    """Take the first tote by priority, due time and arrival, at the station with most free slots (the baseline)."""
+    del world
+    return max(free, key=lambda work: work.slots.count(None)), 0
 
 
-def affinity(world: World, work: StationWork) -> int:
-    """Take the tote whose picks come with the fewest extra pod visits.
+def affinity(world: World, free: list[StationWork]) -> tuple[StationWork, int]:
+    """Take the tote and the station that cost the least robot time a pick.
 
-    Among the first `Params.affinity_window` totes of the highest priority each scores two for a pick from a pod that is
-    at the station or on its way there, one for a pick from a pod that the station wants anyway, and minus one for each
-    further pod. Ties go to the first by due time and arrival.
+    Among the first `Params.affinity_window` totes of the highest priority, a pod that is at the station or on its way
+    there costs nothing, one that the station waits for anyway costs `SHARED_S`, and each further one its way to the
+    station and back and its turn there. Stations with much to do cost more. Ties go to the first by due time and
+    arrival, and a tote that was passed over for half an hour is next whatever it costs.
     """
-    coming = {world.missions[m].pod: None for m in work.missions}
-    first_rank = world.waiting[0][0]
-    best_score, best = 0, -1
-    for i, (rank, name) in enumerate(world.waiting[: world.params.affinity_window]):
+    first_rank, first = world.waiting[0]
+    starved = world.now_ms - world.passed_over.get(first, world.now_ms) > STARVES_MS
+    coming = [{world.missions[m].pod: None for m in work.missions} for work in free]
+    busy_s = [BUSY_S * max(0, len(work.demand) - EASY_PODS) for work in free]
+    best: tuple[float, int, int] | None = None
+    for i, (rank, name) in enumerate(world.waiting[: 1 if starved else world.params.affinity_window]):
         if rank[0] != first_rank[0]:
             break
-        score = _score(world.totes[name], coming, work)
-        if best < 0 or score > best_score:
-            best_score, best = score, i
-    first = world.waiting[0][1]
-    if best > 0:
-        since = world.passed_over.setdefault(first, world.now_ms)
-        if world.now_ms - since > STARVES_MS:
-            best = 0
-    world.passed_over.pop(world.waiting[best][1], None)
-    return best
+        tote = world.totes[name]
+        for j, work in enumerate(free):
+            cost_s = (_cost_s(world, tote, coming[j], work) + busy_s[j]) / max(1, len(tote.picks))
+            if best is None or cost_s < best[0] - _SAME_S:
+                best = (cost_s, i, j)
+    if best is None:
+        raise Broken("a tote waits for a slot, but none was looked at")
+    if best[1] > 0:
+        world.passed_over.setdefault(first, world.now_ms)
+    return free[best[2]], best[1]
 
 
 def stand(world: World, work: StationWork, tote: Tote) -> None:
@@ -73,17 +83,23 @@ def stand(world: World, work: StationWork, tote: Tote) -> None:
     tasks.complete(world, tote)
 
 
-def _score(tote: Tote, coming: dict[PodId, None], work: StationWork) -> int:
-    score, extra = 0, dict[PodId, None]()
+def _cost_s(world: World, tote: Tote, coming: dict[PodId, None], work: StationWork) -> float:
+    """Return the robot time, in seconds, that a tote's pods would cost at a station."""
+    cost_s = 0.0
+    seen: dict[PodId, None] = {}
+    goal = work.station.lane[-1]
     for pick in tote.picks.values():
         pod = pick.work.pod
-        if pod in coming:
-            score += 2
-        elif pod in work.demand:
-            score += 1
-        else:
-            extra[pod] = None
-    return score - len(extra)
+        if pod in coming or pod in seen:
+            continue
+        seen[pod] = None
+        if pod in work.demand:
+            cost_s += SHARED_S
+            continue
+        node = world.pods.get(pod)
+        way_s = AWAY_S if node is None else world.travel_s(node, goal, loaded=True)
+        cost_s += 2 * min(way_s, AWAY_S) + TURN_S
+    return cost_s
 
 
 RULES = {"affinity": affinity, "first_come": first_come}

@@ -86,6 +86,14 @@ def _pick_opened(world: World, tote: Tote, work: Pick) -> None:
         pick.state = PickState.TOLD
     elif tote.place is Place.STANDING:
         stations.want_pick(world, tote, work)
+    elif tote.place is not Place.WAITING:
+        world.raise_alarm(
+            f"tote-{tote.id}",
+            "warning",
+            tote.id,
+            f"Pick {work.task} was added to tote {tote.id}, which has left its station.",
+            "Bring the tote back by hand, or cancel the pick.",
+        )
 
 
 def _close(world: World, task: TaskId, attempt: int) -> None:
