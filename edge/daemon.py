@@ -202,8 +202,12 @@ class CellDaemon:
         self._awake.set()
 
     def _acknowledged(self) -> None:
-        self._health.buffered(len(self._buffer.waiting()))
+        waiting = len(self._buffer.waiting())
+        self._health.buffered(waiting)
         self._room.set()
+        if self._filling and waiting < _FILLING / 2 * self._settings.buffer_limit:
+            self._filling = False
+            self._put(_Told(DeviceAlarm(DeviceId(self._cell.id), False, "event buffer has room again")))
 
     # -------------------------------------------------------------------------------------------------- what follows
 
@@ -230,7 +234,8 @@ class CellDaemon:
                 batch.take(self._step(now_ms, said), at_ms, uncertain_ms)
         self._warn(batch)
         events = await self._commit(batch)
-        self._uplink.send((e.epoch, e.seq) for e in events)
+        if events:
+            self._uplink.send()
         for answer in batch.answers:
             self._waiting.discard(answer.id)
             self._uplink.answer(answer)
@@ -267,10 +272,6 @@ class CellDaemon:
             self._filling = True
             text = f"event buffer is {share:.0%} full: nobody acknowledges; at 100 % this cell stops"
             batch.drafts.append(Draft(self._clock.now_ms(), 0, DeviceAlarm(DeviceId(self._cell.id), True, text)))
-        elif share < _FILLING / 2 and self._filling:
-            self._filling = False
-            text = "event buffer has room again"
-            batch.drafts.append(Draft(self._clock.now_ms(), 0, DeviceAlarm(DeviceId(self._cell.id), False, text)))
 
     async def _commit(self, batch: "_Batch") -> list[EdgeEvent]:
         if not batch.drafts and not batch.changes:

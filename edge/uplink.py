@@ -1,7 +1,7 @@
 """A cell's line to the floor bus: events until they are acknowledged, its retained state with a last will, commands."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from contracts import topics
 from contracts.codec import decode, encode
@@ -14,6 +14,7 @@ from contracts.runtime.logging import get_log
 from edge.buffer import Buffer, Number
 
 _log = get_log("edge")
+_IN_FLIGHT = 1000
 _FIRST_BACK_OFF_S, _LAST_BACK_OFF_S = 0.5, 15.0
 
 
@@ -81,13 +82,16 @@ class Uplink:
             floor.send(topic, encode(will()), qos=1, retain=True)
             await floor.close()
 
-    def send(self, numbers: Iterable[Number]) -> None:
-        """Send new events; without a connection they wait in the buffer."""
+    def send(self) -> None:
+        """Send what was not sent yet, in order, a thousand in flight at most; without a connection it waits."""
         if self._floor is not None and self._floor.connected:
-            now_ms, waiting = self._clock.now_ms(), self._buffer.waiting()
+            now_ms, room = self._clock.now_ms(), _IN_FLIGHT - len(self._sent_ms)
             topic = topics.cell_event(self._site, self._cell)
-            for number in numbers:
-                if payload := waiting.get(number):
+            for number, payload in self._buffer.waiting().items():
+                if room <= 0:
+                    break
+                if number not in self._sent_ms:
+                    room -= 1
                     self._sent_ms[number] = now_ms
                     self._floor.send(topic, payload, qos=1)
         self._watch()
@@ -106,7 +110,8 @@ class Uplink:
     def _connected(self) -> None:
         if self._state is not None:
             self.say(self._state)
-        self.send(list(self._buffer.waiting()))
+        self._sent_ms.clear()
+        self.send()
 
     def _acknowledged(self, topic: str, payload: bytes) -> None:
         try:
@@ -121,6 +126,8 @@ class Uplink:
         if not self._buffer.waiting() and self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        elif len(self._sent_ms) <= _IN_FLIGHT // 2 and len(self._buffer.waiting()) > len(self._sent_ms):
+            self.send()
         self._on_ack()
 
     def _commanded(self, topic: str, payload: bytes) -> None:
@@ -138,4 +145,5 @@ class Uplink:
     def _again(self) -> None:
         self._timer = None
         due_ms = self._clock.now_ms() - round(self._resend_s * 1000)
-        self.send([n for n in self._buffer.waiting() if self._sent_ms.get(n, due_ms) <= due_ms])
+        self._sent_ms = {n: at_ms for n, at_ms in self._sent_ms.items() if at_ms > due_ms}
+        self.send()

@@ -125,6 +125,7 @@ class Floor:
         self.broker = MemoryBroker()
         self.floor = SimulatedFloor(SITE, CATALOGUE, None, self.clock, 1, params, rows=ROWS)
         self.cells = cells or "all"
+        self.limit = 100_000
         self.buffers: dict[CellId, MemoryBuffer] = {}
         self.tasks: list[asyncio.Task[None]] = [asyncio.create_task(self.floor.run(), name="floor")]
         self.edge: Edge | None = None
@@ -132,9 +133,10 @@ class Floor:
 
     async def start(self) -> Edge:
         def buffer(cell: CellId) -> MemoryBuffer:
-            return self.buffers.setdefault(cell, MemoryBuffer(cell))
+            return self.buffers.setdefault(cell, MemoryBuffer(cell, self.limit))
 
-        self.edge = Edge(EdgeSettings(), SITE, self.cells, self.broker, self.floor, self.clock, buffers=buffer)
+        settings = EdgeSettings(buffer_limit=self.limit)
+        self.edge = Edge(settings, SITE, self.cells, self.broker, self.floor, self.clock, buffers=buffer)
         self.edge_task = asyncio.create_task(self.edge.run(), name="edge")
         await self.edge.ready.wait()
         return self.edge
@@ -319,6 +321,55 @@ def test_what_is_not_acknowledged_is_sent_again_until_it_is() -> None:
         await dispatcher.clock.sleep(120)
         assert dispatcher.deliveries == quiet
         assert not floor.buffers[CellId("doors")].waiting()
+
+    on_the_floor(scenario)
+
+
+def test_a_full_buffer_alarms_and_stops_the_cell_and_loses_nothing() -> None:
+    async def main() -> None:
+        floor = Floor()
+        floor.limit = 100
+        dispatcher = await Dispatcher(floor.clock, acknowledge=False).start(floor.broker)
+        try:
+            await floor.start()
+            for n in range(150):
+                dispatcher.send(CellId("doors"), MoveDoor(DoorId("D1"), True), deadline_s=3600)
+                await dispatcher.clock.sleep(1)
+                if n == 90:
+                    assert any(b.raised and "full" in b.text for b in dispatcher.bodies(DeviceAlarm))
+            told = len(dispatcher.of(DoorChanged))
+            assert told <= 100
+            assert len(dispatcher.answers) < 150, "a cell that stands answers nothing"
+            dispatcher.acknowledge = True
+            await dispatcher.until(lambda: len(dispatcher.answers) == 150)
+            await dispatcher.clock.sleep(20)
+            numbers = sorted(seq for cell, _, seq in dispatcher.events if cell == "doors")
+            assert numbers == list(range(1, len(numbers) + 1))
+            assert any(not b.raised and "room again" in b.text for b in dispatcher.bodies(DeviceAlarm))
+        finally:
+            await floor.close()
+
+    virtual_time.run(main())
+
+
+def test_a_long_backlog_is_sent_in_order_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ten in flight at most, a hundred events that waited for the broker all arrive, in order."""
+    monkeypatch.setattr("edge.uplink._IN_FLIGHT", 10)
+
+    async def scenario(floor: Floor, dispatcher: Dispatcher) -> None:
+        await floor.start()
+        await dispatcher.clock.sleep(1)
+        dispatcher.acknowledge = False
+        for _ in range(100):
+            dispatcher.send(CellId("doors"), MoveDoor(DoorId("D1"), True))
+        await dispatcher.clock.sleep(10)
+        doors = [k for k in dispatcher.events if k[0] == "doors"]
+        assert len(doors) == 12, "two were acknowledged before, and ten are in flight"
+        dispatcher.acknowledge = True
+        await dispatcher.clock.sleep(20)
+        doors = [k for k in dispatcher.events if k[0] == "doors"]
+        assert doors == sorted(doors)
+        assert len(doors) >= 102
 
     on_the_floor(scenario)
 
