@@ -1,4 +1,4 @@
-"""Central against a model: random bookings, orders, picks and cancellations, each twice; the books agree all the time."""
+"""Central against a model: random bookings, orders, picks and cancellations; the books agree all the time."""
 
 import asyncio
 from collections.abc import Coroutine
