@@ -388,6 +388,57 @@ def test_events_made_while_the_broker_is_away_arrive_when_it_is_back() -> None:
     on_the_floor(scenario)
 
 
+@pytest.mark.parametrize(
+    ("role", "from_s", "for_s"), [("printer", 0, 40), ("panel", 0, 30), ("panel", 12, 20), ("panel", 8, 5)]
+)
+def test_a_tote_is_filled_though_a_device_is_away_for_a_while(role: str, from_s: float, for_s: float) -> None:
+    """A label waits for its printer, and a panel that comes back is shown what it should show."""
+
+    async def scenario(floor: Floor, dispatcher: Dispatcher) -> None:
+        await floor.start()
+        floor.bring(POD.id)
+        twin = floor.floor.twins[next(d.id for d in SITE.cells[0].devices if d.role == role)]
+        dispatcher.clock.call_later(from_s, lambda: twin.fail("unplugged"))
+        dispatcher.clock.call_later(from_s + for_s, twin.repair)
+        await dispatcher.clock.sleep(0.1)
+        await one_tote(floor, dispatcher)
+        assert all(b.qty == 2 for b in dispatcher.bodies(PickConfirmed))
+
+    on_the_floor(scenario, FloorParams(no_read=0, wrong_item=0, miscount=0))
+
+
+def test_picks_are_confirmed_without_a_weight_while_the_scale_is_away() -> None:
+    async def scenario(floor: Floor, dispatcher: Dispatcher) -> None:
+        await floor.start()
+        floor.bring(POD.id)
+        floor.floor.twins[next(d.id for d in SITE.cells[0].devices if d.role == "scale")].fail("unplugged")
+        await one_tote(floor, dispatcher, picks=1)
+        (body,) = dispatcher.bodies(PickConfirmed)
+        assert (body.qty, body.weight_g) == (2, None)
+
+    on_the_floor(scenario, FloorParams(no_read=0, wrong_item=0, miscount=0))
+
+
+def test_a_panel_that_lost_its_memory_is_shown_everything_again() -> None:
+    async def scenario(floor: Floor, dispatcher: Dispatcher) -> None:
+        await floor.start()
+        floor.bring(POD.id)
+        panel = floor.floor.twins[next(d.id for d in SITE.cells[0].devices if d.role == "panel")]
+        dispatcher.send(CELL, OpenTote(ToteId("T-1"), 3))
+        await dispatcher.clock.sleep(0.1)
+        shown = dict(panel.values)
+        assert shown["open_slots"] == 0b1000
+        panel.fail("power")
+        for name, tag in panel.table.items():
+            if tag.writable:
+                panel.values[name] = 0
+        panel.repair()
+        await dispatcher.clock.sleep(0.1)
+        assert panel.values == shown
+
+    on_the_floor(scenario, FloorParams(picks=False))
+
+
 def test_a_command_is_answered_once_for_all() -> None:
     async def scenario(floor: Floor, dispatcher: Dispatcher) -> None:
         await floor.start()

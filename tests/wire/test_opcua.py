@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -126,12 +126,21 @@ async def running(port: int) -> AsyncIterator[Running]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.fixture(scope="module")
+def processes() -> Iterator[list[Server]]:
+    """Servers that outlive a test, since one takes two seconds to start."""
+    servers: list[Server] = []
+    yield servers
+    for server in servers:
+        server.kill()
+
+
 @pytest.fixture
-async def server() -> AsyncIterator[Server]:
-    server = Server()
-    await server.start()
-    yield server
-    server.kill()
+async def server(processes: list[Server]) -> Server:
+    if not processes:
+        processes.append(Server())
+        await processes[0].start()
+    return processes[0]
 
 
 async def test_a_door_is_read_written_and_heard(server: Server) -> None:
@@ -143,6 +152,8 @@ async def test_a_door_is_read_written_and_heard(server: Server) -> None:
         await run.plc.write({"Door.OpenRequest": True})
         await run.until(lambda: run.now["Door.IsOpen"])
         assert run.now["Door.IsClosed"] is False
+        await run.plc.write({"Door.OpenRequest": False})
+        await run.until(lambda: run.now["Door.IsClosed"])
         beats = [c["Door.Heartbeat"] for c in run.changes if "Door.Heartbeat" in c]
         assert beats == sorted(beats)
         for values in ({"Door.IsOpen": True}, {"Door.Nonsense": 1}, {"Door.OpenRequest": 2}):
@@ -166,6 +177,8 @@ async def test_a_server_that_hangs_is_stale_and_heard_again_when_it_wakes(server
         assert len(run.changes[told]) == 4, "everything is told after a reconnect"
         await run.plc.write({"Door.OpenRequest": True})
         await run.until(lambda: run.now["Door.IsOpen"])
+        await run.plc.write({"Door.OpenRequest": False})
+        await run.until(lambda: run.now["Door.IsClosed"])
 
 
 async def test_a_killed_server_is_found_again(server: Server) -> None:
