@@ -1,7 +1,8 @@
 """The rules of fire doors: told open only while the controller says so, is heard, and no fire alarm is on."""
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.errors import Rejected
 from contracts.ids import DeviceId, DoorId

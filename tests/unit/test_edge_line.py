@@ -1,7 +1,8 @@
 """The rules of the line: which tote is which index, where it is pushed off, what was packed, when the belt runs."""
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from contracts.errors import Rejected
 from contracts.ids import ChuteId, DeviceId, ToteId
