@@ -14,7 +14,7 @@ from dispatcher.world import World
 
 BASE_AHEAD = 2
 """A robot with so many released nodes, the one it stands on included, can wait for more."""
-WORTH_SENDING = 3
+WORTH_SENDING = 5
 """So many new nodes are sent to it all the same."""
 
 

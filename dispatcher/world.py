@@ -16,7 +16,7 @@ from dispatcher.fleet.order import OrderWriter
 from dispatcher.outbox import Cause, Outbox
 from dispatcher.params import Params
 from dispatcher.timers import Timers
-from dispatcher.traffic.engine import Traffic, TrafficParams
+from dispatcher.traffic.engine import Traffic
 
 REMEMBERED = 20_000
 """How many tasks that we told central of, or that it closed, are remembered against late repetitions."""
@@ -289,7 +289,7 @@ def new_world(site: Site, params: Params, epoch: int) -> World:
     world = World(
         site=site,
         params=params,
-        traffic=Traffic(site.layout, TrafficParams()),
+        traffic=Traffic(site.layout, params.traffic),
         outbox=Outbox(site.id, epoch, params.facts_resend_ms),
         writer=OrderWriter(site.layout),
     )

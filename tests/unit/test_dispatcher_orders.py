@@ -44,7 +44,7 @@ def test_everything_sent_to_robots_in_a_whole_mission_is_valid_by_the_official_s
     bench.hear(bench.robot("R1").state())
     bench.wait(300)
     sent = [c for c in bench.sent if isinstance(c, SendOrder | SendInstantActions)]
-    assert len(sent) > 20
+    assert len(sent) > 10
     for c in sent:
         if isinstance(c, SendOrder):
             order(encode(c.order))
@@ -117,7 +117,7 @@ def test_the_shortest_time_between_orders_is_kept() -> None:
         before = len(bench.orders("R1"))
         bench.wait(0.1)
         sent.extend([bench.now_ms] * (len(bench.orders("R1")) - before))
-    assert len(sent) > 5
+    assert len(sent) >= 3
     assert min(b - a for a, b in itertools.pairwise(sent)) >= 1_900
 
 

@@ -132,7 +132,7 @@ def test_a_station_gets_no_more_pods_than_its_lane_and_the_margin_hold() -> None
 
 
 def test_trips_are_spread_over_the_stations() -> None:
-    bench = Bench(small_site(2))
+    bench = Bench(small_site(2), FIRST_COME)
     bench.people = False
     bench.work(*tote_work("A", [0, 1, 2]), *tote_work("B", [3, 4, 5]))
     assert [len(s.missions) for s in bench.world.stations.values()] == [1, 1]
