@@ -284,8 +284,6 @@ class Traffic:
             commit(r, v)
             if door[v] is not None:
                 self._door_users.setdefault(v, set()).add(r)
-            if v == f.goal[r] and r not in self._escape:
-                f.anchor[r] = NEVER_MS
 
     def release(self, now_ms: int, open_doors: frozenset[DoorId]) -> dict[RobotId, tuple[NodeId, ...]]:
         """Release what robots have right of way for; return the new nodes of each, in order."""

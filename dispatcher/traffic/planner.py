@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from dispatcher.traffic.graph import LONGEST_MS, Flags, Ints
-from dispatcher.traffic.state import Longs
+from dispatcher.traffic.state import NEVER_MS, Longs
 
 Keys = NDArray[np.int64]
 
@@ -208,6 +208,8 @@ def extend(
             end[r] = v
             pending[r] += 1
             moved[r] = now
+            if v == goal[r] and boost[r] == 0:
+                anchor[r] = NEVER_MS  # from now on: a later round of this very call must not push it on
             if goal[r] >= 0 and pool[row[r], v] < best[r]:
                 best[r] = pool[row[r], v]
                 progress[r] = now

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import Broken, Rejected
-from contracts.ids import EdgeId, NodeId
+from contracts.ids import EdgeId, NodeId, RobotId
 from contracts.layout import Edge, Layout, Node, NodeKind
+from dispatcher.traffic.engine import Traffic
 from dispatcher.traffic.executor import RightOfWay
 from dispatcher.traffic.graph import EMPTY, LOADED, LONGEST_MS, Roads
 from dispatcher.traffic.params import TrafficParams
@@ -137,3 +138,24 @@ def test_params_out_of_bounds_are_refused(bad: dict[str, int]) -> None:
 def test_a_layout_without_nodes_is_refused() -> None:
     with pytest.raises(Rejected):
         Roads(Layout("none", "floor", "1", (), ()))
+
+
+def test_nobody_is_planned_past_the_goal_it_reaches_in_the_same_call() -> None:
+    """A robot whose way to a station is planned is not pushed on through it by the one that is planned behind it."""
+    ring = [f"n{k}" for k in range(12)]
+    layout = Layout(
+        "ring",
+        "floor",
+        "1",
+        tuple(Node(NodeId(n), float(k), 0.0) for k, n in enumerate(ring)),
+        tuple(Edge(EdgeId(f"{a}-{b}"), NodeId(a), NodeId(b)) for a, b in zip(ring, ring[1:] + ring[:1], strict=True)),
+    )
+    traffic = Traffic(layout, TrafficParams(most_moves=6, few_moves=2))
+    served, other = RobotId("served"), RobotId("other")
+    traffic.place(served, NodeId("n1"))
+    traffic.place(other, NodeId("n0"))
+    traffic.target(served, NodeId("n3"), loaded=False)
+    traffic.target(other, NodeId("n8"), loaded=False, priority=9)
+    traffic.plan(0)
+    released, planned = traffic.route(served)
+    assert (*released, *planned)[-1] == "n3"
