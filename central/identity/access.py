@@ -10,7 +10,6 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from central.database import Database
-from central.moment import moment
 from central.problems import Refusal
 from contracts.runtime.clock import Clock
 
@@ -61,9 +60,8 @@ class Doorkeeper:
         rows = await self._database.read(
             "SELECT c.name, c.role FROM token t JOIN client c ON c.name = t.client"
             " WHERE t.hash = $1 AND t.revoked_at IS NULL"
-            " UNION ALL SELECT name, role FROM session WHERE hash = $1 AND expires_at > $2",
+            " UNION ALL SELECT name, role FROM session WHERE hash = $1 AND expires_at > now()",
             key,
-            moment(now),
         )
         if not rows:
             self._known.pop(key, None)

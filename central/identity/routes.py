@@ -72,12 +72,11 @@ async def follow_link(
     token: Annotated[str, Query(min_length=20, max_length=100)], request: Request, here: Here
 ) -> Response:
     """Log in by a link that works once, and go to the console."""
-    now = moment(here.clock.now_ms())
+    # how long a secret lives is the wall's time, however fast the floor's runs
     rows = await here.database.write(
-        "UPDATE login_link SET used_at = $2 WHERE hash = $1 AND used_at IS NULL AND expires_at > $2"
+        "UPDATE login_link SET used_at = now() WHERE hash = $1 AND used_at IS NULL AND expires_at > now()"
         " RETURNING name, role",
         digest(token),
-        now,
     )
     if not rows:
         raise Refusal(401, "this link was used before or is too old; log in with a name and a password")
@@ -128,9 +127,9 @@ async def _begin(here: Context, me: Me, request: Request, response: Response, ac
     lasts = timedelta(hours=here.settings.session_hours)
 
     async def work(connection: Connection) -> None:
-        await connection.execute("DELETE FROM session WHERE expires_at < $1", now)
+        await connection.execute("DELETE FROM session WHERE expires_at < now()")
         await connection.execute(
-            "INSERT INTO session VALUES ($1, $2, $3, $4)", digest(secret), me.name, me.role, now + lasts
+            "INSERT INTO session VALUES ($1, $2, $3, now() + $4)", digest(secret), me.name, me.role, lasts
         )
         await connection.execute(AUDIT, now, me.name, me.role, action, me.name, "", request.state.correlation, None)
 

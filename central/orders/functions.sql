@@ -61,9 +61,7 @@ BEGIN
     SELECT COALESCE(sum(short), 0) INTO short_sum FROM order_line WHERE order_id = p_id;
     PERFORM emit('floorplane.order.received', p_id, p_at, jsonb_build_object(
         'ref', o.ref, 'source', o.source, 'short', short_sum,
-        'lines', (SELECT jsonb_agg(jsonb_build_object('line', line, 'item', item, 'qty', qty, 'allocated', allocated,
-                                                      'short', short) ORDER BY line)
-                  FROM order_line WHERE order_id = p_id)), o.correlation);
+        'lines', lines_of(p_id)), o.correlation);
     IF p_release THEN PERFORM say_order_work(p_id, p_at); END IF;
     IF array_length(p_totes, 1) IS NULL AND p_release THEN PERFORM finish_order(p_id, p_at, o.source); END IF;
     RETURN QUERY SELECT o2.state, short_sum FROM orders o2 WHERE o2.id = p_id;
@@ -134,7 +132,7 @@ BEGIN
         UPDATE order_line SET cancelled = qty - done - short WHERE order_id = p_id AND kind = 'stock';
         UPDATE orders SET state = 'cancelled', closed_at = p_at WHERE id = p_id;
         PERFORM emit('floorplane.order.cancelled', p_id, p_at, jsonb_build_object(
-            'ref', o.ref, 'source', o.source, 'who', p_who, 'reason', p_reason), o.correlation);
+            'ref', o.ref, 'source', o.source, 'who', p_who, 'reason', p_reason, 'lines', lines_of(p_id)), o.correlation);
         outcome := 'cancelled';
     ELSE
         outcome := CASE WHEN withdrawn > 0 THEN 'partly' ELSE 'too late' END;

@@ -1,3 +1,10 @@
+-- The lines of an order as its events carry them.
+CREATE OR REPLACE FUNCTION lines_of(p_order text) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT jsonb_agg(jsonb_build_object('line', line, 'item', item, 'qty', qty, 'allocated', allocated, 'done', done,
+                                        'short', short, 'cancelled', cancelled) ORDER BY line)
+    FROM order_line WHERE order_id = p_order;
+$$;
+
 -- Close an order of which nothing is left to do: what is in its totes leaves, its service lines with it.
 CREATE OR REPLACE FUNCTION finish_order(p_order text, p_at timestamptz, p_actor text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -18,8 +25,8 @@ BEGIN
         UPDATE orders SET closed_at = p_at, state = CASE
             WHEN EXISTS (SELECT FROM order_line WHERE order_id = p_order AND cancelled > 0) THEN 'cancelled' ELSE 'short' END
         WHERE id = p_order RETURNING * INTO o;
-        PERFORM emit('floorplane.order.' || o.state, p_order, p_at,
-                     jsonb_build_object('ref', o.ref, 'source', o.source), o.correlation);
+        PERFORM emit('floorplane.order.' || o.state, p_order, p_at, jsonb_build_object(
+            'ref', o.ref, 'source', o.source, 'lines', lines_of(p_order)), o.correlation);
         RETURN;
     END IF;
 
@@ -41,6 +48,5 @@ BEGIN
     VALUES ('S-' || p_order, p_order, p_at, packed, pieces, services, weight, o.ship_to);
     PERFORM emit('floorplane.order.shipped', p_order, p_at, jsonb_build_object(
         'ref', o.ref, 'source', o.source, 'shipment', 'S-' || p_order, 'totes', packed, 'pieces', pieces,
-        'lines', (SELECT jsonb_agg(jsonb_build_object('line', line, 'item', item, 'qty', qty, 'done', done, 'short', short)
-                                   ORDER BY line) FROM order_line WHERE order_id = p_order)), o.correlation);
+        'lines', lines_of(p_order)), o.correlation);
 END $$;

@@ -155,8 +155,8 @@ class Books(RuleBasedStateMachine):
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
 def test_random_life_keeps_the_books(postgres: ScratchPostgres) -> None:
-    """Twelve random lives of up to twenty steps, always the same twelve."""
+    """Eight random lives of up to sixteen steps, always the same eight."""
     machine = type("BooksHere", (Books,), {"postgres": postgres})
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=12, stateful_step_count=20, deadline=None, derandomize=True)
+        machine, settings=settings(max_examples=8, stateful_step_count=16, deadline=None, derandomize=True)
     )

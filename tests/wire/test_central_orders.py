@@ -186,7 +186,8 @@ async def test_what_is_not_there_is_short_at_once_and_said(floor: Floor) -> None
     event = next(e for e in floor.events if e["type"] == "floorplane.order.received")
     assert event["specversion"] == "1.0"
     assert event["subject"] == "A-1"
-    assert event["data"]["lines"] == [{"line": 1, "item": "part1", "qty": 5, "allocated": 3, "short": 2}]
+    line = {"line": 1, "item": "part1", "qty": 5, "allocated": 3, "done": 0, "short": 2, "cancelled": 0}
+    assert event["data"]["lines"] == [line]
     assert await floor.violations() == []
 
 
