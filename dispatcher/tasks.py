@@ -81,6 +81,14 @@ def _pick_opened(world: World, tote: Tote, work: Pick) -> None:
         stations.forget_pick(world, tote, known.work)
     pick = tote.picks[work.task] = PickTask(work)
     world.picks[work.task] = tote.id
+    if work.pod not in world.pods:
+        world.raise_alarm(
+            f"pod-{work.pod}",
+            "error",
+            work.pod,
+            f"Pick {work.task} asks for pod {work.pod}, which is not in the site file.",
+            "Add the pod to the site and restart the dispatcher, or cancel the pick.",
+        )
     world.pushable.pop(tote.id, None)
     if (work.task, work.attempt) in world.told:
         pick.state = PickState.TOLD

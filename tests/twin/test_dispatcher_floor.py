@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from contracts import topics
+from contracts import poses, topics
 from contracts.codec import decode, encode
-from contracts.ids import RobotId
+from contracts.ids import CellId, RobotId
 from contracts.messages.floor import StopState
 from contracts.messages.ops import (
     ChargeRobot,
+    FleetView,
     OpsAnswer,
     OpsBody,
     OpsCommand,
@@ -312,3 +314,76 @@ def test_idle_robots_charge_and_park_and_then_cost_one_state_each_thirty_seconds
         assert site.dispatcher.counts["facts"] - before["facts"] < 8 * 120 + 140 + 60
 
     on_site(script, lambda: Site(8))
+
+
+def test_consoles_get_the_fleet_once_a_second_and_poses_as_frames() -> None:
+    async def script(site: Site) -> None:
+        views: list[FleetView] = []
+        frames: list[bytes] = []
+        listening = site.store.connect("console")
+        await listening.hear(topics.fleet(site.site.id), lambda _, p: views.append(decode(p, FleetView)))
+        await listening.hear(topics.poses(site.site.id), lambda _, p: frames.append(p))
+        await asyncio.sleep(10.5)
+        assert len(views) == 10
+        assert [r.id for r in views[-1].robots] == ["R001", "R002", "R003", "R004"]
+        assert 50 <= len(frames) <= 53
+        _, records = poses.unpack(frames[-1])
+        at = site.floor.robots[RobotId("R001")].pose
+        assert abs(records["x"][0] * poses.STEP_M - at.x_m) < 0.05
+        await ship(site, 1, 2)
+
+    def make() -> Site:
+        site = Site(4, build=RobotParams(visualization_hz=2))
+        site.settings = msgspec.structs.replace(site.settings, publish_views=True)
+        site.dispatcher = site.new_dispatcher()
+        return site
+
+    on_site(script, make)
+
+
+def test_a_message_that_cannot_be_read_is_kept_and_counted_and_stops_nothing() -> None:
+    async def script(site: Site) -> None:
+        vandal = await site.broker.connect("vandal")
+        for name in ("state", "connection", "factsheet"):
+            vandal.send(f"uagv/v2/Floorplane/R001/{name}", b"{not json")
+        vandal.send(topics.cell_event(site.site.id, CellId("line")), b"[]")
+        asking = site.store.connect("vandal")
+        asking.say(topics.facts_ack(site.site.id), b"?")
+        await asking.append(topics.work_key(site.site.id, "P-x-1"), b'{"type":"dance"}')
+        answer = decode(await asking.request(topics.ops_subject(site.site.id), b"{}"), OpsAnswer)
+        assert not answer.done
+        await ship(site, 1, 2)
+        assert site.dispatcher.counts["unreadable"] == len(site.dispatcher.unreadable) == 6
+        assert {t.rpartition("/")[2] for t, _, _ in site.dispatcher.unreadable} >= {"state", "connection", "event"}
+
+    on_site(script, lambda: Site(2))
+
+
+async def test_the_recording_reaches_the_disk_by_itself_on_real_time(tmp_path: Path) -> None:
+    """A real disk has no event to wait for: the flag that something is unsynced is looked at until it falls."""
+    site = Site(1, tmp_path)
+    site.settings = msgspec.structs.replace(site.settings, fsync=True)
+    dispatcher = site.new_dispatcher()
+    running = asyncio.create_task(dispatcher.run())
+    try:
+        async with asyncio.timeout(5):
+            await dispatcher.ready.wait()
+            while dispatcher.counts["steps"] == 0 or dispatcher.journal.unsynced:  # noqa: ASYNC110 - see above
+                await asyncio.sleep(0.01)
+    finally:
+        await stopped(running)
+    assert replay(tmp_path).steps > 0
+
+
+def test_a_core_that_breaks_stops_the_service_with_its_error() -> None:
+    async def script(site: Site) -> None:
+        await asyncio.sleep(1)
+        task = next(t for t in asyncio.all_tasks() if t.get_name() == "dispatcher")
+        site.may_end.add(task)
+        site.dispatcher.core.world.touched[RobotId("nobody")] = None  # as if a phase had a fault
+        await asyncio.sleep(60)
+        error = task.exception()
+        assert isinstance(error, ExceptionGroup)
+        assert error.subgroup(KeyError) is not None
+
+    on_site(script, lambda: Site(1))
