@@ -74,7 +74,7 @@ class PackerTwin:
             if self._scanner.scan(tote.label) and await self._look.within(self._clock, _LIGHT_S, lambda: self._weighed):
                 break
             await self._look.within(self._clock, _AGAIN_S, lambda: self._rejoined)
-        self._world.packed.append(tote)
+        self._world.pack(tote)
         self.hand = None
         await self._person.spend(9.0)
         self._scale.load(0.0)

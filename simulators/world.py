@@ -15,14 +15,23 @@ from contracts.layout import NodeKind
 from contracts.runtime.clock import Clock
 from contracts.site import Bin, Site
 from simulators.catalogue import Catalogue, Item, StockRow
+from simulators.twin import Listeners
 
 
-class Violation(msgspec.Struct, frozen=True):
+class Violation(msgspec.Struct, frozen=True, tag="violation"):
     """Something that must never happen on a floor: ``collision``, ``door``, ``pod`` or ``road``."""
 
     at_ms: int
     kind: str
     text: str
+
+
+class Packed(msgspec.Struct, frozen=True, tag="packed"):
+    """A tote that left the floor in a parcel, and what lay in it."""
+
+    at_ms: int
+    tote: ToteId
+    contents: dict[ItemId, int]
 
 
 class Tote(msgspec.Struct):
@@ -58,6 +67,8 @@ class World:
         self.site, self._clock = site, clock
         self.items: dict[ItemId, Item] = {i.id: i for i in catalogue.items}
         self.violations: list[Violation] = []
+        self.happened: Listeners[Violation | Packed] = Listeners()
+        """Hear what must not be, and what leaves."""
         self.pod_at: dict[NodeId, PodId] = {p.home: p.id for p in site.pods}
         """Pods that stand on the floor."""
         self.load: dict[RobotId, PodId] = {}
@@ -207,6 +218,11 @@ class World:
         if qty:
             self.bins[bin_][item] = self.bins[bin_].get(item, 0) + qty
 
+    def pack(self, tote: Tote) -> None:
+        """Let a tote leave the floor in a parcel."""
+        self.packed.append(tote)
+        self.happened.tell(Packed(self._clock.now_ms(), tote.label, dict(tote.contents)))
+
     def _hold(self, robot: RobotId, node: NodeId) -> None:
         nodes = self._nodes.setdefault(robot, [])
         if node in nodes:
@@ -235,4 +251,6 @@ class World:
             call()
 
     def _violated(self, kind: str, text: str) -> None:
-        self.violations.append(Violation(self._clock.now_ms(), kind, text))
+        found = Violation(self._clock.now_ms(), kind, text)
+        self.violations.append(found)
+        self.happened.tell(found)
