@@ -62,16 +62,26 @@ class Child:
         Folder of its log, ``NAME.log``.
     patience_s
         How long it may take to be ready.
+    death_signal
+        What the kernel sends it when we are killed. One that has to write something down gets SIGTERM.
     """
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], logs: Path, patience_s: float = 60.0
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        logs: Path,
+        patience_s: float = 60.0,
+        *,
+        death_signal: signal.Signals = signal.SIGKILL,
     ) -> None:
         self.name = name
         self.log = logs / f"{name}.log"
         self._command = list(command)
         self._environment = environment
         self._patience_s = patience_s
+        self._death_signal = death_signal
         self._ear: Ear | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -89,11 +99,11 @@ class Child:
         self._ear.forget()
 
     def launch(self) -> None:
-        """Start it and return at once. The kernel kills it with the thread that called this."""
+        """Start it and return at once. The kernel ends it with the thread that called this."""
         address = "" if self._ear is None else self._ear.address
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                launch.argv(self._command, death_signal=signal.SIGKILL),
+                launch.argv(self._command, death_signal=self._death_signal),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -126,7 +126,9 @@ class _Up:
             environment["FLOORPLANE_ORDERS"] = str(o.orders.absolute())
         for name in CHILDREN:
             command = [sys.executable, "-m", "deploy.cli", name]
-            await self._supervisor.start(name, Child(name, command, environment, state.logs))
+            # the twins are the floor itself: it does not go back to where it was when a computer is killed
+            sign = signal.SIGTERM if name == "simulate" else signal.SIGKILL
+            await self._supervisor.start(name, Child(name, command, environment, state.logs, death_signal=sign))
         address = f"http://{o.host}:{o.port}/"
         from central.identity.bootstrap import login_link
 

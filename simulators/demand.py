@@ -64,14 +64,20 @@ def day_plan(
     return tuple(sorted(timed, key=lambda p: p.at_ms))
 
 
-def file_plan(orders: Sequence[ErpOrder], start_ms: int, seed: int) -> tuple[Planned, ...]:
-    """Plan all days of a file, one floor day each: the first one's orders come in the seven hours after the start."""
+def file_plan(orders: Sequence[ErpOrder], start_ms: int, seed: int, *, within_h: float = 7.0) -> tuple[Planned, ...]:
+    """Plan all days of a file, one floor day each: the first one's orders come in the hours after the start.
+
+    Parameters
+    ----------
+    within_h
+        Hours from a day's first order to its last, in (0, 12].
+    """
     days: dict[str, list[ErpOrder]] = {}
     for order in orders:
         days.setdefault(order.ship_date, []).append(order)
     found: list[Planned] = []
     for k, day in enumerate(sorted(days)):
-        found += day_plan(days[day], start_ms + k * DAY_MS, seed, from_h=0.0, until_h=7.0, due_h=12.0)
+        found += day_plan(days[day], start_ms + k * DAY_MS, seed, from_h=0.0, until_h=within_h, due_h=12.0)
     return tuple(found)
 
 

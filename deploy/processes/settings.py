@@ -59,6 +59,9 @@ class SimulateProcess(ProcessSettings):
     orders_per_h: float = Field(60.0, gt=0, le=10_000, description="The small demand, where there is no order file")
     catalogue: Path = Field(Path(".floorplane/catalogue.json"), description="The items of the site")
     orders: Path | None = Field(None, description="Order file that the ERP feeds; none: a small seeded demand")
+    orders_within_h: float = Field(
+        7.0, gt=0, le=12, description="The orders of a day of the file come within so many hours of the floor"
+    )
     central_url: str = Field("http://127.0.0.1:8080", description="Where the ERP reaches central", pattern="^https?://")
     seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")
 

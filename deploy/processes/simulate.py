@@ -21,6 +21,7 @@ from simulators.orders import read_orders
 from simulators.robot import RobotParams
 from simulators.serve import ServedDevices
 from simulators.site import stock
+from simulators.witness import Witness
 
 
 @asynccontextmanager
@@ -40,6 +41,7 @@ async def assemble(settings: SimulateProcess) -> AsyncIterator[Sequence[Service]
         robots=robots,
         memory=settings.state / "simulators" / "floor.json",
     )
+    witness = Witness(settings.state / "simulators" / "truth.jsonl").watch(floor.world)
     async with httpx.AsyncClient(base_url=settings.central_url, timeout=30.0) as client:
         erp = Erp(
             client,
@@ -52,6 +54,7 @@ async def assemble(settings: SimulateProcess) -> AsyncIterator[Sequence[Service]
             progress=settings.state / "erp" / "progress.json",
         )
         yield (floor, ServedDevices(floor, clock), erp)
+    witness.close()
 
 
 def _feed(settings: SimulateProcess, catalogue: Catalogue, clock: Clock) -> Feed:
@@ -59,7 +62,7 @@ def _feed(settings: SimulateProcess, catalogue: Catalogue, clock: Clock) -> Feed
         return DemandFeed(catalogue, settings.seed, settings.orders_per_h)
     progress = read_progress(settings.state / "erp" / "progress.json")
     start_ms = clock.now_ms() if progress is None else progress.start_ms
-    return PlanFeed(file_plan(read_orders(settings.orders), start_ms, settings.seed))
+    return PlanFeed(file_plan(read_orders(settings.orders), start_ms, settings.seed, within_h=settings.orders_within_h))
 
 
 def _token(settings: SimulateProcess) -> str:
