@@ -15,7 +15,8 @@ def move(world: World) -> None:
             world.timers.cancel("plan")
             world.timers.set(world.now_ms + world.params.replan_ms, "replan")
         else:
-            world.timers.earlier(world.plan_after_ms, "plan")
+            # whatever is heard after the period plans; a wake-up of its own only if nothing is
+            world.timers.earlier(world.plan_after_ms + world.params.plan_period_ms, "plan")
     if not world.release_wanted or world.stopped:
         return
     world.release_wanted = False
