@@ -127,13 +127,15 @@ def teach(name: str, kind: type[Settings]) -> None:
     """Show every setting of a process: its flag, its variable, its default and what it means."""
     console = Console(highlight=False)
     console.print(f"\nUsage: floorplane {name} [--SETTING VALUE ...] [--config FILE.toml]\n")
-    console.print(f"Settings come from flags, then {PREFIX}* variables, then the TOML file (same names, flat).\n")
-    table = Table("Flag", "Variable", "Kind", "Default", "Meaning", box=None, pad_edge=False, header_style="bold")
+    console.print(
+        f"Settings come from flags, then {PREFIX}* variables ({PREFIX}LOG_LEVEL for --log-level), then the TOML file"
+        " (log_level).\n"
+    )
+    table = Table("Flag", "Kind", "Default", "Meaning", box=None, pad_edge=False, header_style="bold")
     for field, info in kind.model_fields.items():
         default = "needed" if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
         table.add_row(
             f"--{field.replace('_', '-')}",
-            PREFIX + field.upper(),
             _kind(info.annotation),
             "none" if default is None else str(default),
             info.description or "",
