@@ -1,0 +1,145 @@
+"""Dense traffic: errands of a League of Robot Runners instance, refereed at every step, and milliseconds a step.
+
+The rotation model (forward, turn right, turn left, wait) is planned by EPIBT with one-way guidance and a local search,
+the four-neighbour model by PIBT. `step_*_ms` is wall time of one thread with the distance tables of new goals; the
+tables of the first goals are built before the first step (`prepare_s`).
+"""
+
+import argparse
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from contracts.errors import Rejected
+from deploy.bench.lorr import Instance, Referee
+from dispatcher.traffic.dense.four import FourPlanner
+from dispatcher.traffic.dense.grid import Grid, one_way, plain
+from dispatcher.traffic.dense.turning import Search, TurningPlanner
+
+MODELS = ("rotation", "four-neighbour")
+_ROOMY_MS = 80.0
+"""From this budget on, operations have four steps, which cost twice as much to evaluate as those of three."""
+_BASELINE_STEPS = 300
+
+
+def run(args: list[str]) -> dict[str, object]:
+    """Run the instance; see `--help`."""
+    options = _options(args)
+    if options.robots:
+        runs = [_one(options, n, options.steps, guided=True) for n in options.robots]
+        result: dict[str, object] = {"runs": runs, "collisions": sum(r["collisions"] for r in runs)}
+        plainly = [_one(options, n, min(options.steps, _BASELINE_STEPS), guided=False) for n in options.robots]
+        baseline: dict[str, object] = {"runs": plainly}
+    else:
+        result = dict(_one(options, None, options.steps, guided=True))
+        baseline = dict(_one(options, None, min(options.steps, _BASELINE_STEPS), guided=False))
+    return {
+        "instance": options.instance.name,
+        "model": options.model,
+        "steps": options.steps,
+        "step_budget_ms": options.step_budget_ms or None,
+        **result,
+        "baseline": {
+            "what": "the same instance and planner without guidance and local search, for fewer steps",
+            "steps": min(options.steps, _BASELINE_STEPS),
+            "published_best_errands": {"MR23-I-10.json": 194_677, "MR23-I-06.json": 197_275}.get(options.instance.name),
+            **baseline,
+        },
+    }
+
+
+def _options(args: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="floorplane bench traffic", description=__doc__)
+    parser.add_argument(
+        "--instance",
+        type=Path,
+        default=Path("../shared/data/mapf/LoRR2023-main/MR23-I-10.json"),
+        help="instance's JSON",
+    )
+    parser.add_argument("--steps", type=int, default=5_000)
+    parser.add_argument("--model", choices=MODELS, default=MODELS[0])
+    parser.add_argument("--robots", type=_counts, default=[], metavar="N,N", help="first so many robots, one run each")
+    parser.add_argument("--step-budget-ms", type=float, default=0.0, metavar="MS", help="rotation: stop searching then")
+    parser.add_argument(
+        "--rounds", type=int, default=Search.__struct_defaults__[1], help="rotation: tries of the search"
+    )
+    parser.add_argument(
+        "--depth", type=int, default=0, help="rotation: steps of an operation (0: 4, or 3 if short of time)"
+    )
+    parser.add_argument(
+        "--tables", type=int, default=4_000, metavar="N", help="distance tables kept beyond one a robot"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="rotation: write the plan in the competition's output format")
+    options = parser.parse_args(args)
+    for field in ("steps", "tables"):
+        if getattr(options, field) < 1:
+            raise Rejected(f"--{field}", getattr(options, field), "1 or more")
+    if options.out and (options.robots or options.model != MODELS[0]):
+        raise Rejected("--out", str(options.out), "given for one run of the rotation model")
+    return options
+
+
+def _counts(text: str) -> list[int]:
+    return [int(n) for n in text.split(",")]
+
+
+def _one(options: argparse.Namespace, robots: int | None, steps: int, *, guided: bool) -> dict[str, Any]:
+    instance = Instance(options.instance, robots)
+    referee = Referee(instance, keep=bool(options.out) and guided)
+    grid = Grid(instance.free)
+    number = grid.cell.ravel()
+    rotation = options.model == MODELS[0]
+    cost = one_way(grid) if guided and rotation else plain(grid)
+    rows = min(instance.size + options.tables, len(grid) + 1)
+    rows = max(rows, instance.size + 1)
+    start = number[instance.start]
+    begin = time.perf_counter()
+    if rotation:
+        depth = options.depth or (3 if 0 < options.step_budget_ms < _ROOMY_MS else 4)
+        # what comes after the last batch of the search, and the batch itself, stay within the budget
+        budget = max(1.0, options.step_budget_ms - 1.5) if options.step_budget_ms else 0.0
+        search = Search(depth=depth, rounds=options.rounds, budget_ms=budget, seed=options.seed)
+        if not guided:
+            search = Search(depth=3, rounds=0, seed=options.seed)
+        planner: TurningPlanner | FourPlanner = TurningPlanner(
+            grid, cost, start, np.zeros(instance.size, np.int8), search, table_rows=rows
+        )
+    else:
+        planner = FourPlanner(grid, cost, start, table_rows=rows, seed=options.seed)
+    planner.aim(number[referee.goal])
+    prepare_s = time.perf_counter() - begin
+    place = np.flatnonzero(instance.free.ravel())
+    took: list[float] = []
+    for _ in range(steps):
+        goal = number[referee.goal]
+        begin = time.perf_counter()
+        if isinstance(planner, TurningPlanner):
+            actions = planner.step(goal)
+            took.append(time.perf_counter() - begin)
+            referee.turn(actions)
+        else:
+            cells = planner.step(goal)
+            took.append(time.perf_counter() - begin)
+            referee.move(place[cells])
+    if options.out and guided:
+        referee.write(options.out, took)
+    step_ms = 1_000 * np.array(took)
+    warm = step_ms[1:] if len(step_ms) > 1 else step_ms
+    found = {
+        "robots": instance.size,
+        "errands": referee.errands,
+        "collisions": referee.collisions,
+        "step_mean_ms": round(float(warm.mean()), 2),
+        "step_p99_ms": round(float(np.quantile(warm, 0.99)), 2),
+        "step_first_ms": round(float(step_ms[0]), 2),
+        "prepare_s": round(prepare_s, 2),
+        "tables_built": planner.tables.built,
+        "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    if isinstance(planner, TurningPlanner):
+        found |= {"depth": search.depth, "rounds_mean": round(planner.rounds / steps)}
+    return found
