@@ -38,7 +38,7 @@ def evaluate(
     count: Ints,
     rank: Ints,
 ) -> None:
-    """Write each robot's operations, cheapest first: cells (R, K, T), value and op (R, K), and the current one's rank."""
+    """Write each robot's operations, cheapest first: cells (R, K, T), value and op (R, K); rank of its current one."""
     kinds, depth = actions.shape
     path = np.empty((kinds, depth), np.int32)
     worth = np.empty(kinds, np.int64)
