@@ -117,20 +117,21 @@ class Database:
             The database went away before the commit was confirmed.
         """
         result = await real(self._transact(work))
-        self._committed()
+        self.committed()
         return result
 
     async def write(self, sql: str, *arguments: object) -> list[Row]:
         """Run one statement that writes, as a transaction of its own."""
         rows = await real(self._fetch(sql, arguments))
-        self._committed()
+        self.committed()
         return rows
 
     async def read(self, sql: str, *arguments: object) -> list[Row]:
         """Run one statement that only reads (or writes what nobody waits for)."""
         return await real(self._fetch(sql, arguments))
 
-    def _committed(self) -> None:
+    def committed(self) -> None:
+        """Call the hooks: something was committed that others wait for."""
         for hook in self._on_commit:
             hook()
 

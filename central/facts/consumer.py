@@ -13,7 +13,7 @@ from central.metrics import Metrics
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.errors import Rejected, Unavailable
-from contracts.messages.facts import Fact, FactsAck
+from contracts.messages.facts import Fact, FactsAck, PodMoved, TaskStarted
 from contracts.runtime.clock import Clock
 from contracts.runtime.log import Delivery, Log
 from contracts.runtime.logging import get_log
@@ -23,6 +23,9 @@ logger = get_log(__name__)
 DURABLE = "central"
 MOST = 200
 _AGAIN_S = 0.5
+_QUIET = (TaskStarted, PodMoved)
+"""Facts that change rows only: there is nothing to publish, unless one was refused."""
+_UNEVENTFUL = frozenset({"posted", "closed", "unknown"})
 _LOUD = frozenset({"unknown", "stale", "late", "refused"})
 
 
@@ -75,7 +78,7 @@ class FactConsumer:
         facts = b"[" + b",".join(payload for _, payload in run) + b"]"
         while True:
             try:
-                rows = await self._database.write(
+                rows = await self._database.read(
                     "SELECT * FROM take_facts($1, $2, $3::jsonb)", self._site, epoch, facts.decode()
                 )
                 break
@@ -83,6 +86,8 @@ class FactConsumer:
                 logger.warning("facts wait for the database", error=str(e))
                 await self._clock.sleep(_AGAIN_S)
         row = rows[0]
+        if not all(isinstance(f.body, _QUIET) for f, _ in run) or not _UNEVENTFUL.issuperset(row["outcomes"]):
+            self._database.committed()
         self._say(FactsAck(self._site, row["epoch"], row["seq"]))
         self._metrics.fact_seq.set(row["seq"])
         known = {f.seq: f for f, _ in run}
