@@ -9,6 +9,7 @@ from fastapi.staticfiles import StaticFiles
 from central import health, invariants, problems
 from central.alarms import routes as alarms
 from central.console import hub
+from central.console import routes as console
 from central.context import Context
 from central.fleet import routes as fleet
 from central.front import Front
@@ -33,6 +34,7 @@ _ROUTERS = (
     identity.router,
     invariants.router,
     health.router,
+    console.router,
     hub.router,
 )
 
@@ -68,6 +70,12 @@ def build(context: Context) -> FastAPI:
     return app
 
 
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
 class _Console(StaticFiles):
     """The console's pages; what a browser keeps of them it asks for again at each start."""
 
@@ -76,6 +84,7 @@ class _Console(StaticFiles):
         response.headers.setdefault("Cache-Control", "no-cache")
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         response.headers.setdefault("Referrer-Policy", "no-referrer")
+        response.headers.setdefault("Content-Security-Policy", _POLICY)
         return response
 
 

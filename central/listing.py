@@ -17,6 +17,8 @@ T = TypeVar("T")
 Limit = Annotated[int, Query(ge=1, le=500, description="Most rows of a page")]
 Cursor = Annotated[str | None, Query(max_length=300, description="`next` of the page before")]
 BEGIN = (moment(0), "")
+END = (moment(7_258_118_400_000), "")
+"""Beyond every moment that is accepted: the year 2200."""
 
 
 class Page(BaseModel, Generic[T]):
@@ -41,6 +43,11 @@ def after(cursor: str | None) -> tuple[datetime, str]:
         return moment(int(at_ms)), str(name)
     except (ValueError, TypeError, binascii.Error, OverflowError) as e:
         raise refused("cursor", cursor, "a cursor that a page before has given") from e
+
+
+def before(cursor: str | None) -> tuple[datetime, str]:
+    """Return (moment, id) before which a page begins whose newest rows come first; else as `after`."""
+    return END if cursor is None else after(cursor)
 
 
 def following(rows: Sequence[Any], limit: int, at: str) -> str | None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from contracts import poses
 from contracts.ids import RobotId, StationId, TaskId
-from contracts.messages.ops import FleetView, RobotView, StationView, VehicleState, Wait
+from contracts.messages.ops import DoorView, FleetView, RobotView, StationView, VehicleState, Wait
 from dispatcher.fleet.member import Vehicle
 from dispatcher.world import Mission, PickState, Stage, World
 
@@ -23,6 +23,7 @@ def fleet_view(world: World, now_ms: int, places: dict[RobotId, Place]) -> Fleet
         robots=tuple(robot_view(world, v, now_ms, places) for v in world.vehicles.values()),
         stations=tuple(_station(world, name) for name in world.stations),
         open_tasks=len(world.picks) + len(world.conveys) + len(world.packs),
+        doors=tuple(DoorView(name, watch.state) for name, watch in world.doors.items()),
     )
 
 
@@ -47,6 +48,7 @@ def robot_view(world: World, v: Vehicle, now_ms: int, places: dict[RobotId, Plac
         order_id=v.order.id if v.order is not None else "",
         wait=waits(world, v, now_ms),
         errors=() if report is None else tuple(f"{t.kind} {t.text}".strip() for t in report.troubles),
+        retired=v.retired,
     )
 
 

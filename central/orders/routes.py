@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from central.context import Correlation, Here
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
-from central.listing import Cursor, Limit, Page, after, following
+from central.listing import Cursor, Limit, Page, after, before, following
 from central.moment import milliseconds, moment
 from central.orders.intake import Sender, take_in
 from central.orders.model import LineOut, OrderDetail, OrderIn, OrderOut, OrderTaken
@@ -84,17 +84,22 @@ async def list_orders(
     source: Annotated[str | None, Query(description="Only of this system")] = None,
     ref: Annotated[str | None, Query(description="Only this ref")] = None,
     open_only: Annotated[bool, Query(alias="open", description="Only what is not closed")] = False,
+    search: Annotated[str | None, Query(max_length=64, description="Only refs and ids that hold this text")] = None,
+    newest: Annotated[bool, Query(description="The newest first")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
     _: Principal = ANYONE,
 ) -> dict[str, Any]:
-    """List orders in the order in which they came."""
-    at, name = after(cursor)
+    """List orders in the order in which they came, or the newest first."""
+    at, name = before(cursor) if newest else after(cursor)
+    past, direction = ("<", "DESC") if newest else (">", "ASC")
     rows = await here.database.read(
-        _LIST + "WHERE (o.received_at, o.id) > ($1, $2) AND ($3::text IS NULL OR o.state = $3)"
+        _LIST + f"WHERE (o.received_at, o.id) {past} ($1, $2) AND ($3::text IS NULL OR o.state = $3)"
         " AND ($4::text IS NULL OR o.source = $4) AND ($5::text IS NULL OR o.ref = $5)"
-        " AND (NOT $6 OR o.closed_at IS NULL) ORDER BY o.received_at, o.id LIMIT $7",
-        at, name, state, source, ref, open_only, limit,
+        " AND (NOT $6 OR o.closed_at IS NULL)"
+        " AND ($7::text IS NULL OR strpos(lower(o.ref), lower($7)) > 0 OR strpos(lower(o.id), lower($7)) > 0)"
+        f" ORDER BY o.received_at {direction}, o.id {direction} LIMIT $8",
+        at, name, state, source, ref, open_only, search, limit,
     )  # fmt: skip
     return {"items": [dict(r) for r in rows], "next": following(rows, limit, "received_at")}
 

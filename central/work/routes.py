@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from central.context import Here
 from central.identity.access import ANYONE, Principal
-from central.listing import Cursor, Limit, Page, after, following
+from central.listing import Cursor, Limit, Page, after, before, following
 from central.moment import moment
 from central.problems import documented
 
@@ -72,17 +72,20 @@ async def list_tasks(
     order: Annotated[str | None, Query(description="Only of this order")] = None,
     robot: Annotated[str | None, Query(description="Only of this robot")] = None,
     open_only: Annotated[bool, Query(alias="open", description="Only what is not closed")] = False,
+    newest: Annotated[bool, Query(description="The newest first")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
     _: Principal = ANYONE,
 ) -> dict[str, Any]:
-    """List tasks in the order in which they were made."""
-    at, name = after(cursor)
+    """List tasks in the order in which they were made, or the newest first."""
+    at, name = before(cursor) if newest else after(cursor)
+    past, direction = ("<", "DESC") if newest else (">", "ASC")
     rows = await here.database.read(
-        f"SELECT {TASK_COLUMNS} FROM task WHERE (created_at, id) > ($1, $2)"  # noqa: S608 - a constant
+        f"SELECT {TASK_COLUMNS} FROM task WHERE (created_at, id) {past} ($1, $2)"  # noqa: S608 - constants
         " AND ($3::text IS NULL OR state = $3) AND ($4::text IS NULL OR kind = $4)"
         " AND ($5::text IS NULL OR order_id = $5) AND ($6::text IS NULL OR robot = $6)"
-        " AND (NOT $7 OR state IN ('waiting', 'released', 'started')) ORDER BY created_at, id LIMIT $8",
+        " AND (NOT $7 OR state IN ('waiting', 'released', 'started'))"
+        f" ORDER BY created_at {direction}, id {direction} LIMIT $8",
         at, name, state, kind, order, robot, open_only, limit,
     )  # fmt: skip
     return {"items": [dict(r) for r in rows], "next": following(rows, limit, "created_at")}

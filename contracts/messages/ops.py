@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from contracts.ids import MissionId, NodeId, PodId, RobotId, SiteId, StationId, TaskId, ToteId
+from contracts.ids import DoorId, MissionId, NodeId, PodId, RobotId, SiteId, StationId, TaskId, ToteId
 
 
 class VehicleState(StrEnum):
@@ -56,6 +56,8 @@ class RobotView(msgspec.Struct, frozen=True, omit_defaults=True):
     order_id: str = ""
     wait: tuple[Wait, ...] = ()
     errors: tuple[str, ...] = ()
+    retired: bool = False
+    """Out of service: it gets nothing more until it is returned."""
 
 
 class StationView(msgspec.Struct, frozen=True):
@@ -69,6 +71,13 @@ class StationView(msgspec.Struct, frozen=True):
     open_picks: int
 
 
+class DoorView(msgspec.Struct, frozen=True):
+    """A fire door as it was last reported: ``open``, ``closed``, ``moving``, ``fault``; empty: not reported yet."""
+
+    id: DoorId
+    state: str
+
+
 class FleetView(msgspec.Struct, frozen=True):
     """The dispatcher's view of the site, said about once a second on `topics.fleet`."""
 
@@ -79,6 +88,7 @@ class FleetView(msgspec.Struct, frozen=True):
     robots: tuple[RobotView, ...]
     stations: tuple[StationView, ...]
     open_tasks: int
+    doors: tuple[DoorView, ...] = ()
 
 
 class PauseRobot(msgspec.Struct, frozen=True, tag="pause_robot"):
