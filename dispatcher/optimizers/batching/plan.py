@@ -2,11 +2,13 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from dispatcher.optimizers.batching.anneal import anneal
+from dispatcher.optimizers.batching.nearest import ALL_PAIRS_UP_TO, savings_among_nearest
 from dispatcher.optimizers.batching.partition import choose
 from dispatcher.optimizers.batching.problem import Params, Plan, Problem, joined
 from dispatcher.optimizers.batching.savings import savings
@@ -32,8 +34,11 @@ def first_come(problem: Problem) -> Plan:
     return _plan(problem, [tuple(b) for b in batches], 0)
 
 
-def plan(problem: Problem, params: Params | None = None) -> Plan:
-    """Find batches whose exact tours are short together; never longer than savings alone."""
+def plan(problem: Problem, params: Params | None = None, clock: Callable[[], float] = time.perf_counter) -> Plan:
+    """Find batches whose exact tours are short together; never longer than savings alone.
+
+    `clock` (s) is what `Params.seconds` is measured on.
+    """
     p = params or Params()
     orders = len(problem.orders)
     if not orders:
@@ -45,8 +50,8 @@ def plan(problem: Problem, params: Params | None = None) -> Plan:
     batch_of = np.arange(orders)
     none = np.zeros((0, 1), np.uint64)
     anneal(*place, batch_of, 1, 1.0, 1.0, p.seed, none, np.zeros(0))  # compiled or loaded before the time counts
-    begun = time.perf_counter()
-    batch_of = savings(*place)
+    begun = clock()
+    batch_of = savings(*place) if orders <= ALL_PAIRS_UP_TO else savings_among_nearest(problem, shape, graph)
     best = _plan(problem, _groups(batch_of), 0)
     mean = max(best.length_m / len(best.batches), 1e-6)  # all picks may lie at the depot
     hot, cold = mean * p.start_share, mean * p.end_share
@@ -54,10 +59,11 @@ def plan(problem: Problem, params: Params | None = None) -> Plan:
     lengths = np.zeros(p.pool)
     proposals = p.proposals
     if proposals is None:
-        probe = time.perf_counter()
-        anneal(*place, batch_of, _PROBE, hot, cold, p.seed, seen[:0], lengths[:0])
-        rate = _PROBE / (time.perf_counter() - probe)
-        left = p.seconds - (time.perf_counter() - begun)
+        probe = clock()
+        for heat in (hot, cold):  # most proposals are refused early when it is cold
+            anneal(*place, batch_of, _PROBE, heat, heat, p.seed, seen[:0], lengths[:0])
+        rate = 2 * _PROBE / (clock() - probe)
+        left = p.seconds - (clock() - begun)
         proposals = max(_PROBE, int(rate * left * (_SHARE_OF_ANNEALING if p.pool else 0.98)))
     known: dict[tuple[int, ...], float] = {}
     for n in range(_RESTARTS):

@@ -1,0 +1,130 @@
+"""Batching: gaps to proven optima, what 500 pooled orders save over first come, and how fast 2,000 are planned.
+
+Instances of Henn and Waescher and of Muter and Oncan whose optimum is proven; half of each sample from each set. The
+pools are orders of Henn and Waescher's instances of one capacity (45 pieces), once with parts stored anywhere (``u``)
+and once with fast movers near the depot (``b``): `saving_500` is the mean of both. Budgets are CPU seconds of the one
+thread that plans, so that a loaded machine does not change the figures; `plan_2000_s` is CPU too.
+"""
+
+import argparse
+import gzip
+import json
+import random
+import sys
+import time
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from contracts.errors import Rejected
+from dispatcher.optimizers.batching import Params, Problem, check, first_come, plan
+from dispatcher.optimizers.picking import Picks, Warehouse
+
+_SETS = {"henn_waescher": "henn_waescher_720.jsonl.gz", "muter_oncan": "muter_oncan_wg_270.jsonl.gz"}
+_POOLED_CAPACITY = 45
+
+
+def run(args: list[str]) -> dict[str, object]:
+    """Run the samples and the pools; see `--help`."""
+    parser = argparse.ArgumentParser(prog="floorplane bench batching", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/optimizers"), help="folder of batching/")
+    parser.add_argument("--all", action="store_true", help="every instance with a proven optimum (hours)")
+    parser.add_argument("--sample-50", type=int, default=40, metavar="N", help="instances of up to 50 orders")
+    parser.add_argument("--sample-100", type=int, default=20, metavar="N", help="instances of 100 orders")
+    parser.add_argument("--seconds-50", type=float, default=15.0, metavar="S")
+    parser.add_argument("--seconds-100", type=float, default=30.0, metavar="S")
+    parser.add_argument("--seconds-500", type=float, default=60.0, metavar="S", help="0 leaves the pool of 500 out")
+    parser.add_argument("--seconds-2000", type=float, default=4.0, metavar="S", help="0 leaves the pool of 2,000 out")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(args)
+    rows = {name: _read(options.data / "batching" / file) for name, file in _SETS.items()}
+    result: dict[str, Any] = {"seed": options.seed}
+    warm = problem_of(rows["henn_waescher"][0])
+    plan(warm, Params(proposals=100))  # compiles, or loads what was compiled
+    come: dict[str, float] = {}
+    for key, sizes, sample, seconds in (
+        ("50", range(51), options.sample_50, options.seconds_50),
+        ("100", range(100, 101), options.sample_100, options.seconds_100),
+    ):
+        chosen = _choose(rows, sizes, None if options.all else sample, random.Random(f"{options.seed}/{key}"))
+        gaps: dict[str, list[float]] = {name: [] for name in _SETS}
+        baseline = []
+        for n, (name, row) in enumerate(chosen):
+            problem = problem_of(row)
+            found = plan(problem, Params(seconds=seconds, seed=options.seed), time.process_time)
+            check(problem, found)
+            gaps[name].append(found.length_m / row["best_known"] - 1)
+            baseline.append(first_come(problem).length_m / row["best_known"] - 1)
+            print(
+                f"batching: {n + 1} of {len(chosen)}, {name} {row['name']}, {len(row['orders'])} orders: "
+                f"gap {gaps[name][-1]:.4f}, {found.proposals} proposals", file=sys.stderr,
+            )  # fmt: skip
+        together = [g for one in gaps.values() for g in one]
+        if together:
+            result[f"mean_gap_{key}"] = round(fmean(together), 5)
+            result[f"worst_gap_{key}"] = round(max(together), 5)
+            result[f"mean_gap_{key}_by_set"] = {k: round(fmean(v), 5) for k, v in gaps.items() if v}
+            result[f"instances_{key}"], result[f"budget_{key}_s"] = len(together), seconds
+            come[f"first_come_mean_gap_{key}"] = round(fmean(baseline), 4)
+    if options.seconds_500:
+        saved = {store: _pool(rows, store, 500, options.seconds_500, options.seed) for store in "ub"}
+        result["saving_500"] = round(fmean(s["saving"] for s in saved.values()), 4)
+        result["saving_500_by_storage"] = {"anywhere": saved["u"], "fast_movers_near": saved["b"]}
+    if options.seconds_2000:
+        large = {store: _pool(rows, store, 2_000, options.seconds_2000, options.seed) for store in "ub"}
+        result["plan_2000_s"] = max(s["plan_cpu_s"] for s in large.values())
+        result["saving_2000_by_storage"] = {"anywhere": large["u"], "fast_movers_near": large["b"]}
+    what = "proven optima of the two sets; first come fills one tour after the other in the order of arrival"
+    return {**result, "baseline": {"what": what, **come}}
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        raise Rejected("--data", str(path), "there: the folder with batching/*.jsonl.gz")
+    with gzip.open(path, "rt") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def _choose(
+    rows: dict[str, list[dict[str, Any]]], sizes: range, sample: int | None, rng: random.Random
+) -> list[tuple[str, dict[str, Any]]]:
+    chosen = []
+    for k, (name, group) in enumerate(rows.items()):
+        proven = [(name, r) for r in group if r["is_opt"] and len(r["orders"]) in sizes]
+        share = len(proven) if sample is None else (sample + 1 - k) // 2
+        chosen += rng.sample(proven, min(share, len(proven)))
+    return chosen
+
+
+def _pool(rows: dict[str, list[dict[str, Any]]], storage: str, size: int, seconds: float, seed: int) -> dict[str, Any]:
+    group = [r for r in rows["henn_waescher"] if r["cap"] == _POOLED_CAPACITY and r["name"].endswith(storage)]
+    random.Random(f"{seed}/{storage}").shuffle(group)
+    orders = [o for r in group for o in r["orders"]][:size]
+    problem = problem_of({**group[0], "orders": orders})
+    print(f"batching: pool of {len(orders)} orders, storage {storage}, {seconds} s", file=sys.stderr)
+    begun, cpu = time.perf_counter(), time.process_time()
+    # at 2,000 the candidates seen are too few for a choice among them to add anything
+    found = plan(
+        problem, Params(seconds=seconds, seed=seed, pool=0 if size > 1_000 else Params().pool), time.process_time
+    )
+    took, cpu = time.perf_counter() - begun, time.process_time() - cpu
+    check(problem, found)
+    come = first_come(problem).length_m
+    return {
+        "saving": round(1 - found.length_m / come, 4), "length_m": round(found.length_m, 1),
+        "first_come_m": round(come, 1), "orders": len(orders), "plan_s": round(took, 2), "plan_cpu_s": round(cpu, 2),
+        "proposals": found.proposals,
+    }  # fmt: skip
+
+
+def problem_of(row: dict[str, Any]) -> Problem:
+    """Make our problem of a published instance: one block, the depot at the head or the foot of its first aisle."""
+    end = row["w_end"]
+    aisle_m = 2 * end + (row["cells"] - 1) * row["w_cell"]
+    foot = 0 if row["depot"] == "top" else 1
+    w = Warehouse(row["aisles"], row["w_aisle"], (aisle_m,), row["depot_aisle"], foot)
+    orders = tuple(Picks.sort(w, [x[0] for x in o], [end + x[1] * row["w_cell"] for x in o]) for o in row["orders"])
+    load = np.array([[sum(x[2] for x in o)] for o in row["orders"]], np.int64)
+    return Problem(w, orders, load, np.array([row["cap"]], np.int64))

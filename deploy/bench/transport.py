@@ -1,0 +1,183 @@
+"""Transport routes: gaps to best known distances on Solomon, Gehring-Homberger and X, beside OR-Tools in the same run.
+
+The objective is distance in all sets and the best known values are those for distance (DIMACS 2021 and CVRPLIB;
+never the vehicles-first ones): times and distances cut to one decimal in the sets with time windows, rounded in X.
+Each set is a seeded sample; every plan passes the independent check. A budget is CPU seconds of one thread; OR-Tools,
+which knows the wall clock alone, gets as much more of it as our run before it took.
+"""
+
+import argparse
+import itertools
+import json
+import random
+import sys
+import tarfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from contracts.errors import Broken, Rejected
+from dispatcher.optimizers.transport import Depot, Matrix, Params, Place, Plan, Problem, Stop, Vehicle, check, plan
+from dispatcher.optimizers.transport.guided_local_search import guided_local_search
+
+Parse = Callable[[str], Problem]
+_TENTHS = 10
+
+
+def run(args: list[str]) -> dict[str, object]:
+    """Run the sets; see `--help`."""
+    parser = argparse.ArgumentParser(prog="floorplane bench transport", description=__doc__)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/optimizers"), help="folder of vrp/")
+    parser.add_argument("--all", action="store_true", help="every instance (a day)")
+    parser.add_argument("--instances", type=int, default=12, metavar="N", help="instances a set")
+    parser.add_argument(
+        "--seconds", type=float, default=None, metavar="S", help="one budget for all sets (default: own)"
+    )
+    parser.add_argument("--sets", nargs="*", default=None, metavar="NAME", help="only these (default: all)")
+    parser.add_argument("--no-ortools", action="store_true", help="leave the baseline out")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(args)
+    known, texts = _read(options.data / "vrp")
+    sets: dict[str, tuple[list[str], float]] = {
+        "solomon_gh200": (_named(texts, known, "tw", range(100, 201)), 30.0),
+        "solomon_gh200_short": (_named(texts, known, "tw", range(100, 201)), 10.0),
+        "x_up_to_500": (_named(texts, known, "x", range(501)), 30.0),
+        "x_1000": (_named(texts, known, "x", range(900, 1001)), 60.0),
+        "gh400": (_named(texts, known, "tw", range(400, 401)), 30.0),
+    }
+    for name in options.sets or ():
+        if name not in sets:
+            raise Rejected("--sets", name, f"one of {', '.join(sets)}")
+    found: dict[str, Any] = {}
+    come: dict[str, Any] = {}
+    for name, (members, own) in sets.items():
+        if options.sets is not None and name not in options.sets:
+            continue
+        # the short budget is tried on the same instances as the long one
+        rng = random.Random(f"{options.seed}/{name.removesuffix('_short')}")
+        chosen = members if options.all else rng.sample(members, min(options.instances, len(members)))
+        seconds = options.seconds or own
+        found[name] = _one_set(name, chosen, texts, known, seconds, options.seed, ortools=not options.no_ortools)
+        come[name] = found[name]["ortools_mean_gap"]
+    return {
+        "seed": options.seed,
+        "sets": found,
+        "baseline": {
+            "what": "best known distances are gap 0; ortools_mean_gap: OR-Tools guided local search, same budget",
+            "ortools_mean_gap": come,
+        },
+    }
+
+
+def _one_set(
+    name: str, chosen: list[str], texts: dict[str, str], known: dict[str, float], seconds: float, seed: int,
+    *, ortools: bool,
+) -> dict[str, Any]:  # fmt: skip
+    gaps: dict[str, float] = {}
+    theirs: dict[str, float | None] = {}
+    infeasible = iterations = 0
+    for n, one in enumerate(chosen):
+        scale = 1 if one.startswith("X") else _TENTHS
+        problem = (cvrp if one.startswith("X") else solomon)(texts[one])
+        best = known[one] * scale
+        wall, cpu = time.perf_counter(), time.process_time()
+        ours = plan(problem, Params(seconds=seconds, seed=seed), time.process_time)
+        slowed = max(1.0, (time.perf_counter() - wall) / (time.process_time() - cpu))
+        good = _feasible(problem, ours)
+        infeasible += not good
+        iterations += ours.iterations
+        gaps[one] = round(ours.distance_m / best - 1, 5) if good else float("inf")
+        line = f"transport {name}: {n + 1} of {len(chosen)}, {one}: gap {gaps[one]:.4f}, {ours.iterations} iterations"
+        if ortools:
+            other = guided_local_search(problem, seconds * slowed)
+            theirs[one] = round(other.distance_m / best - 1, 5) if other and _feasible(problem, other) else None
+            line += f", OR-Tools {theirs[one]}"
+        print(line, file=sys.stderr)
+    finite = [g for g in gaps.values() if g != float("inf")]
+    solved = [g for g in theirs.values() if g is not None]
+    return {
+        "mean_gap": round(fmean(finite), 5) if finite else None,
+        "worst_gap": max(finite, default=None),
+        "budget_s": seconds,
+        "instances": len(chosen),
+        "infeasible": infeasible,
+        "mean_iterations": round(iterations / max(1, len(chosen))),
+        "ortools_mean_gap": round(fmean(solved), 5) if solved else None,
+        "ortools_without_plan": len(theirs) - len(solved),
+        "ortools_ahead_on": [k for k, g in theirs.items() if g is not None and g < gaps[k] - 1e-9],
+        "gaps": {k: [g, theirs.get(k)] for k, g in gaps.items() if g != float("inf")},
+    }
+
+
+def _feasible(problem: Problem, found: Plan) -> bool:
+    try:
+        check(problem, found)
+    except Broken as e:
+        print(f"transport: {e}", file=sys.stderr)
+        return False
+    return not found.unplanned
+
+
+def _read(folder: Path) -> tuple[dict[str, float], dict[str, str]]:
+    """Best known values, and the text of each instance that has one; the archives are read in memory."""
+    values = folder / "bks_cvrplib_dimacs_2024-12-06.json"
+    if not values.exists():
+        raise Rejected("--data", str(folder), "the folder with vrp/, its archives and best known values")
+    known: dict[str, float] = json.loads(values.read_text())
+    texts = {}
+    for archive in ("vrptw_solomon_gh200_gh400.tar.xz", "cvrp_x_100.tar.xz"):
+        with tarfile.open(folder / archive) as tar:
+            for member in tar:
+                path = Path(member.name)
+                name = path.stem if path.suffix == ".vrp" else path.stem.upper()
+                content = tar.extractfile(member) if path.suffix in {".vrp", ".txt"} and name in known else None
+                if content is not None:
+                    texts[name] = content.read().decode()
+    return known, texts
+
+
+def _named(texts: dict[str, str], known: dict[str, float], kind: str, stops: range) -> list[str]:
+    def size(name: str) -> int:
+        if kind == "x":
+            return int(name.split("-")[1].removeprefix("n")) - 1
+        return {"2": 200, "4": 400}[name.split("_")[1]] if "_" in name else 100
+
+    return sorted(n for n in texts if n in known and (n.startswith("X") == (kind == "x")) and size(n) in stops)
+
+
+def solomon(text: str) -> Problem:
+    """Make our problem of Solomon's format; a metre is a tenth of its unit, a second a tenth of its time."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    count, capacity = (int(x) for x in next(b for a, b in itertools.pairwise(lines) if a[0] == "NUMBER"))
+    rows = np.array([[float(x) for x in line] for line in lines if len(line) == 7 and line[0].isdigit()])
+    x, y = rows[:, 1], rows[:, 2]
+    far = np.floor(_TENTHS * np.hypot(x[:, None] - x, y[:, None] - y) + 1e-9).astype(np.int64)
+    tenths = (rows * _TENTHS).astype(np.int64)
+    stops = tuple(
+        Stop(str(n), str(n), (int(rows[n, 3]),), service_s=int(tenths[n, 6]), open_s=int(tenths[n, 4]),
+             close_s=int(tenths[n, 5]))
+        for n in range(1, len(rows))
+    )  # fmt: skip
+    depot = Depot("depot", "0", int(tenths[0, 4]), int(tenths[0, 5]))
+    places = tuple(Place(str(n), float(x[n]), float(y[n])) for n in range(len(rows)))
+    return Problem(places, (Matrix(far, far),), (depot,), (Vehicle("v", "depot", "depot", count, (capacity,)),), stops)
+
+
+def cvrp(text: str) -> Problem:
+    """Make our problem of a CVRPLIB file with EUC_2D distances, rounded to the nearest integer; any fleet size."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    heads = {line[0]: n for n, line in enumerate(lines)}
+    capacity = int(lines[heads["CAPACITY"]][-1])
+    points = np.array(lines[heads["NODE_COORD_SECTION"] + 1 : heads["DEMAND_SECTION"]], np.float64)
+    demand = [int(line[1]) for line in lines[heads["DEMAND_SECTION"] + 1 : heads["DEPOT_SECTION"]]]
+    x, y = points[:, 1], points[:, 2]
+    far = np.floor(np.hypot(x[:, None] - x, y[:, None] - y) + 0.5).astype(np.int64)
+    fleet = -(-sum(demand) * 5 // (4 * capacity)) + 3
+    stops = tuple(Stop(str(n), str(n), (demand[n],)) for n in range(1, len(demand)))
+    places = tuple(Place(str(n), float(x[n]), float(y[n])) for n in range(len(demand)))
+    vehicles = (Vehicle("v", "depot", "depot", fleet, (capacity,)),)
+    return Problem(places, (Matrix(far, np.zeros_like(far)),), (Depot("depot", "0"),), vehicles, stops)

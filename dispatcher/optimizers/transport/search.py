@@ -1,0 +1,200 @@
+"""Planning by PyVRP's iterated local search; its routes are timed and priced by our own `schedule`.
+
+N. A. Wouda, L. Lan, W. Kool: PyVRP: a high-performance VRP solver package (INFORMS Journal on Computing 36, 2024).
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from contracts.errors import Broken
+from dispatcher.optimizers.transport.problem import NO_WAY, UNBOUNDED, Params, Problem
+from dispatcher.optimizers.transport.routes import DELIVERY, DEPOT, PICKUP, STOP, Plan, Route, Step, Unplanned
+from dispatcher.optimizers.transport.schedule import alone, bounded, schedule
+
+_MOST = int(np.iinfo(np.int64).max)
+
+
+def plan(problem: Problem, params: Params | None = None, clock: Callable[[], float] = time.perf_counter) -> Plan:
+    """Plan routes; what no vehicle can serve, or what does not pay or fit, is named with the reason.
+
+    What must be served (prize None) is left out only if no plan that serves all of it was found within
+    `Params.feasible_within` iterations. `clock` (s) is what `Params.seconds` is measured on.
+    """
+    p = params or Params()
+    begun = clock()
+    impossible = {s.id: why for s in problem.demands if (why := alone(problem, s.id)) is not None}
+    if len(impossible) == len(problem.stops) + len(problem.shipments):
+        return _named(problem, [], impossible, 0, p.feasible_within)
+    guard = _Guard(clock, begun + p.seconds, p.iterations, p.feasible_within)
+    solution = _solve(problem, impossible, p.seed, guard, must=True)
+    iterations, within = guard.count, p.feasible_within
+    if not solution.is_feasible():
+        within = guard.count
+        guard = _Guard(clock, begun + p.seconds, p.iterations and max(1, p.iterations - iterations), None)
+        solution = _solve(problem, impossible, p.seed, guard, must=False)
+        iterations += guard.count
+    routes = _routes(problem, impossible, solution)
+    return _named(problem, routes, impossible, iterations, within)
+
+
+class _Guard:
+    """Stops PyVRP by iterations and by the clock; counts what was used."""
+
+    def __init__(
+        self, clock: Callable[[], float], until: float, iterations: int | None, feasible_within: int | None
+    ) -> None:
+        self.count = -1  # it asks once before each iteration
+        self._clock, self._until = clock, until
+        self._iterations, self._within = iterations, feasible_within
+
+    def __call__(self, best_cost: int) -> bool:
+        self.count += 1
+        infeasible = best_cost >= _MOST
+        if self._within is not None and infeasible and self.count >= self._within:
+            return True
+        if self._iterations is not None and self.count >= self._iterations:
+            return True
+        return self.count > 0 and self._clock() >= self._until
+
+
+def _solve(problem: Problem, impossible: dict[str, str], seed: int, guard: _Guard, *, must: bool) -> Any:
+    import pyvrp
+    from pyvrp.exceptions import PenaltyBoundWarning
+
+    data = _data(problem, impossible, must=must)
+    start = None if must else pyvrp.Solution(data, [])
+    with warnings.catch_warnings():  # that it finds nothing feasible is an answer here, not a warning
+        warnings.simplefilter("ignore", PenaltyBoundWarning)
+        return pyvrp.solve(data, stop=guard, seed=seed, collect_stats=False, display=False, initial_solution=start).best
+
+
+def _data(problem: Problem, impossible: dict[str, str], *, must: bool) -> Any:
+    import pyvrp
+
+    place, depots = problem.place_of, {d.id: n for n, d in enumerate(problem.depots)}
+    far = max(int(m.distance_m.max()) for m in problem.matrices) + 1
+    visits = len(problem.stops) + 2 * len(problem.shipments) + sum(v.count + v.max_reloads for v in problem.vehicles)
+    never = far * (visits + 2)
+    price = 0 if must else _price_of_leaving_out(problem)
+    zero = [0] * problem.dimensions
+    clients = [
+        pyvrp.Client(
+            location=place[s.place], delivery=list(s.delivery) or zero, pickup=list(s.pickup) or zero,
+            service_duration=s.service_s, tw_early=s.open_s, tw_late=_late(s.close_s), release_time=s.release_s,
+            prize=price if s.prize is None else s.prize, required=must and s.prize is None, name=s.id,
+        )
+        for s in problem.stops
+        if s.id not in impossible
+    ]  # fmt: skip
+    shipments = [
+        pyvrp.Shipment(
+            pickup_location=place[s.pickup_place], delivery_location=place[s.delivery_place],
+            pickup_tw_early=s.pickup_open_s, pickup_tw_late=_late(s.pickup_close_s),
+            pickup_service_duration=s.pickup_service_s, delivery_tw_early=s.delivery_open_s,
+            delivery_tw_late=_late(s.delivery_close_s), delivery_service_duration=s.delivery_service_s,
+            amount=list(s.amount) or zero, prize=price if s.prize is None else s.prize,
+            required=must and s.prize is None, name=s.id,
+        )
+        for s in problem.shipments
+        if s.id not in impossible
+    ]  # fmt: skip
+    vehicles = [
+        pyvrp.VehicleType(
+            num_available=v.count, capacity=list(v.capacity), start_depot=depots[v.start_depot],
+            end_depot=depots[v.end_depot], fixed_cost=v.fixed_cost, tw_early=v.open_s, tw_late=_late(v.close_s),
+            shift_duration=_late(v.shift_s), max_overtime=v.max_overtime_s,
+            max_distance=_longest(problem, v.matrix, v.max_distance_m, never),
+            unit_distance_cost=v.cost_per_m, unit_duration_cost=v.cost_per_s,
+            unit_overtime_cost=v.cost_per_overtime_s, profile=v.matrix,
+            reload_depots=[depots[d] for d in v.reload_depots] if v.max_reloads else [], max_reloads=v.max_reloads,
+            name=v.id,
+        )
+        for v in problem.vehicles
+    ]  # fmt: skip
+    distances: Any = [np.where(m.distance_m == NO_WAY, never, m.distance_m) for m in problem.matrices]
+    durations: Any = [np.where(m.duration_s == NO_WAY, 0, m.duration_s) for m in problem.matrices]
+    return pyvrp.ProblemData(
+        [pyvrp.Location(p.x, p.y, name=p.id) for p in problem.places],
+        clients,
+        [
+            pyvrp.Depot(place[d.place], d.open_s, _late(d.close_s), d.service_s, name=d.id)
+            for d in problem.depots
+        ],
+        vehicles,
+        distances,
+        durations,
+        shipments=shipments,
+    )  # fmt: skip
+
+
+def _longest(problem: Problem, matrix: int, max_distance_m: int, never: int) -> int:
+    """A limit on the distance that no route over a missing way keeps."""
+    if (problem.matrices[matrix].distance_m == NO_WAY).any():
+        return min(max_distance_m, never - 1)
+    return _late(max_distance_m)
+
+
+def _late(value: int) -> int:
+    return value if bounded(value) else _MOST
+
+
+def _price_of_leaving_out(problem: Problem) -> int:
+    """More than any one stop can add to the cost: a vehicle of its own, out and back, waiting all day."""
+    ends = [s.close_s + s.service_s for s in problem.stops]
+    ends += [s.delivery_close_s + s.delivery_service_s for s in problem.shipments]
+    horizon = max((e for e in ends if bounded(e)), default=0) + 86_400
+    most = 0
+    for v in problem.vehicles:
+        m = problem.matrices[v.matrix]
+        longest = min(v.shift_s + v.max_overtime_s, horizon + 4 * int(m.duration_s.max()))
+        most = max(
+            most, v.fixed_cost + 4 * v.cost_per_m * int(m.distance_m.max()) + v.cost_per_s * longest
+            + v.cost_per_overtime_s * min(v.max_overtime_s, longest),
+        )  # fmt: skip
+    return min(2 * most + 1, UNBOUNDED // 1024)
+
+
+def _routes(problem: Problem, impossible: dict[str, str], solution: Any) -> list[Route]:
+    stops = [s.id for s in problem.stops if s.id not in impossible]
+    shipments = [s.id for s in problem.shipments if s.id not in impossible]
+    used: dict[str, int] = {}
+    routes = []
+    for one in solution.routes():
+        vehicle = problem.vehicles[one.vehicle_type()]
+        steps: list[Step] = []
+        for a in list(one.schedule())[1:-1]:
+            if a.is_client():
+                steps.append((STOP, stops[a.idx]))
+            elif a.is_depot():
+                steps.append((DEPOT, problem.depots[a.idx].id))
+            else:
+                steps.append((PICKUP if a.is_pickup() else DELIVERY, shipments[a.idx]))
+        if all(kind == DEPOT for kind, _ in steps):
+            continue
+        number = used.get(vehicle.id, 0)
+        used[vehicle.id] = number + 1
+        route = schedule(problem, vehicle, number, steps)
+        if isinstance(route, str):
+            raise Broken(f"transport: the search calls a route of {vehicle.id} feasible that is not: {route}")
+        routes.append(route)
+    return routes
+
+
+def _named(problem: Problem, routes: list[Route], impossible: dict[str, str], iterations: int, within: int) -> Plan:
+    served = {v.id for r in routes for v in r.visits if v.kind != DEPOT}
+    unplanned = []
+    for s in problem.demands:
+        if s.id in impossible:
+            unplanned.append(Unplanned(s.id, impossible[s.id]))
+        elif s.id not in served and s.prize is None:
+            unplanned.append(Unplanned(s.id, "the vehicles that there are do not suffice; no plan with it was found"))
+        elif s.id not in served:
+            unplanned.append(Unplanned(s.id, f"serving it costs more than the {s.prize} that leaving it out costs"))
+    return Plan(
+        tuple(routes), tuple(unplanned), sum(r.cost for r in routes), sum(r.distance_m for r in routes),
+        iterations, within,
+    )  # fmt: skip

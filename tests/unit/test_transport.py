@@ -1,0 +1,217 @@
+"""Transport routes: feasible, reproducible, never worse with more effort, near best known, and all that is left named."""
+
+import json
+import tarfile
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.errors import Broken, Rejected
+from dispatcher.optimizers.transport import (
+    Depot,
+    Matrix,
+    Params,
+    Place,
+    Problem,
+    Shipment,
+    Stop,
+    Vehicle,
+    check,
+    insert,
+    plan,
+)
+from dispatcher.optimizers.transport.guided_local_search import guided_local_search
+from dispatcher.optimizers.transport.matrices import great_circle, rectangular, straight
+
+VRP = Path(__file__).parents[3] / "shared/data/optimizers/vrp"
+HOME = Place("home", 0.0, 0.0)
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    """A dozen stops and shipments, two depots, two kinds of vehicle with reloads, overtime and a way that is closed."""
+    n = draw(st.integers(2, 9))
+    coordinate = st.integers(-800, 800)
+    places = (HOME, Place("yard", 500.0, 0.0), *(Place(f"p{k}", draw(coordinate), draw(coordinate)) for k in range(n)))
+    matrix = straight(places, 10.0, 1.2)
+    if draw(st.booleans()):
+        matrix.distance_m[2, 3] = matrix.duration_s[2, 3] = -1
+    stops = []
+    for k in range(n):
+        opens = draw(st.integers(0, 2_000))
+        stops.append(
+            Stop(
+                f"s{k}", f"p{k}", (draw(st.integers(0, 6)), 0), (0, draw(st.integers(0, 3))), 30, opens,
+                opens + draw(st.integers(0, 2_000)), draw(st.sampled_from([0, 0, 400])),
+                draw(st.sampled_from([None, None, 50, 3_000])),
+            )
+        )  # fmt: skip
+    shipments = tuple(
+        Shipment(f"h{k}", f"p{k}", f"p{k + 1}", (draw(st.integers(1, 4)), 0), 10)
+        for k in range(draw(st.integers(0, min(3, n - 1))))
+    )
+    return Problem(
+        places,
+        (matrix,),
+        (Depot("d", "home", 0, 6_000, 60), Depot("y", "yard", 0, 6_000)),
+        (
+            Vehicle("van", "d", "d", 1, (8, 4), shift_s=1_500, max_overtime_s=1_500, cost_per_s=1,
+                    cost_per_overtime_s=2, reload_depots=("d", "y"), max_reloads=2),
+            Vehicle("truck", "y", "d", 2, (20, 9), fixed_cost=500, max_distance_m=9_000, close_s=5_000),
+        ),
+        tuple(stops),
+        shipments,
+    )  # fmt: skip
+
+
+@given(problems())
+@settings(max_examples=25, deadline=None)
+def test_a_plan_is_feasible_and_the_same_effort_gives_it_again(problem: Problem) -> None:
+    """The independent check accepts it, whatever cannot be served is named, and nothing depends on the clock."""
+    found = plan(problem, Params(iterations=60, feasible_within=30))
+    check(problem, found)
+    assert found == plan(problem, Params(iterations=found.iterations, feasible_within=found.feasible_within))
+    assert all(u.reason for u in found.unplanned)
+
+
+@given(problems())
+@settings(max_examples=10, deadline=None)
+def test_more_iterations_never_cost_more(problem: Problem) -> None:
+    """The search keeps its best plan: with the same seed, routes and prizes left lying never get worse."""
+    prize = {s.id: s.prize or 100_000 for s in problem.demands}
+    worth = []
+    for iterations in (40, 200):
+        found = plan(problem, Params(iterations=iterations, feasible_within=20))
+        worth.append(found.cost + sum(prize[u.id] for u in found.unplanned))
+    assert worth[1] <= worth[0]
+
+
+@given(problems(), st.integers(0, 3_000), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_a_late_order_leaves_history_alone(problem: Problem, now_s: int, shipment: bool) -> None:
+    """After the insertion the plan is feasible, and no visit that had begun has moved."""
+    running = plan(problem, Params(iterations=30, feasible_within=15))
+    if shipment:
+        late = msgspec.structs.replace(problem, shipments=(*problem.shipments, Shipment("late", "p0", "p1", (1, 0))))
+    else:
+        late = msgspec.structs.replace(problem, stops=(*problem.stops, Stop("late", "p0", (1, 0), (0, 1), 30)))
+    changed = insert(late, running, "late", now_s)
+    check(late, changed)
+    assert len(changed.unplanned) <= len(running.unplanned) + 1
+    for before in running.routes:
+        after = next(r for r in changed.routes if (r.vehicle, r.number) == (before.vehicle, before.number))
+        begun = [v for v in before.visits if v.begin_s <= now_s]
+        assert [(v.id, v.begin_s) for v in after.visits[: len(begun)]] == [(v.id, v.begin_s) for v in begun]
+        fresh = [v for v in after.visits if v.id == "late"]
+        assert all(v.begin_s >= now_s for v in fresh)
+
+
+def line(*stops: Stop, capacity: int = 10, count: int = 1, shipments: tuple[Shipment, ...] = ()) -> Problem:
+    """Return places at 0, 100, 200 and 300 m on one road, one van at 0."""
+    places = (HOME, *(Place(f"p{k}", 100.0 * k, 0.0) for k in (1, 2, 3)))
+    van = Vehicle("van", "d", "d", count, (capacity,), cost_per_m=1)
+    return Problem(places, (straight(places, 10.0),), (Depot("d", "home"),), (van,), stops, shipments)
+
+
+def test_what_no_vehicle_can_serve_is_returned_with_the_reason() -> None:
+    """Too large, too far to be in time, unreachable, not worth its cost, or one too many: each says so."""
+    stops = (
+        Stop("good", "p1", (1,)),
+        Stop("large", "p1", (11,)),
+        Stop("early", "p3", (1,), close_s=29),
+        Stop("poor", "p3", (1,), prize=10),
+    )
+    problem = line(*stops)
+    found = plan(problem, Params(iterations=50))
+    check(problem, found)
+    assert {u.id: u.reason for u in found.unplanned} == {
+        "large": "11 of capacity 0 on board at d, van holds 10",
+        "early": "early would be reached at 30 s, it closes at 29 s",
+        "poor": "serving it costs more than the 10 that leaving it out costs",
+    }
+    full = line(Stop("a", "p1", (6,)), Stop("b", "p2", (6,)))
+    found = plan(full, Params(iterations=50, feasible_within=10))
+    check(full, found)
+    assert len(found.unplanned) == 1
+    assert "do not suffice" in found.unplanned[0].reason
+
+
+def test_an_unreachable_place_is_named() -> None:
+    """No way to a place leaves its stop unplanned; no way between two stops is driven round."""
+    problem = line(Stop("a", "p1", (1,)), Stop("b", "p2", (1,)))
+    m = problem.matrices[0]
+    m.distance_m[:, 2] = m.duration_s[:, 2] = -1
+    m.distance_m[2, 2] = m.duration_s[2, 2] = 0
+    found = plan(problem, Params(iterations=20))
+    check(problem, found)
+    assert [(u.id, u.reason) for u in found.unplanned] == [("b", "no way to b")]
+
+
+def test_bad_input_is_refused_with_the_element_named() -> None:
+    """A window that ends before it begins, a negative distance, an unknown place, a name used twice."""
+    with pytest.raises(Rejected, match=r"stops/a/close_s: \(9, 3\)"):
+        line(Stop("a", "p1", open_s=9, close_s=3))
+    with pytest.raises(Rejected, match="stops/a/place: 'nowhere'"):
+        line(Stop("a", "nowhere"))
+    with pytest.raises(Rejected, match="stops and shipments/1/id: 'a'"):
+        line(Stop("a", "p1"), Stop("a", "p2"))
+    with pytest.raises(Rejected, match="stops/a/delivery/0: -1"):
+        line(Stop("a", "p1", (-1,)))
+    good = line(Stop("a", "p1"))
+    bad = good.matrices[0].distance_m.copy()
+    bad[1, 2] = -5
+    with pytest.raises(Rejected, match="matrices/0/distance_m/1/2: -5"):
+        msgspec.structs.replace(good, matrices=(Matrix(bad, good.matrices[0].duration_s),))
+    with pytest.raises(Rejected, match="iterations: -1"):
+        Params(iterations=-1)
+
+
+def test_the_check_can_fail() -> None:
+    """A route that says it is shorter, a stop that vanished, and a load too many are each found."""
+    problem = line(Stop("a", "p1", (6,)), Stop("b", "p2", (4,)), shipments=(Shipment("h", "p1", "p3", (2,)),))
+    good = plan(problem, Params(iterations=50))
+    check(problem, good)
+    route = good.routes[0]
+    shorter = msgspec.structs.replace(route, distance_m=route.distance_m - 1)
+    gone = msgspec.structs.replace(route, visits=tuple(v for v in route.visits if v.id != "a"))
+    for bad in (shorter, gone):
+        with pytest.raises(Broken):
+            check(problem, msgspec.structs.replace(good, routes=(bad,)))
+    small = msgspec.structs.replace(problem, vehicles=(msgspec.structs.replace(problem.vehicles[0], capacity=(9,)),))
+    with pytest.raises(Broken, match="holds"):
+        check(small, good)
+
+
+def test_matrices_from_coordinates() -> None:
+    """A 3-4-5 triangle straight and rectangular, and a degree of latitude over the globe."""
+    places = (HOME, Place("a", 30.0, 40.0))
+    assert straight(places, 5.0).distance_m[0, 1] == 50
+    assert straight(places, 5.0).duration_s[0, 1] == 10
+    assert rectangular(places, 5.0).distance_m[0, 1] == 70
+    globe = great_circle((HOME, Place("a", 0.0, 1.0)), 20.0, 1.0)
+    assert globe.distance_m[0, 1] == pytest.approx(111_195, abs=1)
+    assert np.array_equal(globe.distance_m, globe.distance_m.T)
+
+
+@pytest.mark.skipif(not VRP.exists(), reason="the published instances are not beside this checkout")
+def test_a_published_instance_is_nearly_met_and_or_tools_is_not_ahead() -> None:
+    """R101 within 2 % of its best known distance after 2,500 iterations, and never below it."""
+    from deploy.bench.transport import solomon
+
+    known = json.loads((VRP / "bks_cvrplib_dimacs_2024-12-06.json").read_text())["R101"]
+    with tarfile.open(VRP / "vrptw_solomon_gh200_gh400.tar.xz") as tar:
+        content = tar.extractfile("benchmarks/VRPTW/solomon/R101.txt")
+        assert content is not None
+        problem = solomon(content.read().decode())
+    found = plan(problem, Params(iterations=2_500, seconds=60))
+    check(problem, found)
+    assert not found.unplanned
+    assert known * 10 <= found.distance_m <= known * 10 * 1.02
+    other = guided_local_search(problem, 30.0, solutions=30)
+    assert other is not None
+    check(problem, other)
+    assert found.distance_m <= other.distance_m
