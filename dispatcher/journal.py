@@ -164,14 +164,15 @@ class Journal:
     def recover(self, site: Site) -> Core | None:
         """Fold the newest snapshot and what follows it; None: there is no recording yet.
 
-        A torn tail is cut off: none of its commands were sent.
+        A torn tail is cut off: none of its commands were sent. Each command is recomputed and compared: a core that
+        would have commanded something else does not know what the floor was told, and must not go on.
 
         Raises
         ------
         Rejected
             The recording is of another site or schema.
         Broken
-            A step in its middle was changed.
+            A step in its middle was changed, or this code does not come to the commands that were recorded.
         """
         if self._folder is None:
             return None
@@ -198,7 +199,12 @@ class Journal:
                 self.hash = running_hash(self.hash, step.now_ms, step.facts, step.commands)
                 if self.hash != step.hash:
                     raise Broken(f"{segment}: fact {self.facts} or a command after it was changed")
-                core.step(step.now_ms, facts)
+                if encode_commands(core.step(step.now_ms, facts)) != step.commands:
+                    raise Broken(
+                        f"{segment}: at fact {self.facts} this code ({_code_version()}) commands something else than the "
+                        f"code that was killed ({header.code}). Start that one again and stop it in good order, then "
+                        f"this one goes on from its snapshot; or move {self._folder} away and bring all pods home"
+                    )
                 self.facts += len(facts)
             return core
         return None
@@ -243,6 +249,11 @@ class Journal:
     def descriptor(self) -> int | None:
         """The open file's descriptor, for fsync."""
         return None if self._file is None else self._file.fileno()
+
+    def rest(self, core: Core) -> None:
+        """Leave a snapshot for the next start, which then folds nothing and may be of other code."""
+        if self._since:
+            self.begin(core, fresh=False)
 
     def close(self) -> None:
         """Close the segment."""

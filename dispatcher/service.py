@@ -134,8 +134,14 @@ class Dispatcher:
                 self._timer.cancel()
             for asked in self._asked.values():
                 asked.cancel()
-            self.journal.close()
-            await self._floor.close()
+            try:
+                if (
+                    not self._broken.done() or self._broken.cancelled()
+                ):  # where a step failed half-way is no place to rest
+                    self.journal.rest(self.core)
+            finally:
+                self.journal.close()
+                await self._floor.close()
 
     # --------------------------------------------------------------------------------------------------- the one door
 

@@ -143,3 +143,34 @@ def test_without_a_folder_only_the_hash_is_kept() -> None:
     assert book.hash != before
     assert book.descriptor is None
     assert book.recover(SITE) is None
+
+
+def test_a_core_that_would_have_commanded_something_else_does_not_go_on(tmp_path: Path) -> None:
+    """Code that was changed since the kill is refused with what to do: it does not know what the floor was told."""
+    book = Journal(tmp_path, SITE, Params())
+    bench = Bench(SITE, start=False)
+    book.begin(bench.core, fresh=True)
+    facts: list[Fact] = [r.state() for r in bench.robots.values()]
+    facts += [WorkOpened(w) for w in tote_work("A", [0, 3])]
+    commands = bench.core.step(bench.now_ms, facts)
+    assert commands
+    book.write(bench.now_ms, facts, commands[:-1])
+    book.close()
+    with pytest.raises(Broken, match=r"commands something else at fact 0 .* stop it in good order"):
+        Journal(tmp_path, SITE, Params()).recover(SITE)
+
+
+def test_after_a_stop_in_good_order_the_next_start_folds_nothing(tmp_path: Path) -> None:
+    """A snapshot is left, so that other code may go on; without news since the last one there is no other."""
+    bench, book = recorded(tmp_path, seconds=10)
+    book.rest(bench.core)
+    book.rest(bench.core)
+    book.close()
+    assert len(segments(tmp_path)) == 2
+    header, steps = journal.read(segments(tmp_path)[-1])
+    assert header.snapshot
+    assert list(steps) == []
+    core = Journal(tmp_path, SITE, Params()).recover(SITE)
+    assert core is not None
+    assert core.next_due_ms == bench.core.next_due_ms
+    assert replay(tmp_path).matches
