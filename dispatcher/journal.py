@@ -201,9 +201,9 @@ class Journal:
                     raise Broken(f"{segment}: fact {self.facts} or a command after it was changed")
                 if encode_commands(core.step(step.now_ms, facts)) != step.commands:
                     raise Broken(
-                        f"{segment}: at fact {self.facts} this code ({_code_version()}) commands something else than the "
-                        f"code that was killed ({header.code}). Start that one again and stop it in good order, then "
-                        f"this one goes on from its snapshot; or move {self._folder} away and bring all pods home"
+                        f"{segment}: at fact {self.facts} this code ({_code_version()}) commands something else than "
+                        f"what was killed ({header.code}). Start that one again and stop it in good order, then this "
+                        f"one goes on from its snapshot; or move {self._folder} away and bring all pods home"
                     )
                 self.facts += len(facts)
             return core

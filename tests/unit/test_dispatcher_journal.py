@@ -156,7 +156,7 @@ def test_a_core_that_would_have_commanded_something_else_does_not_go_on(tmp_path
     assert commands
     book.write(bench.now_ms, facts, commands[:-1])
     book.close()
-    with pytest.raises(Broken, match=r"commands something else at fact 0 .* stop it in good order"):
+    with pytest.raises(Broken, match=r"at fact 0 this code .* stop it in good order"):
         Journal(tmp_path, SITE, Params()).recover(SITE)
 
 
