@@ -7,12 +7,14 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from contracts.errors import Rejected
+from contracts.errors import Rejected, Unavailable
 from contracts.ids import identifier
-from contracts.site import read_site, write_site
+from contracts.site import Site, read_site, write_site
 from deploy.embedded.child import refuse_taken
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.postgres import EmbeddedPostgres
@@ -100,6 +102,7 @@ class _Up:
         if o.nats_url is None:
             EmbeddedNats(state.nats, o.nats_port, o.mqtt_port).refuse_taken_ports()
         site = o.site if "site" in o.model_fields_set else await asyncio.to_thread(self._reference_site)
+        await asyncio.to_thread(_refuse_taken_devices, read_site(site))
         database_url = o.database_url or await self._database()
         nats_url, mqtt_url = await self._brokers()
         FloorTime.begin(state.floor_time, o.time_scale)
@@ -177,6 +180,32 @@ class _Up:
         return state.site
 
 
+def _refuse_taken_devices(site: Site) -> None:
+    """Make sure that the twins can listen; those of an `up` that was killed a moment ago may still be leaving.
+
+    Raises
+    ------
+    Unavailable
+        Somebody else listens at the address of a device; names it.
+    """
+    deadline = time.monotonic() + _LEAVING_S
+    for cell in site.cells:
+        for device in cell.devices:
+            url = urlsplit(device.address)
+            if url.hostname != "127.0.0.1" or url.port is None:
+                continue
+            remedy = "stop that program, or build the site elsewhere: `make reset`, then --device-port"
+            while True:
+                try:
+                    refuse_taken(url.hostname, url.port, f"device {device.id}", remedy)
+                    break
+                except Unavailable:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.1)
+
+
+_LEAVING_S = 3.5
 _INHERITED = {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "NUMBA_CACHE_DIR", "USER"}
 
 

@@ -112,6 +112,22 @@ def test_a_taken_port_is_named_and_nothing_stays(floorplane: Command, which: int
     assert floorplane.processes() == []
 
 
+def test_a_taken_port_of_a_device_is_named_and_nothing_stays(floorplane: Command) -> None:
+    """The twins' ports are looked at before anything starts; the device, the port and the remedy are named."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        if not 1024 <= taken <= 65_000:
+            pytest.skip(f"the kernel gave port {taken}, where no site can begin")
+        status, out, err = floorplane.run(*floorplane.up("--device-port", str(taken)))
+    assert status == 1
+    assert f"device S1-scanner: port {taken} on 127.0.0.1 is taken by process {os.getpid()}" in err
+    assert "--device-port" in err
+    assert out == ""
+    assert floorplane.processes() == []
+
+
 def test_a_database_that_does_not_start_is_named_with_its_own_words(floorplane: Command) -> None:
     """A damaged data folder is told apart from a bad port, in the server's own words."""
     data = floorplane.folder / ".floorplane" / "postgres" / "data"
