@@ -16,9 +16,11 @@ import msgspec
 from contracts.errors import Rejected
 from contracts.ids import OrderId
 from contracts.runtime.clock import Clock
+from contracts.runtime.logging import get_log
 from simulators.catalogue import Catalogue, StockRow
 from simulators.demand import Feed, Planned
 
+_log = get_log("simulators.erp")
 _CHUNK = 2_000
 _RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
 _RETRIED = frozenset({408, 425, 429})
@@ -148,6 +150,7 @@ class Erp:
             self._keep(order.ref, taken)
         else:
             self.refused.append(Refusal(order.ref, answer.status_code, answer.text[:500]))
+            _log.warning("order refused", ref=order.ref, status=answer.status_code, detail=answer.text[:500])
         return answer
 
     async def _bring_orders(self, feed: Feed) -> None:
