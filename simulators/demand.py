@@ -46,6 +46,7 @@ def day_plan(
     from_h: float = 6.0,
     until_h: float = 13.0,
     due_h: float = 18.0,
+    name: str | None = None,
 ) -> tuple[Planned, ...]:
     """Spread a day's orders over its hours, evenly at random, in the order of time.
 
@@ -55,10 +56,12 @@ def day_plan(
         The day's midnight.
     from_h, until_h, due_h
         Hours of that day: first and last order, and when all are due.
+    name
+        Draws the times together with the seed; None: the midnight does.
     """
     if not 0 <= from_h < until_h <= due_h:
         raise Rejected("from_h, until_h, due_h", (from_h, until_h, due_h), "in ascending order")
-    rng = random.Random(f"{seed}/day/{day_ms}")
+    rng = random.Random(f"{seed}/day/{day_ms if name is None else name}")
     due_ms = day_ms + round(due_h * HOUR_MS)
     timed = [Planned(day_ms + round(rng.uniform(from_h, until_h) * HOUR_MS), due_ms, o) for o in orders]
     return tuple(sorted(timed, key=lambda p: p.at_ms))
@@ -66,6 +69,8 @@ def day_plan(
 
 def file_plan(orders: Sequence[ErpOrder], start_ms: int, seed: int, *, within_h: float = 7.0) -> tuple[Planned, ...]:
     """Plan all days of a file, one floor day each: the first one's orders come in the hours after the start.
+
+    Whenever it starts, the orders come in the same order and at the same distances.
 
     Parameters
     ----------
@@ -77,7 +82,7 @@ def file_plan(orders: Sequence[ErpOrder], start_ms: int, seed: int, *, within_h:
         days.setdefault(order.ship_date, []).append(order)
     found: list[Planned] = []
     for k, day in enumerate(sorted(days)):
-        found += day_plan(days[day], start_ms + k * DAY_MS, seed, from_h=0.0, until_h=within_h, due_h=12.0)
+        found += day_plan(days[day], start_ms + k * DAY_MS, seed, from_h=0.0, until_h=within_h, due_h=12.0, name=day)
     return tuple(found)
 
 

@@ -15,7 +15,7 @@ from contracts.site import read_site
 from deploy.processes.settings import SimulateProcess
 from simulators.catalogue import Catalogue, read_catalogue
 from simulators.demand import DemandFeed, Feed, PlanFeed, file_plan
-from simulators.erp import Erp, read_progress
+from simulators.erp import Erp, Progress, read_progress, write_progress
 from simulators.floor import SimulatedFloor
 from simulators.orders import read_orders
 from simulators.robot import RobotParams
@@ -60,9 +60,13 @@ async def assemble(settings: SimulateProcess) -> AsyncIterator[Sequence[Service]
 def _feed(settings: SimulateProcess, catalogue: Catalogue, clock: Clock) -> Feed:
     if settings.orders is None:
         return DemandFeed(catalogue, settings.seed, settings.orders_per_h)
-    progress = read_progress(settings.state / "erp" / "progress.json")
-    start_ms = clock.now_ms() if progress is None else progress.start_ms
-    return PlanFeed(file_plan(read_orders(settings.orders), start_ms, settings.seed, within_h=settings.orders_within_h))
+    file = settings.state / "erp" / "progress.json"
+    progress = read_progress(file)
+    if progress is None:  # kept from the first moment: a plan of another start would send the same order otherwise
+        progress = Progress(clock.now_ms(), 0, clock.now_ms())
+        write_progress(file, progress)
+    plan = file_plan(read_orders(settings.orders), progress.start_ms, settings.seed, within_h=settings.orders_within_h)
+    return PlanFeed(plan)
 
 
 def _token(settings: SimulateProcess) -> str:

@@ -193,3 +193,7 @@ def test_a_file_of_several_days_is_planned_one_floor_day_each() -> None:
     assert DAY + DAY_MS <= plan[-1].at_ms <= DAY + DAY_MS + 7 * HOUR_MS
     assert all(p.at_ms <= DAY + 7 * HOUR_MS for p in plan[:-1])
     assert file_plan(orders, DAY, 1) == plan != file_plan(orders, DAY, 2)
+    later = file_plan(orders, DAY + 7_919, 1)  # a restart may not change which order has which number
+    assert [(p.order.ref, p.at_ms - 7_919, p.due_ms - 7_919) for p in later] == [
+        (p.order.ref, p.at_ms, p.due_ms) for p in plan
+    ]
