@@ -1,0 +1,16 @@
+// The rail's pictures, drawn for a 20 by 20 box.
+import { svg, html } from '../vendor/lit.js';
+
+/** @type {Record<string, string>} */
+const PATHS = {
+  '': 'M3 4h14v12H3zM3 10h5m4 0h5M10 4v4m0 4v4',
+  orders: 'M5 3h10v14l-2.5-1.6L10 17l-2.5-1.6L5 17zM8 7h4M8 10.5h4',
+  tasks: 'M3 5l1.3 1.3L6.5 4M3 10.5l1.3 1.3L6.5 9.5M3 16l1.3 1.3L6.5 15M9.5 5.5H17M9.5 11H17M9.5 16H17',
+  stations: 'M3 8h14M5 8v9m10-9v9M4 8l2-4h8l2 4M8 12h4v5H8z',
+  alarms: 'M10 3a5 5 0 0 1 5 5v3.5l1.5 2.5h-13L5 11.5V8a5 5 0 0 1 5-5zM8 16.5a2.2 2.2 0 0 0 4 0',
+  throughput: 'M3 17h14M5 17v-5m4 5V8m4 9v-6m4 6V4',
+  audit: 'M10 3l6 2.5V10c0 3.5-2.5 6-6 7-3.5-1-6-3.5-6-7V5.5zM7.5 10l1.8 1.8L12.8 8',
+};
+
+/** @param {string} name */
+export const icon = (name) => html`<svg viewBox="0 0 20 20" aria-hidden="true">${svg`<path d=${PATHS[name] ?? ''}></path>`}</svg>`;

@@ -1,0 +1,138 @@
+// <fp-console>: login or the floor, the rail, the banners, and which view the address names.
+import { html, nothing } from '../vendor/lit.js';
+import { floor, SILENT_MS } from './floor.js';
+import { age } from './format.js';
+import { askFleet } from './header.js';
+import { Live } from './live.js';
+import { Part } from './part.js';
+import { Refused } from './rest.js';
+import { may } from './roles.js';
+import './views/alarms.js';
+import './views/audit.js';
+import './views/floor_view.js';
+import './views/login.js';
+import './views/order.js';
+import './views/orders.js';
+import './views/stations.js';
+import './views/tasks.js';
+import './views/throughput.js';
+import { icon } from './icons.js';
+
+const STATS_MS = 5000;
+const AGAIN_MS = 2000;
+
+class FpConsole extends Part {
+  static topics = /** @type {import('./floor.js').Topic[]} */ (['me', 'link', 'alarms', 'tick']);
+  static properties = { stage: { state: true }, path: { state: true }, why: { state: true } };
+
+  constructor() {
+    super();
+    /** @type {'starting' | 'login' | 'floor'} */
+    this.stage = 'starting';
+    this.path = location.hash;
+    this.why = '';
+    this.live = new Live();
+    this.stopped = false;
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    addEventListener('hashchange', () => (this.path = location.hash));
+    addEventListener('floorplane-logged-out', () => this.leave());
+    // the whole page follows the fleet's stop; anything else of the fleet is drawn by the parts that show it
+    this._off?.push(floor.on('fleet', () => {
+      if (floor.view && floor.view.stopped !== this.stopped) {
+        this.stopped = floor.view.stopped;
+        this.requestUpdate();
+      }
+    }));
+    this.begin();
+  }
+
+  async begin() {
+    try {
+      await floor.begin();
+    } catch (e) {
+      if (e instanceof Refused && e.status === 401) {
+        this.stage = 'login';
+        return;
+      }
+      this.why = /** @type {Error} */ (e).message;
+      setTimeout(() => this.begin(), AGAIN_MS);
+      return;
+    }
+    this.why = '';
+    this.stage = 'floor';
+    this.live.begin();
+    clearInterval(this.polls);
+    this.polls = setInterval(() => this.poll(), STATS_MS);
+  }
+
+  /** What no message brings: sums over time, and totes at the chutes. */
+  async poll() {
+    if (floor.link.state !== 'live' || document.hidden) return;
+    try {
+      await Promise.all([floor.readStats(), floor.readStanding()]);
+    } catch (e) {
+      if (!(e instanceof Refused)) throw e; // central is away or busy: the header shows it, and the next poll comes
+    }
+  }
+
+  leave() {
+    if (this.stage === 'floor') this.why = 'You are logged out.';
+    this.live.end();
+    clearInterval(this.polls);
+    floor.me = null;
+    this.stage = 'login';
+  }
+
+  render() {
+    if (this.stage === 'login') return html`<fp-login .why=${this.why} @entered=${() => this.begin()}></fp-login>`;
+    if (this.stage === 'starting') return html`<p class="none" role="status">${this.why || 'Reading the floor …'}</p>`;
+    const [path, query] = this.path.replace(/^#\/?/, '').split('?');
+    const [place, id] = path.split('/').map(decodeURIComponent);
+    const task = new URLSearchParams(query).get('task') ?? '';
+    return html`<div class="frame"><fp-header class="head-host"></fp-header><div class="banners">${this.banners()}</div>
+      ${rail(place)}<main class="stage" id="stage" tabindex="-1">${view(place, id, task)}</main></div>`;
+  }
+
+  banners() {
+    const silence = floor.silence();
+    const lost = floor.link.state !== 'live';
+    const deaf = !lost && floor.frameAge() > SILENT_MS;
+    return html`
+      ${floor.view?.stopped ? html`<div class="banner bad" role="alert" data-banner="stopped">The fleet is stopped. <span>No robot drives until it is resumed. This is not a safety function.</span>
+        ${may('stop') ? html`<button class="button small" @click=${() => askFleet(false)}>Resume …</button>` : nothing}</div>` : nothing}
+      ${lost ? html`<div class="banner warn" role="status" data-banner="lost">Not connected. <span>What you see is from ${age(silence)} ago; it is tried again by itself.</span></div>` : nothing}
+      ${deaf ? html`<div class="banner warn" role="status" data-banner="deaf">The dispatcher is silent. <span>${Number.isFinite(floor.frameAge()) ? `Positions are from ${age(floor.frameAge())} ago.` : 'No position was heard yet.'} Orders and stock are current.</span></div>` : nothing}`;
+  }
+}
+
+/** @type {[string, string][]} */
+const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['tasks', 'Tasks'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['audit', 'Audit']];
+
+/** @param {string} place */
+function rail(place) {
+  const here = place === 'robots' ? '' : place;
+  const unseen = floor.activeAlarms.filter((a) => !a.acknowledged_at).length;
+  return html`<nav class="rail" aria-label="Views">${PLACES.filter(([p]) => p !== 'audit' || may('audit')).map(([p, name]) => html`
+    <a href="#/${p}" aria-current=${p === here ? 'page' : nothing}>${icon(p)}${name}
+      ${p === 'alarms' && unseen ? html`<span class="count bad">${unseen}</span>` : nothing}</a>`)}
+    <footer>The map: arrows, + − 0.<br>Every value shows its age.</footer></nav>`;
+}
+
+/** @param {string} place @param {string} id @param {string} task */
+function view(place, id, task) {
+  switch (place) {
+    case 'orders':
+      return id ? html`<fp-order .order=${id} .task=${task}></fp-order>` : html`<fp-orders></fp-orders>`;
+    case 'tasks': return html`<fp-tasks></fp-tasks>`;
+    case 'stations': return html`<fp-stations></fp-stations>`;
+    case 'alarms': return html`<fp-alarms></fp-alarms>`;
+    case 'throughput': return html`<fp-throughput></fp-throughput>`;
+    case 'audit': return html`<fp-audit></fp-audit>`;
+    default: return html`<fp-floor .robot=${place === 'robots' ? (id ?? '') : ''}></fp-floor>`;
+  }
+}
+
+customElements.define('fp-console', FpConsole);

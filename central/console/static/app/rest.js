@@ -1,0 +1,49 @@
+// REST as the console calls it. Every refusal becomes a `Refused` whose message is what the server said, in words.
+
+export class Refused extends Error {
+  /** @param {number} status 0: not reached @param {string} message */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ * @returns {Promise<any>}
+ */
+async function call(method, path, body) {
+  /** @type {Response} */
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      credentials: 'same-origin',
+      headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(15_000),
+    });
+  } catch {
+    throw new Refused(0, 'Central does not answer. It is tried again by itself.');
+  }
+  if (answer.status === 204) return null;
+  const said = await answer.json().catch(() => ({}));
+  if (answer.ok) return said;
+  if (answer.status === 401 && path !== '/v1/session') dispatchEvent(new CustomEvent('floorplane-logged-out'));
+  throw new Refused(answer.status, said.detail || `${answer.status} ${answer.statusText}`);
+}
+
+/** @param {string} path @param {Record<string, string | number | boolean | undefined>} [query] */
+export function get(path, query = {}) {
+  const asked = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') asked.set(name, String(value));
+  return call('GET', asked.size ? `${path}?${asked}` : path);
+}
+
+/** @param {string} path @param {unknown} body */
+export const post = (path, body) => call('POST', path, body);
+
+/** @param {string} path */
+export const remove = (path) => call('DELETE', path);

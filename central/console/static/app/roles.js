@@ -1,0 +1,12 @@
+// What each role may do, as central decides it; the console shows no button that would be refused.
+import { floor } from './floor.js';
+
+const FLOOR = ['operator', 'supervisor'];
+/** @type {Record<string, string[]>} */
+const MAY = {
+  pause: FLOOR, resume: FLOOR, charge: FLOOR, acknowledge: FLOOR, stop: FLOOR,
+  retire: ['supervisor'], return: ['supervisor'], audit: ['supervisor'], cancel: ['erp', 'supervisor'],
+};
+
+/** @param {string} what */
+export const may = (what) => floor.me !== null && (MAY[what] ?? []).includes(floor.me.role);

@@ -1,0 +1,40 @@
+// The shapes that cross the border, as `contracts` and REST write them. Types only; nothing runs here.
+/**
+ * @typedef {{resource: string, holder: string, holder_task: string, since_ms: number, until: string}} Wait
+ * @typedef {{id: string, state: string, x_m: number, y_m: number, heading_rad: number, battery: number, node: string,
+ *   at_ms: number, pod?: string, mission?: string, station?: string, tasks?: string[], order_id?: string, wait?: Wait[],
+ *   errors?: string[], retired?: boolean}} RobotView
+ * @typedef {{id: string, totes: (string | null)[], pod: string | null, queue: string[], open_picks: number}} StationView
+ * @typedef {{id: string, state: string}} DoorView
+ * @typedef {{site: string, epoch: number, at_ms: number, stopped: boolean, robots: RobotView[], stations: StationView[],
+ *   open_tasks: number, doors?: DoorView[]}} FleetView
+ * @typedef {{id: string, x_m: number, y_m: number, kind?: string, door?: string}} Node
+ * @typedef {{id: string, start: string, end: string}} Edge
+ * @typedef {{id: string, kind: string, lane: string[], exit: string, slots: number}} Station
+ * @typedef {{id: string, position_m: number, capacity: number}} Chute
+ * @typedef {{id: string, layout: {nodes: Node[], edges: Edge[]}, pods: {id: string, home: string}[], stations: Station[],
+ *   chutes: Chute[], doors: {id: string, nodes: string[]}[], robots: {id: string}[], line_length_m: number,
+ *   infeed_m: Record<string, number>}} Site
+ * @typedef {{id: string, kind: string, state: string, attempt: number, order_id: string, line: number | null, tote: string,
+ *   item: string | null, bin: string | null, qty: number | null, done_qty: number | null, station: string | null,
+ *   robot: string | null, reason: string, created_at: string, released_at: string | null, started_at: string | null,
+ *   closed_at: string | null, evidence?: any}} Task
+ * @typedef {{id: string, source: string, ref: string, state: string, due: string, priority: number, ship_to: string,
+ *   received_at: string, released_at: string | null, started_at: string | null, closed_at: string | null, lines: number,
+ *   qty: number, done: number, short: number, totes: number, packed_at?: string | null}} Order
+ * @typedef {{line: number, item: string, kind: string, qty: number, allocated: number, done: number, short: number,
+ *   cancelled: number}} Line
+ * @typedef {{seq: number, at: string, from: string, to: string, item: string, qty: number, reason: string,
+ *   task: string | null, line: number | null, actor: string, key: string}} LedgerRow
+ * @typedef {{id: string, state: string, oversize: boolean, weight_g: number | null, place: string | null}} Tote
+ * @typedef {Order & {correlation: string, order_lines: Line[], tote_list: Tote[], tasks: Task[], ledger: LedgerRow[],
+ *   shipment: {id: string, at: string, totes: number, pieces: number, services: number, weight_g: number} | null}} OrderDetail
+ * @typedef {{id: number, key: string, severity: string, subject: string, text: string, remedy: string, raised_at: string,
+ *   cleared_at: string | null, acknowledged_at: string | null, acknowledged_by: string | null,
+ *   acknowledged_why: string | null}} Alarm
+ * @typedef {{at: string, lines: number, pieces: number, short: number, totes: number, orders: number}} Bucket
+ * @typedef {{buckets: Bucket[], orders: Record<string, number>, tasks: Record<string, number>, alarms: number}} Stats
+ * @typedef {{id: number, at: string, who: string, role: string, action: string, subject: string, reason: string}} AuditRow
+ * @typedef {{name: string, role: string}} Me
+ */
+export {};

@@ -1,0 +1,29 @@
+// <fp-floor>: the map, with the fleet's list or one robot beside it.
+import { html } from '../../vendor/lit.js';
+import { Part } from '../part.js';
+import '../map/map.js';
+import './fleet_list.js';
+import './robot_panel.js';
+
+class FpFloor extends Part {
+  static properties = { robot: {} };
+
+  constructor() {
+    super();
+    this.robot = '';
+  }
+
+  updated() {
+    if (this.robot) /** @type {any} */ (this.querySelector('fp-map'))?.show(this.robot);
+  }
+
+  render() {
+    return html`<div class="with-side">
+      <fp-map .selected=${this.robot} @choose=${(/** @type {CustomEvent} */ e) => { location.hash = e.detail ? `#/robots/${e.detail}` : '#/'; }}></fp-map>
+      <aside class="side" aria-label="Robots">
+        ${this.robot ? html`<fp-robot .robot=${this.robot}></fp-robot>` : html`<fp-fleet></fp-fleet>`}
+      </aside>
+    </div>`;
+  }
+}
+customElements.define('fp-floor', FpFloor);

@@ -1,0 +1,90 @@
+// <fp-robot>: one robot, what it does for whom, and why it waits.
+import { html, nothing } from '../../vendor/lit.js';
+import { askReason } from '../dialog.js';
+import { floor } from '../floor.js';
+import { age, clock, percent, words } from '../format.js';
+import { Part } from '../part.js';
+import { post } from '../rest.js';
+import { may } from '../roles.js';
+
+/** @type {Record<string, {title: string, text: string, action: string, danger?: boolean, suggestions: string[]}>} */
+const COMMANDS = {
+  pause: { title: 'Pause', text: 'It stops where it is and stands until it is resumed. Others find a way around it, or wait.', action: 'Pause', suggestions: ['person on the floor', 'something fell', 'looks wrong'] },
+  resume: { title: 'Resume', text: 'It goes on with what it was doing.', action: 'Resume', suggestions: ['checked', 'way is free'] },
+  charge: { title: 'Send to a charger', text: 'It goes to charge as soon as it carries nothing.', action: 'Charge', suggestions: ['battery low', 'before the shift'] },
+  retire: { title: 'Take out of service', text: 'It finishes what it carries and gets nothing more, until it is returned.', action: 'Retire', danger: true, suggestions: ['maintenance', 'wheel noise', 'sensor dirty'] },
+  return: { title: 'Return to service', text: 'It gets work again.', action: 'Return', suggestions: ['repaired', 'checked'] },
+};
+
+class FpRobot extends Part {
+  static topics = /** @type {import('../floor.js').Topic[]} */ (['fleet', 'tick', 'tasks', 'link', 'me']);
+  static properties = { robot: {} };
+
+  constructor() {
+    super();
+    this.robot = '';
+  }
+
+  /** @param {string} name */
+  ask(name) {
+    const command = COMMANDS[name];
+    askReason({
+      ...command,
+      title: `${command.title} · ${this.robot}`,
+      does: (reason) => post(`/v1/robots/${this.robot}/${name}`, { reason }),
+    });
+  }
+
+  render() {
+    const r = floor.robots.get(this.robot);
+    const head = html`<header><h2><a href="#/" title="All robots" aria-label="Back to all robots">←</a> <span class="mono">${this.robot}</span>
+      ${r ? html`<span class="pill ${r.state === 'error' ? 'error' : ''}"><i class="dot ${floor.isStale(r) ? 'stale' : r.state}"></i>${words(r.state)}</span>` : nothing}
+      ${r?.retired ? html`<span class="pill warning">retired</span>` : nothing}</h2></header>`;
+    if (!r) return html`${head}<p class="none">Nothing was heard of it yet.</p>`;
+    const stale = floor.isStale(r);
+    const paused = r.state === 'paused';
+    return html`${head}
+      <section><dl class="facts">
+        <dt>Last spoke</dt><dd class=${stale ? 'warn-text' : ''}>${age(floor.robotAge(r))} ago${stale ? ' – stale' : ''}</dd>
+        <dt>Battery</dt><dd><progress class=${r.battery < 0.2 ? 'empty' : r.battery < 0.4 ? 'low' : 'done'} max="1" value=${r.battery}></progress> ${percent(r.battery)}</dd>
+        <dt>Carries</dt><dd class="mono">${r.pod ?? '–'}</dd>
+        <dt>Mission</dt><dd class="mono">${r.mission ?? '–'}${r.station ? html` <span class="arrow">→</span> <a href="#/stations">${r.station}</a>` : nothing}</dd>
+        <dt>VDA order</dt><dd class="mono">${r.order_id || '–'}</dd>
+        <dt>At</dt><dd><span class="mono">${r.node}</span> <span class="dim">${r.x_m.toFixed(1)}, ${r.y_m.toFixed(1)} m · ${Math.round((r.heading_rad * 180) / Math.PI)}°</span></dd>
+      </dl></section>
+      ${r.wait?.length ? html`<section data-wait><h3>Why it waits</h3><ol class="chain">${r.wait.map((w) => this.link(w))}</ol></section>` : nothing}
+      ${r.errors?.length ? html`<section><h3>Errors</h3>${r.errors.map((e) => html`<p class="bad-text">${e}</p>`)}</section>` : nothing}
+      <section><h3>Works for</h3>${r.tasks?.length ? r.tasks.map((id) => this.task(id)) : html`<p class="dim">No order’s task now.</p>`}</section>
+      <section><h3>Commands</h3><div class="actions">
+        ${paused ? this.button('resume') : this.button('pause')} ${this.button('charge')}
+        ${r.retired ? this.button('return') : this.button('retire')}
+        ${may('pause') ? nothing : html`<p class="dim">Your role may look, not command.</p>`}
+      </div></section>`;
+  }
+
+  /** @param {string} name */
+  button(name) {
+    if (!may(name)) return nothing;
+    const { action, danger } = COMMANDS[name];
+    return html`<button class="button ${danger ? 'danger' : ''}" data-command=${name} @click=${() => this.ask(name)}>${action}</button>`;
+  }
+
+  /** @param {import('../types.js').Wait} w */
+  link(w) {
+    const robot = floor.robots.has(w.holder);
+    return html`<li>until ${w.until}
+      <small>${w.resource !== w.holder ? html`<span class="mono">${w.resource}</span> is held by ` : nothing}
+        ${robot ? html`<a class="mono" href="#/robots/${w.holder}">${w.holder}</a>` : html`<span class="mono">${w.holder}</span>`}
+        ${w.holder_task ? html` for <span class="mono">${w.holder_task}</span>` : nothing}
+        · for ${age(floor.clock.now() - w.since_ms)}, since ${clock(w.since_ms)}</small></li>`;
+  }
+
+  /** @param {string} id */
+  task(id) {
+    const task = floor.tasks.get(id);
+    if (!task) return html`<p class="mono">${id}</p>`;
+    return html`<p><a class="mono" href="#/orders/${encodeURIComponent(task.order_id)}?task=${id}">${id}</a>
+      <span class="pill ${task.state}">${task.state}</span> <span class="dim">${task.qty ?? ''}${task.item ? ` × ${task.item}` : ''}</span></p>`;
+  }
+}
+customElements.define('fp-robot', FpRobot);
