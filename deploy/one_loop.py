@@ -72,7 +72,7 @@ class OneLoop:
 
 @asynccontextmanager
 async def one_loop(plan: FloorPlan) -> AsyncIterator[OneLoop]:
-    """Start everything on the running virtual loop, and stop it in the other direction.
+    """Start everything on the running virtual loop, and stop it at the block's end.
 
     Raises
     ------
@@ -100,17 +100,18 @@ async def one_loop(plan: FloorPlan) -> AsyncIterator[OneLoop]:
         erp = Erp(http, secrets.tokens["erp"], plan.catalogue, plan.stock, plan.feed, clock)
         http.headers["Authorization"] = f"Bearer {secrets.tokens['supervisor']}"
         async with asyncio.TaskGroup() as group:
-            tasks = []
+            tasks: dict[Service, asyncio.Task[None]] = {}
             for services in ((central,), (dispatcher, twins), (edge,), (erp,)):
-                tasks += await _start(group, services)
+                tasks |= await _start(group, services)
             yield OneLoop(plan, clock, store, central, dispatcher, twins, erp, http)
-            for task in reversed(tasks):
-                task.cancel()
-                await asyncio.wait([task])
+            # the dispatcher before the floor: cells and robots go dark in any order, which is no part of a day
+            for service in (erp, dispatcher, edge, twins, central):
+                tasks[service].cancel()
+                await asyncio.wait([tasks[service]])
 
 
-async def _start(group: asyncio.TaskGroup, services: Sequence[Service]) -> list[asyncio.Task[None]]:
-    tasks = [group.create_task(s.run(), name=s.name) for s in services]
+async def _start(group: asyncio.TaskGroup, services: Sequence[Service]) -> dict[Service, asyncio.Task[None]]:
+    tasks = {s: group.create_task(s.run(), name=s.name) for s in services}
     for service in services:
         await service.ready.wait()
     return tasks
