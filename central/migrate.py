@@ -12,22 +12,33 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from central.database import dsn
+from contracts.errors import Unavailable
 from contracts.runtime.clock import real
 
 FUNCTIONS = ("stock", "events", "alarms", "shipping", "packing", "picking", "orders", "facts")
 """Rooms that bring SQL functions, in the order in which they build on each other."""
 _ROOT = Path(str(files("central")))
 _LOCK = 0x464C4F4F
+_AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
 
 
 async def migrate(url: str) -> None:
-    """Upgrade the database behind `url` (``postgresql://…``); safe at every start, and from several processes."""
+    """Upgrade the database behind `url` (``postgresql://…``); safe at every start, and from several processes.
+
+    Raises
+    ------
+    Unavailable
+        The server cannot be reached, or is still recovering.
+    """
     await real(_migrate(url))
 
 
 async def _migrate(url: str) -> None:
     async def connect() -> Any:
-        return await asyncpg.connect(dsn(url))
+        try:
+            return await asyncpg.connect(dsn(url))
+        except _AWAY as e:
+            raise Unavailable(f"database: {e}") from e
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
