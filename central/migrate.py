@@ -1,5 +1,6 @@
 """Bring a database to the newest schema: Alembic for what holds data, then every function and view anew."""
 
+import asyncio
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,12 @@ from central.database import dsn
 from contracts.errors import Unavailable
 from contracts.runtime.clock import real
 
-FUNCTIONS = ("stock", "events", "alarms", "shipping", "packing", "picking", "orders", "facts")
+FUNCTIONS = ("stock", "events", "alarms", "shipping", "packing", "picking", "orders", "facts", "ledger", "epcis", "webhooks")
 """Rooms that bring SQL functions, in the order in which they build on each other."""
 _ROOT = Path(str(files("central")))
 _LOCK = 0x464C4F4F
 _AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError, asyncpg.InterfaceError)
+_AGAIN_S = 0.1
 
 
 async def migrate(url: str) -> None:
@@ -44,7 +46,9 @@ async def _migrate(url: str) -> None:
     try:
         async with engine.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
-            await driver.execute(f"SELECT pg_advisory_lock({_LOCK})")
+            # not waited for in SQL: who waits there holds a snapshot, and an index that is built online waits for that
+            while not await driver.fetchval(f"SELECT pg_try_advisory_lock({_LOCK})"):
+                await asyncio.sleep(_AGAIN_S)
             await connection.run_sync(_upgrade)
             await connection.commit()
             async with driver.transaction():
