@@ -1,8 +1,9 @@
 """Operations: what a robot can do in the next few steps, each way of moving once.
 
 An operation is a sequence of actions (forward, turn right, turn left, wait). Of those that visit the same cells at the
-same times and end with the same heading, one is kept. Of four steps and more, those are left out that wait in the middle or
-turn more than twice (88 become 62, which costs a third less and moves as much). Yukhnevich and Andreychuk, "Enhancing PIBT via Multi-Action
+same times and end with the same heading, one is kept. Of four steps and more, those are left out that wait in the
+middle or turn more than twice (88 become 62, which costs a third less and moves as much).
+Yukhnevich and Andreychuk, "Enhancing PIBT via Multi-Action
 Operations" (EPIBT), AAAI 2026.
 """
 
