@@ -3,6 +3,7 @@ import { html, nothing } from '../vendor/lit.js';
 import { askReason } from './dialog.js';
 import { floor, SILENT_MS } from './floor.js';
 import { age, clock, count } from './format.js';
+import { icon } from './icons.js';
 import { Part } from './part.js';
 import { post, remove } from './rest.js';
 import { may } from './roles.js';
@@ -61,8 +62,8 @@ class FpHeader extends Part {
       <div class="tools">
         ${may('stop') ? (view?.stopped ? html`<button class="button primary" data-fleet="resume" @click=${() => askFleet(false)}>Resume fleet …</button>`
           : html`<button class="button danger" data-fleet="stop" title="Not a safety function" @click=${() => askFleet(true)}>Stop fleet …</button>`) : nothing}
-        <button class="button plain" title="Dark or light" aria-label="Dark or light" @click=${this.theme}>◐</button>
-        ${me ? html`<div class="who"><b>${me.name}</b>${me.role}</div><button class="button plain" title="Log out" aria-label="Log out" @click=${this.leave}>⏻</button>` : nothing}
+        <button class="button plain" title="Dark or light" aria-label="Dark or light" @click=${this.theme}>${icon('theme')}</button>
+        ${me ? html`<div class="who"><b>${me.name}</b>${me.role}</div><button class="button plain" title="Log out" aria-label="Log out" @click=${this.leave}>${icon('leave')}</button>` : nothing}
       </div></div>`;
   }
 }

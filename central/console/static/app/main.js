@@ -118,7 +118,7 @@ function rail(place) {
   return html`<nav class="rail" aria-label="Views">${PLACES.filter(([p]) => p !== 'audit' || may('audit')).map(([p, name]) => html`
     <a href="#/${p}" aria-current=${p === here ? 'page' : nothing}>${icon(p)}${name}
       ${p === 'alarms' && unseen ? html`<span class="count bad">${unseen}</span>` : nothing}</a>`)}
-    <footer>The map: arrows, + − 0.<br>Every value shows its age.</footer></nav>`;
+    <footer>Keys on the map:<br><kbd>↑ ↓ ← → + − 0</kbd></footer></nav>`;
 }
 
 /** @param {string} place @param {string} id @param {string} task */

@@ -166,30 +166,34 @@ function station(g, c, s, place, paint, view, unit) {
 /** @param {CanvasRenderingContext2D} g @param {import('./camera.js').Camera} c @param {import('./scene.js').Scene['doors'][0]} door
  * @param {string} state @param {Record<string, string>} paint @param {number} unit */
 function drawDoor(g, c, door, state, paint, unit) {
-  g.lineWidth = Math.max(3, unit * 0.17);
+  const [ax, ay, bx, by] = [c.px(door.from.x), c.py(door.from.y), c.px(door.to.x), c.py(door.to.y)];
+  const colour = { open: paint.good, closed: paint['ink-2'], fault: paint.bad }[state] ?? paint.warn;
+  // the leaf slides: whole across the road when closed, a stub when open
+  const leaf = { open: 0.12, closed: 1, fault: 1 }[state] ?? 0.55;
   g.lineCap = 'butt';
-  g.strokeStyle = state === 'open' ? paint.good : state === 'closed' ? paint['ink-2'] : state === 'fault' ? paint.bad : paint.warn;
-  g.setLineDash(state === '' ? [3, 3] : []);
+  g.strokeStyle = colour;
+  g.setLineDash([2, 3]);
+  g.lineWidth = 1;
   g.beginPath();
-  for (const [a, b] of door.bars) {
-    const leaf = state === 'open' ? 0.14 : state === 'closed' || state === 'fault' || state === '' ? 0.5 : 0.32;
-    const lerp = (/** @type {number} */ f) => [c.px(a.x + (b.x - a.x) * f), c.py(a.y + (b.y - a.y) * f)];
-    const [p, q, r, t] = [lerp(0), lerp(leaf), lerp(1 - leaf), lerp(1)];
-    g.moveTo(p[0], p[1]);
-    g.lineTo(q[0], q[1]);
-    g.moveTo(r[0], r[1]);
-    g.lineTo(t[0], t[1]);
-  }
+  g.moveTo(ax, ay);
+  g.lineTo(bx, by);
   g.stroke();
   g.setLineDash([]);
-  if (unit > 13) {
-    const [a] = door.bars[door.bars.length - 1];
-    g.fillStyle = paint['map-text'];
-    g.font = `600 ${Math.min(12, unit * 0.45)}px system-ui`;
-    g.textAlign = 'left';
-    g.textBaseline = 'bottom';
-    g.fillText(door.id, c.px(a.x) + unit * 0.25, c.py(Math.max(a.y, door.bars[door.bars.length - 1][1].y)) - 1);
-  }
+  g.lineWidth = Math.max(3, unit * 0.2);
+  g.beginPath();
+  g.moveTo(ax, ay);
+  g.lineTo(ax + (bx - ax) * leaf, ay + (by - ay) * leaf);
+  g.stroke();
+  const post = Math.max(2.5, unit * 0.16);
+  g.fillStyle = paint['ink-2'];
+  g.fillRect(ax - post, ay - post, 2 * post, 2 * post);
+  g.fillRect(bx - post, by - post, 2 * post, 2 * post);
+  if (unit < 11) return;
+  g.fillStyle = paint['map-text'];
+  g.font = `600 ${Math.max(8, Math.min(12, unit * 0.5))}px system-ui`;
+  g.textAlign = 'center';
+  g.textBaseline = 'bottom';
+  g.fillText(state === 'open' || state === 'closed' ? door.id : `${door.id} ${state || 'unknown'}`, (ax + bx) / 2, Math.min(ay, by) - post - 2);
 }
 
 /** @param {CanvasRenderingContext2D} g @param {import('./camera.js').Camera} c @param {import('./scene.js').Belt} b
@@ -223,8 +227,8 @@ function belt(g, c, b, pitch, paint, standing) {
   g.textAlign = 'center';
   g.textBaseline = 'middle';
   if (unit > 12) {
-    g.fillText('scan', c.px(b.scanner), c.py(b.bottom + 0.62 * pitch));
-    g.fillText('conveyor and sorter', c.px((b.left + b.right) / 2 + (b.right - b.left) * 0.25), c.py((b.top + b.bottom) / 2));
+    g.fillText('scanner', c.px(b.scanner), c.py(b.bottom - 0.75 * pitch));
+    g.fillText('conveyor and sorter', c.px((b.left + b.right) / 2), c.py((b.top + b.bottom) / 2));
   }
   g.fillStyle = paint['ink-2'];
   g.fillRect(c.px(b.scanner) - 1.5, c.py(b.bottom) - unit * 0.3, 3, unit * 0.6);

@@ -3,6 +3,7 @@ import { html, nothing } from '../../vendor/lit.js';
 import { floor } from '../floor.js';
 import { age, words } from '../format.js';
 import { Part } from '../part.js';
+import { until } from '../waits.js';
 import { Camera } from './camera.js';
 import { drawFloor } from './draw_floor.js';
 import { drawRobots } from './draw_robots.js';
@@ -285,7 +286,7 @@ class FpMap extends Part {
     return html`<fp-tip class="tip" .at=${this.over}>
       <b>${robot.id}</b> <span class="pill">${words(robot.state)}</span> <span class="dim">${age(floor.robotAge(robot))} ago</span>
       <div class="soft">${robot.pod ? `carries ${robot.pod}` : 'carries nothing'}${robot.station ? ` → ${robot.station}` : ''}</div>
-      ${robot.wait?.length ? html`<div class="warn-text">waits until ${robot.wait[0].until}</div>` : nothing}
+      ${robot.wait?.length ? html`<div class="warn-text">waits until ${until(robot.wait[0], robot.id)}</div>` : nothing}
     </fp-tip>`;
   }
 }

@@ -5,7 +5,7 @@
  * @typedef {{node: Map<string, import('../types.js').Node>, pitch: number, roads: [Point, Point][],
  *   kinds: Map<string, import('../types.js').Node[]>, bounds: {left: number, right: number, bottom: number, top: number},
  *   stations: {station: import('../types.js').Station, at: Point, lane: Point[], side: Point}[],
- *   doors: {id: string, bars: [Point, Point][]}[], belt: Belt | null}} Scene
+ *   doors: {id: string, from: Point, to: Point}[], belt: Belt | null}} Scene
  * @typedef {{left: number, right: number, top: number, bottom: number, infeeds: {id: string, x: number, from: Point}[],
  *   chutes: {chute: import('../types.js').Chute, x: number}[], scanner: number}} Belt
  */
@@ -44,7 +44,7 @@ export function scene(site) {
     const side = [{ x: -1, y: 0 }, { x: 1, y: 0 }, { x: 0, y: -1 }, { x: 0, y: 1 }][wall];
     return { station, at: last, lane, side };
   });
-  const doors = site.doors.map((d) => ({ id: d.id, bars: d.nodes.map((n) => bar(site, node, n, pitch)) }));
+  const doors = site.doors.map((d) => span(d.id, d.nodes.flatMap((n) => bar(site, node, n, pitch))));
   const belt = beltOf(site, stations, bounds, pitch, middle);
   const depth = 2.2 * pitch;
   for (const { side } of stations) {
@@ -72,6 +72,14 @@ function bar(site, node, id, pitch) {
   const length = Math.hypot(to.x - here.x, to.y - here.y) || 1;
   const across = { x: (-(to.y - here.y) / length) * pitch * 0.5, y: ((to.x - here.x) / length) * pitch * 0.5 };
   return [{ x: here.x - across.x, y: here.y - across.y }, { x: here.x + across.x, y: here.y + across.y }];
+}
+
+/** The two ends of a door that are farthest apart. @param {string} id @param {Point[]} ends */
+function span(id, ends) {
+  const [first] = ends;
+  const far = (/** @type {Point} */ from) => ends.reduce((a, b) => (Math.hypot(b.x - from.x, b.y - from.y) > Math.hypot(a.x - from.x, a.y - from.y) ? b : a));
+  const to = far(first);
+  return { id, from: far(to), to };
 }
 
 /** The conveyor loop is drawn below the stations it serves: true in order and in distances along x, not in shape.

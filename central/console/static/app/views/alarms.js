@@ -30,15 +30,29 @@ class FpAlarms extends Part {
     });
   }
 
+  /** @param {import('../types.js').Alarm[]} over */
+  acknowledgeOver(over) {
+    askReason({
+      title: `Acknowledge ${over.length} that are over`,
+      text: 'Their causes are gone by themselves. The reason is kept with each.',
+      action: 'Acknowledge all', suggestions: ['seen', 'restart'],
+      does: async (reason) => {
+        for (const alarm of over) floor.heardAlarm(await post(`/v1/alarms/${alarm.id}/acknowledge`, { reason }));
+      },
+    });
+  }
+
   render() {
     const known = [...floor.alarms.values()];
     const open = known.filter((a) => !a.cleared_at || !a.acknowledged_at);
+    const over = open.filter((a) => a.cleared_at);
     const rows = (this.all ? known : open).sort((a, b) =>
       Number(Boolean(a.cleared_at)) - Number(Boolean(b.cleared_at)) || Number(Boolean(a.acknowledged_at)) - Number(Boolean(b.acknowledged_at))
       || (a.cleared_at ? 0 : WORST.indexOf(a.severity) - WORST.indexOf(b.severity)) || b.id - a.id);
     return html`<section class="view"><header><h1>Alarms</h1>
       <div class="chips" role="group" aria-label="Which"><button class="chip" aria-pressed=${!this.all} @click=${() => (this.all = false)}>active or not acknowledged <b>${open.length}</b></button>
-        <button class="chip" aria-pressed=${this.all} @click=${() => (this.all = true)}>the last ${known.length}</button></div></header>
+        <button class="chip" aria-pressed=${this.all} @click=${() => (this.all = true)}>the last ${known.length}</button></div>
+      <span class="end">${over.length > 1 && may('acknowledge') ? html`<button class="button small" @click=${() => this.acknowledgeOver(over)}>Acknowledge ${over.length} that are over …</button>` : nothing}</span></header>
       <div class="scroll"><table data-table="alarms"><thead><tr><th>Severity</th><th>Subject</th><th>What, and what to do</th><th>State</th><th>Raised</th><th>Acknowledged</th></tr></thead>
         <tbody>${repeat(rows, (a) => a.id, (a) => this.row(a))}</tbody></table>
         ${rows.length ? nothing : html`<p class="none">Nothing needs you.</p>`}</div></section>`;

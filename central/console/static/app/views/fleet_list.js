@@ -3,6 +3,7 @@ import { html, nothing, repeat } from '../../vendor/lit.js';
 import { floor } from '../floor.js';
 import { age, percent, words } from '../format.js';
 import { Part } from '../part.js';
+import { until } from '../waits.js';
 
 const FIRST = ['error', 'rejected', 'in_doubt', 'cancelling', 'offline', 'paused', 'manual', 'waiting', 'acting', 'driving', 'charging', 'idle'];
 
@@ -46,7 +47,8 @@ class FpFleet extends Part {
 export function doing(r) {
   const out = r.retired ? 'retired · ' : '';
   if (r.errors?.length) return `${out}${r.errors[0]}`;
-  if (r.wait?.length && r.state !== 'driving') return `${out}waits: ${r.wait[0].until}`;
+  if (r.state === 'acting') return `${out}${r.pod ? `handles ${r.pod}` : 'at work'}${r.station ? ` at ${r.station}` : ''}`;
+  if (r.wait?.length && r.state !== 'driving') return `${out}until ${until(r.wait[0], r.id)}`;
   if (r.pod) return `${out}${r.pod}${r.station ? ` → ${r.station}` : ' back to storage'}`;
   if (r.mission) return `${out}fetches a pod (${r.mission})`;
   return `${out}${words(r.state)}`;

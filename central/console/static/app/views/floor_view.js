@@ -3,6 +3,7 @@ import { html } from '../../vendor/lit.js';
 import { Part } from '../part.js';
 import '../map/map.js';
 import './fleet_list.js';
+import './floor_strip.js';
 import './robot_panel.js';
 
 class FpFloor extends Part {
@@ -19,7 +20,7 @@ class FpFloor extends Part {
 
   render() {
     return html`<div class="with-side">
-      <fp-map .selected=${this.robot} @choose=${(/** @type {CustomEvent} */ e) => { location.hash = e.detail ? `#/robots/${e.detail}` : '#/'; }}></fp-map>
+      <div class="with-strip"><fp-map .selected=${this.robot} @choose=${(/** @type {CustomEvent} */ e) => { location.hash = e.detail ? `#/robots/${e.detail}` : '#/'; }}></fp-map><fp-strip></fp-strip></div>
       <aside class="side" aria-label="Robots">
         ${this.robot ? html`<fp-robot .robot=${this.robot}></fp-robot>` : html`<fp-fleet></fp-fleet>`}
       </aside>

@@ -90,13 +90,9 @@ class FpOrder extends Part {
 
   /** @param {import('../types.js').OrderDetail} d */
   steps(d) {
-    let now = true;
-    const past = STEPS.map(([name, at]) => [name, d[at] ?? (name === 'packed' && d.state === 'packed' ? d.closed_at : null)]);
-    return html`<ol class="steps">${past.map(([name, at]) => {
-      const state = at ? 'past' : now ? 'now' : '';
-      if (!at) now = false;
-      return html`<li class=${state}>${name} <small>${at ? clock(/** @type {string} */ (at)) : ''}</small></li>`;
-    })}</ol>`;
+    const last = STEPS.findLastIndex(([, at]) => d[at]);
+    return html`<ol class="steps">${STEPS.map(([name, at], i) => html`
+      <li class=${i <= last ? 'past' : i === last + 1 ? 'now' : ''}>${name} <small>${d[at] ? clock(String(d[at])) : ''}</small></li>`)}</ol>`;
   }
 
   /** @param {import('../types.js').OrderDetail} d */
@@ -104,7 +100,7 @@ class FpOrder extends Part {
     return html`<table data-table="trace"><thead><tr><th>Line</th><th>Item</th><th class="num">Pieces</th><th>Task</th><th>State</th><th>Bin → tote</th><th>Robot</th><th>Station</th><th>Ledger</th></tr></thead>
       <tbody>${d.order_lines.map((line) => {
         const tasks = d.tasks.filter((t) => t.kind === 'pick' && t.line === line.line);
-        const head = html`<td class="num">${line.line}</td><td><span class="mono">${line.item}</span></td>
+        const head = html`<td>${line.line}</td><td><span class="mono">${line.item}</span></td>
           <td class="num">${line.done} / ${line.qty}${line.short ? html` <span class="warn-text">${line.short} short</span>` : nothing}${line.cancelled ? html` <span class="dim">${line.cancelled} cancelled</span>` : nothing}</td>`;
         if (!tasks.length) return html`<tr class="group">${head}<td colspan="6" class="dim">${line.kind === 'service' ? 'a service: it ships with the order, without a pick' : 'nothing was there to pick'}</td></tr>`;
         return tasks.map((t, i) => html`<tr class="${i ? '' : 'group'} ${t.id === this.task ? 'lit' : ''}" data-task=${t.id}>

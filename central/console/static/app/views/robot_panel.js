@@ -6,6 +6,7 @@ import { age, clock, percent, words } from '../format.js';
 import { Part } from '../part.js';
 import { post } from '../rest.js';
 import { may } from '../roles.js';
+import { until } from '../waits.js';
 
 /** @type {Record<string, {title: string, text: string, action: string, danger?: boolean, suggestions: string[]}>} */
 const COMMANDS = {
@@ -72,8 +73,8 @@ class FpRobot extends Part {
   /** @param {import('../types.js').Wait} w */
   link(w) {
     const robot = floor.robots.has(w.holder);
-    return html`<li>until ${w.until}
-      <small>${w.resource !== w.holder ? html`<span class="mono">${w.resource}</span> is held by ` : nothing}
+    return html`<li>until ${until(w, this.robot)}
+      <small>${w.resource !== w.holder && w.holder !== this.robot ? html`<span class="mono">${w.resource}</span> is held by ` : nothing}
         ${robot ? html`<a class="mono" href="#/robots/${w.holder}">${w.holder}</a>` : html`<span class="mono">${w.holder}</span>`}
         ${w.holder_task ? html` for <span class="mono">${w.holder_task}</span>` : nothing}
         · for ${age(floor.clock.now() - w.since_ms)}, since ${clock(w.since_ms)}</small></li>`;

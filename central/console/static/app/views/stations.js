@@ -38,7 +38,7 @@ class FpStations extends Part {
     const here = floor.chutes[c.id] ?? [];
     return html`<article class="card"><header><b>${c.id}</b><span class="soft">chute and packing</span>
       <span class="end ${here.length >= c.capacity ? 'warn-text' : ''}">${here.length} of ${c.capacity}</span></header>
-      <div class="slots">${Array.from({ length: c.capacity }, (_, i) => slot(i, here[i] ?? null))}</div></article>`;
+      <div class="slots four">${Array.from({ length: c.capacity }, (_, i) => slot(i, here[i] ?? null))}</div></article>`;
   }
 }
 

@@ -7,6 +7,8 @@ import { Part } from '../part.js';
 
 const BUCKET_S = 300;
 const PER_HOUR = 3600 / BUCKET_S;
+const HEIGHT = 230;
+const SPANS_H = [1, 4, 8, 24];
 
 class FpThroughput extends Part {
   static topics = /** @type {import('../floor.js').Topic[]} */ (['stats']);
@@ -14,7 +16,8 @@ class FpThroughput extends Part {
 
   constructor() {
     super();
-    this.hours = 8;
+    /** How far back; 0: not chosen, so the shortest that shows all there is. */
+    this.hours = 0;
     /** @type {uPlot[]} */
     this.charts = [];
   }
@@ -45,7 +48,7 @@ class FpThroughput extends Part {
   data(which) {
     const now = Math.floor(floor.clock.now() / 1000 / BUCKET_S) * BUCKET_S;
     const known = new Map((floor.stats?.buckets ?? []).map((b) => [Date.parse(b.at) / 1000, b]));
-    const from = now - this.hours * 3600;
+    const from = now - this.span() * 3600;
     /** @type {number[]} */
     const at = [];
     for (let t = from; t <= now; t += BUCKET_S) at.push(t);
@@ -53,8 +56,15 @@ class FpThroughput extends Part {
     return which === 0 ? [at, column('lines'), column('short')] : [at, column('orders'), column('totes')];
   }
 
+  span() {
+    if (this.hours) return this.hours;
+    const first = floor.stats?.buckets[0];
+    const all = first ? (floor.clock.now() - Date.parse(first.at)) / 3_600_000 : 1;
+    return SPANS_H.find((h) => h >= all) ?? 24;
+  }
+
   measure() {
-    for (const chart of this.charts) chart.setSize({ width: this.width(), height: 220 });
+    for (const chart of this.charts) chart.setSize({ width: this.width(), height: HEIGHT });
   }
 
   width() {
@@ -66,7 +76,7 @@ class FpThroughput extends Part {
     const style = getComputedStyle(document.documentElement);
     const colour = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
     const axis = () => ({ stroke: colour('ink-3'), grid: { stroke: colour('line'), width: 1 }, ticks: { show: false }, font: '11px system-ui' });
-    const steps = uPlot.paths.bars?.({ size: [0.72, 26], radius: 0.15 });
+    const steps = uPlot.paths.bars?.({ size: [0.72, 26], radius: 0.12, align: 1 });
     const bars = (/** @type {string} */ label, /** @type {string} */ name) => ({ label, stroke: colour(name), fill: `${colour(name)}bb`, paths: steps, points: { show: false } });
     const value = (/** @type {uPlot} */ _, /** @type {number | null} */ v) => (v === null || v === undefined ? '–' : `${Math.round(v)} / h`);
     const line = (/** @type {string} */ label, /** @type {string} */ name) => ({ label, stroke: colour(name), width: 1.6, points: { show: false }, value });
@@ -77,8 +87,9 @@ class FpThroughput extends Part {
     ];
     this.charts = [...this.querySelectorAll('.chart > div')].map((at, i) => new uPlot(
       {
-        width: this.width(), height: 220, series: series[i], axes: [{ ...axis(), values: '{HH}:{mm}' }, { ...axis(), size: 46 }],
-        scales: { y: { range: (/** @type {any} */ _u, /** @type {number} */ _lo, /** @type {number} */ hi) => [0, Math.max(12, (hi || 0) * 1.12)] } },
+        width: this.width(), height: HEIGHT, series: series[i], axes: [{ ...axis(), values: '{HH}:{mm}', size: 30 }, { ...axis(), size: 46 }],
+        padding: [8, 12, 0, 0],
+        scales: { x: { range: (/** @type {any} */ _u, /** @type {number} */ lo, /** @type {number} */ hi) => [lo, hi + BUCKET_S] }, y: { range: (/** @type {any} */ _u, /** @type {number} */ _lo, /** @type {number} */ hi) => [0, Math.max(12, (hi || 0) * 1.12)] } },
         cursor: { drag: { x: true, y: false }, points: { size: 6 } },
       },
       this.data(i),
@@ -87,10 +98,10 @@ class FpThroughput extends Part {
   }
 
   render() {
-    const buckets = (floor.stats?.buckets ?? []).filter((b) => Date.parse(b.at) > floor.clock.now() - this.hours * 3_600_000);
+    const buckets = (floor.stats?.buckets ?? []).filter((b) => Date.parse(b.at) > floor.clock.now() - this.span() * 3_600_000);
     const sum = (/** @type {'lines' | 'pieces' | 'short' | 'totes' | 'orders'} */ name) => buckets.reduce((a, b) => a + b[name], 0);
     return html`<section class="view"><header><h1>Throughput</h1>
-      <div class="chips" role="group" aria-label="How far back">${[1, 4, 8, 24].map((h) => html`<button class="chip" aria-pressed=${this.hours === h} @click=${() => (this.hours = h)}>${h} h</button>`)}</div>
+      <div class="chips" role="group" aria-label="How far back">${SPANS_H.map((h) => html`<button class="chip" aria-pressed=${this.span() === h} @click=${() => (this.hours = h)}>${h} h</button>`)}</div>
       <dl class="summary">${[['Lines', sum('lines')], ['Pieces', sum('pieces')], ['Short picks', sum('short')], ['Totes', sum('totes')], ['Orders shipped', sum('orders')]].map(
         ([name, n]) => html`<div><dt>${name}</dt><dd data-sum=${name}>${count(Number(n))}</dd></div>`)}</dl></header>
       <div class="scroll"><div class="charts">
