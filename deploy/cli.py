@@ -2,6 +2,8 @@
 
 import asyncio
 import getpass
+import logging
+import os
 import sys
 import time
 from pathlib import Path
@@ -153,7 +155,11 @@ def simulate(ctx: typer.Context) -> None:
 def _process(name: str, args: list[str]) -> None:
     from deploy.process import run_process
 
-    raise typer.Exit(run_process(name, args))
+    status = run_process(name, args)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # all is closed; to take the interpreter apart would cost a second of the five that a stop may last
 
 
 @app.command(rich_help_panel=_TOOLS)
