@@ -159,7 +159,7 @@ def _process(name: str, args: list[str]) -> None:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(status)  # all is closed; to take the interpreter apart would cost a second of the five that a stop may last
+    os._exit(status)  # all is closed; to take the interpreter apart costs a second of the five that a stop has
 
 
 @app.command(rich_help_panel=_TOOLS)
