@@ -116,6 +116,8 @@ class Site(msgspec.Struct, frozen=True, dict=True):
     """Once around the conveyor loop."""
     infeed_m: dict[StationId, float]
     """Where each pick station's infeed joins the loop, from the sorter's scanner, in driving direction."""
+    places: dict[str, NodeId] = {}
+    """Names besides those of nodes and stations that transports may go by."""
 
     def __post_init__(self) -> None:
         nodes, cells = self.layout.node, {c.id for c in self.cells}
@@ -135,6 +137,9 @@ class Site(msgspec.Struct, frozen=True, dict=True):
             for n in d.nodes:
                 if n not in nodes or nodes[n].door != d.id:
                     raise Rejected(f"doors/{d.id}/nodes", n, f"a node of kind 'door' that names {d.id}")
+        for name, n in self.places.items():
+            if n not in nodes:
+                raise Rejected(f"places/{name}", n, "a node of the layout")
         for r in self.robots:
             if r.start not in nodes:
                 raise Rejected(f"robots/{r.id}/start", r.start, "a node of the layout")
@@ -143,6 +148,13 @@ class Site(msgspec.Struct, frozen=True, dict=True):
     def station(self) -> dict[StationId, Station]:
         """Stations by id."""
         return {s.id: s for s in self.stations}
+
+    def place(self, name: str) -> NodeId | None:
+        """Return the node that a name means: a node's own, a station's work place, or one of `places`."""
+        if name in self.layout.node:
+            return NodeId(name)
+        station = self.station.get(StationId(name))
+        return station.lane[-1] if station is not None else self.places.get(name)
 
     @cached_property
     def bin_pod(self) -> dict[BinId, PodId]:

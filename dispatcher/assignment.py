@@ -34,9 +34,15 @@ def assign(world: World) -> None:
 
 def free(world: World, v: Vehicle) -> bool:
     """Whether a robot can take a mission now: in service, with enough in its battery, and not bound to its leg."""
-    if v.mission is not None or not v.placed or v.pins & (Pin.AWAY | Pin.PAUSE | Pin.LEG) or v.cancelling:
+    if (
+        v.mission is not None
+        or v.transport is not None
+        or not v.placed
+        or v.pins & (Pin.AWAY | Pin.PAUSE | Pin.LEG)
+        or v.cancelling
+    ):
         return False
-    if v.retired or v.charge_asked or v.report is None or v.state in _NOT_FREE:
+    if v.retired or v.resting or v.charge_asked or v.report is None or v.state in _NOT_FREE:
         return False
     battery = v.report.battery
     if v.leg is not None and v.leg.purpose is Purpose.CHARGE:

@@ -17,6 +17,7 @@ from dispatcher import (
     recovery,
     release,
     tasks,
+    transports,
     vehicles,
 )
 from dispatcher.commands import Command, SendEdgeCommand, TellCentral
@@ -40,7 +41,7 @@ from dispatcher.facts import (
 from dispatcher.params import Params
 from dispatcher.world import Place, World, new_world
 
-SCHEMA = 1
+SCHEMA = 2
 """Grows when a pickled core of an older version cannot be read any more."""
 
 
@@ -93,6 +94,7 @@ class Core:
             _DUE[what](world, whom)
         release.fill_slots(world)
         assignment.assign(world)
+        transports.assign(world)
         energy.look_after(world)
         motion.move(world)
         orders.write_orders(world)
@@ -195,5 +197,6 @@ _DUE: dict[str, Callable[[World, str], None]] = {
     "aim": missions.aim_due,
     "store": missions.store_due,
     "close": doors.close_due,
+    "rest": operators.rest_due,
     "door": doors.patience_due,
 }

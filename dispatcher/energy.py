@@ -20,7 +20,9 @@ def look_after(world: World) -> None:
         return
     hungry: list[tuple[float, RobotId]] = []
     for v in world.vehicles.values():
-        if v.mission is not None or not v.placed or v.report is None or v.pins & ~Pin.CHARGE or v.cancelling:
+        if v.mission is not None or v.transport is not None or not v.placed:
+            continue
+        if v.report is None or v.pins & ~Pin.CHARGE or v.cancelling:
             continue
         if v.leg is not None and v.leg.purpose is Purpose.CHARGE:
             if v.pins & Pin.CHARGE and v.report.battery >= world.params.charge_full:
@@ -65,7 +67,7 @@ def battery_heard(world: World, v: Vehicle) -> None:
         )
     elif key in world.alarms and battery > p.charge_critical + 0.02:
         world.clear_alarm(key)
-    if v.mission is None:
+    if v.mission is None and v.transport is None:
         if v.state is VehicleState.CHARGING:
             if battery >= p.charge_full or battery >= p.charge_enough:
                 world.fleet_changed = True

@@ -51,6 +51,10 @@ class RobotState(_Fact, frozen=True, tag="robot_state"):
     x_m: float | None = None
     y_m: float | None = None
     heading_rad: float = 0.0
+    version: str = ""
+    """Of the protocol, as it says."""
+    header: int = 0
+    """Counts its states."""
 
 
 class RobotConnection(_Fact, frozen=True, tag="robot_connection"):
@@ -59,6 +63,7 @@ class RobotConnection(_Fact, frozen=True, tag="robot_connection"):
     robot: RobotId
     manufacturer: str
     online: bool
+    version: str = ""
 
 
 class RobotFactsheet(_Fact, frozen=True, tag="robot_factsheet"):

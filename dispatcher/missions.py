@@ -6,7 +6,7 @@ from contracts.errors import Broken, Rejected
 from contracts.ids import MissionId, NodeId, PodId, RobotId, StationId
 from contracts.layout import NodeKind
 from contracts.messages.facts import PodMoved
-from dispatcher import stations
+from dispatcher import stations, transports
 from dispatcher.fleet.member import Leg, Pin, Purpose, Vehicle
 from dispatcher.world import Mission, Stage, World
 
@@ -37,12 +37,14 @@ def begin_leg(
     *,
     act: str = "",
     load: str = "",
+    load_type: str = "",
     loaded: bool = False,
 ) -> None:
     """Give a robot its next goal; what is committed to it stays."""
     world.legs_n += 1
     give_up_place(world, vehicle)
     vehicle.leg = Leg(n=world.legs_n, purpose=purpose, goal=goal, job=job, act=act, load=load, loaded=loaded)
+    vehicle.leg.load_type = load_type
     if purpose is Purpose.CHARGE:
         world.chargers[goal] = vehicle.id
     elif purpose is Purpose.PARK:
@@ -104,6 +106,8 @@ def leg_done(world: World, vehicle: Vehicle) -> None:
     elif leg.purpose is Purpose.PARK:
         world.unpin(vehicle, Pin.LEG)
         world.fleet_changed = True
+    elif leg.purpose in {Purpose.COLLECT, Purpose.DELIVER}:
+        transports.leg_done(world, vehicle, leg)
     elif mission is None:
         raise Broken(f"robot {vehicle.id} finished a {leg.purpose} leg without a mission")
     elif leg.purpose is Purpose.FETCH:
@@ -266,4 +270,12 @@ def _robot(world: World, mission: Mission) -> Vehicle:
     return world.vehicles[RobotId(mission.robot)]
 
 
-_PRIORITY = {Purpose.PARK: 0, Purpose.CHARGE: 1, Purpose.STORE: 2, Purpose.FETCH: 2, Purpose.CARRY: 3}
+_PRIORITY = {
+    Purpose.PARK: 0,
+    Purpose.CHARGE: 1,
+    Purpose.STORE: 2,
+    Purpose.FETCH: 2,
+    Purpose.COLLECT: 2,
+    Purpose.CARRY: 3,
+    Purpose.DELIVER: 3,
+}

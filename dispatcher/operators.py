@@ -3,21 +3,29 @@
 from contracts.ids import RobotId
 from contracts.messages.floor import StopState
 from contracts.messages.ops import (
+    AdoptRobot,
+    CancelRobot,
     ChargeRobot,
+    CloseNode,
     OpsAnswer,
     OpsCommand,
     PauseRobot,
+    PauseZone,
+    ReassignRobot,
+    ReopenNode,
     ResumeRobot,
     RetireRobot,
     ReturnRobot,
     VehicleState,
 )
-from dispatcher import orders, recovery
+from dispatcher import orders, recovery, vehicles
 from dispatcher.commands import AnswerOps
 from dispatcher.fleet.member import Pin, Vehicle
 from dispatcher.world import World
 
 _REMEMBERED = 1_000
+_REST_MS = 30_000
+"""A robot whose work was given to others gets none for so long, or it would take the same again."""
 
 
 def asked(world: World, command: OpsCommand) -> None:
@@ -85,10 +93,26 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
             recovery.reset(world, found, "")
         pause(world, found, wanted=wanted)
         return OpsAnswer(command.id, done=True, reason="")
+    if isinstance(body, CloseNode | ReopenNode | PauseZone):
+        return _on_the_road(world, command, body)
+    if isinstance(body, AdoptRobot) and body.robot in world.strangers:
+        vehicles.adopt(world, body.robot)
+        return OpsAnswer(command.id, done=True, reason="")
     found = world.vehicles.get(body.robot)
     if found is None:
         return _unknown(command, body.robot)
-    if isinstance(body, RetireRobot):
+    if isinstance(body, CancelRobot):
+        if not found.placed or found.state is VehicleState.OFFLINE or found.cancelling:
+            return OpsAnswer(command.id, done=False, reason=f"Robot {found.id} is {found.state}: it cannot be asked.")
+        recovery.reset(world, found, "")
+    elif isinstance(body, ReassignRobot):
+        if not recovery.hand_on(world, found):
+            return OpsAnswer(
+                command.id, done=False, reason=f"Robot {found.id} has nothing that another one could fetch."
+            )
+        world.timers.set(world.now_ms + _REST_MS, "rest", found.id)
+        found.resting = True
+    elif isinstance(body, RetireRobot):
         found.retired = True
     elif isinstance(body, ReturnRobot):
         found.retired = False
@@ -97,6 +121,33 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
             return OpsAnswer(command.id, done=False, reason="The site has no charger.")
         found.charge_asked = True
     world.fleet_changed = world.demand_changed = True
+    return OpsAnswer(command.id, done=True, reason="")
+
+
+def rest_due(world: World, name: str) -> None:
+    """Let a robot work again whose work was given to others."""
+    world.vehicles[RobotId(name)].resting = False
+    world.fleet_changed = world.demand_changed = world.hauls_changed = True
+
+
+def _on_the_road(world: World, command: OpsCommand, body: CloseNode | ReopenNode | PauseZone) -> OpsAnswer:
+    for node in body.nodes if isinstance(body, PauseZone) else (body.node,):
+        if node not in world.site.layout.node:
+            return OpsAnswer(command.id, done=False, reason=f"The layout has no node {node}.")
+    if isinstance(body, CloseNode):
+        world.closed_nodes[body.node] = None
+        world.traffic.close(body.node)
+    elif isinstance(body, ReopenNode):
+        world.closed_nodes.pop(body.node, None)
+        world.traffic.reopen(body.node)
+    else:
+        if not body.wanted and world.stopped:
+            return OpsAnswer(command.id, done=False, reason="The fleet is stopped; lift the stop first.")
+        zone = set(body.nodes)
+        for v in world.vehicles.values():
+            if v.placed and (v.node in zone or not zone.isdisjoint(world.traffic.route(v.id)[0])):
+                pause(world, v, wanted=body.wanted)
+    world.plan_wanted = world.release_wanted = True
     return OpsAnswer(command.id, done=True, reason="")
 
 

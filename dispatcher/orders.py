@@ -8,6 +8,7 @@ from contracts.vda5050 import v2
 from dispatcher import missions
 from dispatcher.commands import SendInstantActions, SendOrder
 from dispatcher.fleet import vehicle as model
+from dispatcher.fleet.dialect import Dialect
 from dispatcher.fleet.member import Leg, Pin, Vehicle
 from dispatcher.fleet.order import RunningOrder, action
 from dispatcher.world import World
@@ -45,6 +46,8 @@ def write(world: World, v: Vehicle) -> None:
                 _begin(world, v)
             else:
                 missions.leg_done(world, v)
+    elif v.dialect.replaces_orders and order.at < len(order.path) - 1:
+        return
     elif order.leg == _leg_number(v):
         if v.queue:
             if len(order.path) - order.at > BASE_AHEAD and len(v.queue) < WORTH_SENDING and v.queue[-1] != _goal(v):
@@ -99,9 +102,10 @@ def instant(world: World, v: Vehicle, kind: str) -> str:
     message = v2.InstantActions(
         header_id=v.headers,
         timestamp=v2.timestamp(world.now_ms),
+        version=v.speaks,
         manufacturer=v.manufacturer,
-        serial_number=v.id,
-        actions=(action(kind, name),),
+        serial_number=v.serial,
+        actions=(action(v.dialect.instant.get(kind, kind), name),),
     )
     world.out.append(SendInstantActions(message))
     return name
@@ -146,14 +150,18 @@ def _extend(world: World, v: Vehicle, order: RunningOrder, *, first: tuple[v2.Ac
     end = new[-1] if new else order.path[-1]
     if leg is not None and order.leg == leg.n and not planned and end == leg.goal:
         world.pin(v, Pin.LEG)
-        order.actions = _final(order, leg)
+        order.actions = _final(order, leg, v.dialect)
     _send(world, v, order, new, first=first)
 
 
-def _final(order: RunningOrder, leg: Leg) -> tuple[v2.Action, ...]:
+def _final(order: RunningOrder, leg: Leg, dialect: Dialect) -> tuple[v2.Action, ...]:
     if not leg.act:
         return ()
-    parameters = {"loadId": leg.load} if leg.load else {}
+    parameters = dict(dialect.parameters.get(leg.act, {}))
+    if leg.load_type:
+        parameters |= {"stationType": "floor", "loadType": leg.load_type}
+    if leg.load:
+        parameters["loadId"] = leg.load
     return (action(leg.act, f"{order.id}-{leg.act}", **parameters),)
 
 
@@ -161,7 +169,9 @@ def _send(
     world: World, v: Vehicle, order: RunningOrder, new: list[NodeId], *, first: tuple[v2.Action, ...] = ()
 ) -> None:
     v.headers += 1
-    message = world.writer.write(v.id, v.manufacturer, v.headers, world.now_ms, order, new, first=first)
+    message = world.writer.write(
+        v.serial, v.manufacturer, v.headers, world.now_ms, order, new, first=first, version=v.speaks
+    )
     world.out.append(SendOrder(message))
     v.state = model.step(v.state, model.Signal.SENT)
     world.timers.set(world.now_ms + world.params.order_resend_ms[0], "doubt", v.id)

@@ -24,6 +24,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """How many totes, by priority, due time and arrival, compete for a slot under ``affinity``."""
     pods_ahead: int = 2
     """Pods under way to a station beyond the places of its lane."""
+    adopt: str = "ask"
+    """Robots that the site does not name: ``ask`` lists them as new until somebody adopts them, ``auto`` takes them."""
     plan_period_ms: int = 250
     """Traffic is planned at most this often."""
     traffic: TrafficParams = TrafficParams(most_moves=8, few_moves=3)
@@ -74,6 +76,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.station_rule not in STATION_RULES:
             raise Rejected("station_rule", self.station_rule, f"one of {', '.join(STATION_RULES)}")
+        if self.adopt not in {"ask", "auto"}:
+            raise Rejected("adopt", self.adopt, "ask or auto")
         for field, least in (("affinity_window", 1), ("pods_ahead", 0), ("leg_tries", 1), ("instant_tries", 1)):
             if getattr(self, field) < least:
                 raise Rejected(field, getattr(self, field), f"at least {least}")

@@ -6,10 +6,12 @@ leg, as its own loads tell.
 
 import math
 
+import msgspec
+
 from contracts.errors import Rejected
 from contracts.ids import NodeId, PodId, RobotId
 from contracts.messages.ops import VehicleState
-from dispatcher import missions, orders
+from dispatcher import missions, operators, orders, transports
 from dispatcher.facts import RobotState
 from dispatcher.fleet.member import Pin, Purpose, Vehicle
 from dispatcher.fleet.vehicle import Signal, step
@@ -65,17 +67,20 @@ def lost_due(world: World, name: str) -> None:
     world.traffic.lost(v.id)
     world.plan_wanted = world.release_wanted = True
     v.queue.clear()
-    _hand_on(world, v)
-
-
-def _hand_on(world: World, v: Vehicle) -> None:
-    """Let another robot fetch the pod of a robot that has not lifted it and was not told to."""
-    mission = None if v.mission is None else world.missions.get(v.mission)
-    if mission is None:
+    if not hand_on(world, v) and v.mission is None and v.transport is None:
         missions.give_up_place(world, v)
         v.leg = None
-    elif mission.stage is Stage.FETCH and not v.pins & Pin.LEG:
-        missions.drop(world, mission)
+
+
+def hand_on(world: World, v: Vehicle) -> bool:
+    """Let another robot fetch what this one has not picked up and was not told to; says whether there was something."""
+    if v.transport is not None:
+        return transports.hand_on(world, v)
+    mission = None if v.mission is None else world.missions.get(v.mission)
+    if mission is None or mission.stage is not Stage.FETCH or v.pins & Pin.LEG:
+        return False
+    missions.drop(world, mission)
+    return True
 
 
 # ------------------------------------------------------------------------------------------------------ coming back
@@ -113,6 +118,7 @@ def reset(world: World, v: Vehicle, why: str) -> None:
                 f"Robot {v.id} was set back {v.failures - 1} times: {why}.",
                 "Look at it, then resume it on the console.",
             )
+            world.timers.set(world.now_ms + world.params.lost_after_ms, "lost", v.id)  # others take its work
             return
         world.raise_alarm(
             f"reset-{v.id}", "warning", v.id, f"Robot {v.id} is set back: {why}.", "It goes on by itself."
@@ -210,11 +216,16 @@ def _place(world: World, v: Vehicle) -> None:
     if v.pins:
         world.traffic.pin(v.id)
     world.release_wanted = world.plan_wanted = world.fleet_changed = world.demand_changed = True
+    if v.id in world.halted:
+        _let_neighbours_go(world, v)
     _go_on(world, v, report)
 
 
 def _go_on(world: World, v: Vehicle, report: RobotState) -> None:
     """Continue a placed robot's work as far as its loads allow."""
+    if v.transport is not None:
+        transports.go_on(world, v, report)
+        return
     carried = _pod(world, report)
     mission = None if v.mission is None else world.missions.get(v.mission)
     if mission is not None and carried is not None and carried != mission.pod:
@@ -283,6 +294,40 @@ def action_failed(world: World, v: Vehicle) -> None:
 def astray(world: World, v: Vehicle, report: RobotState, detail: str = "") -> None:
     """Stop a robot that is where it was not sent."""
     reset(world, v, f"it is at {report.node!r} ({report.seq}), where it was not sent {detail}".rstrip())
+
+
+def trespassed(world: World, v: Vehicle, report: RobotState) -> None:
+    """Stop the neighbours of a robot that drove where nothing was released to it, and tell it the base alone from now.
+
+    It is cancelled and placed where it stands; then its neighbours go on.
+    """
+    world.deviates(v, "drives to nodes that are not released")
+    if not v.dialect.fully_released:
+        v.dialect = msgspec.structs.replace(v.dialect, fully_released=True)
+    near = {report.node, *(e.end for e in world.site.layout.out.get(report.node, ()))}
+    halted: list[RobotId] = []
+    for other in world.vehicles.values():
+        if other is v or not other.placed or other.pause_wanted or other.state is VehicleState.OFFLINE:
+            continue
+        if other.node in near or not near.isdisjoint(world.traffic.route(other.id)[0]):
+            halted.append(other.id)
+            operators.pause(world, other, wanted=True)
+    world.halted[v.id] = [*world.halted.get(v.id, ()), *halted]
+    stopped = f"; stopped near it: {', '.join(halted)}" if halted else ""
+    world.raise_alarm(
+        f"trespass-{v.id}", "error", v.id,
+        f"Robot {v.id} of {v.manufacturer} drove to {report.node}, which was not released to it{stopped}.",
+        "It gets released nodes only from now on. If it does so again take it out of service.",
+    )  # fmt: skip
+    reset(world, v, f"it drove to {report.node}, which was not released to it")
+
+
+def _let_neighbours_go(world: World, v: Vehicle) -> None:
+    for name in world.halted.pop(v.id, ()):
+        other = world.vehicles.get(name)
+        if other is not None and not world.stopped:
+            operators.pause(world, other, wanted=False)
+    world.clear_alarm(f"trespass-{v.id}")
 
 
 def paused(world: World, v: Vehicle) -> None:

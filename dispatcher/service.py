@@ -23,7 +23,8 @@ from contracts.site import Site
 from contracts.vda5050 import topics as vda
 from contracts.vda5050 import v2
 from contracts.vda5050.factsheet import Factsheet
-from contracts.vda5050.reading import read
+from contracts.vda5050.header import has_zone
+from contracts.vda5050.reading import read, read_with_deviation
 from dispatcher import views
 from dispatcher.commands import (
     AckEvents,
@@ -86,6 +87,8 @@ class Dispatcher:
         self.journal = Journal(settings.journal, site, settings.params)
         self.unreadable: deque[tuple[str, bytes, str]] = deque(maxlen=_KEPT)
         """Topic, payload and error of messages that could not be read, the newest last."""
+        self.deviations: dict[str, dict[str, int]] = {}
+        """What had to be mended in states, by manufacturer."""
         self.counts = {"facts": 0, "commands": 0, "steps": 0, "unreadable": 0}
         self._settings = settings
         self._site = site
@@ -244,10 +247,19 @@ class Dispatcher:
 
     def _on_state(self, topic: str, payload: bytes) -> None:
         try:
-            state = read(payload, v2.State)
+            state, deviation = read_with_deviation(payload, v2.State)
+            if deviation or not state.timestamp.endswith("Z"):
+                self._deviates(state, deviation)
             self.hear(read_state(state))
         except Rejected as error:
             self._keep(topic, payload, error)
+
+    def _deviates(self, state: v2.State, deviation: str) -> None:
+        """Count by manufacturer what had to be mended."""
+        seen = self.deviations.setdefault(state.manufacturer, {})
+        for how in (deviation, "" if has_zone(state.timestamp) else "a timestamp without a zone"):
+            if how and (how in seen or len(seen) < _KEPT):
+                seen[how] = seen.get(how, 0) + 1
 
     def _on_connection(self, topic: str, payload: bytes) -> None:
         try:
@@ -269,7 +281,9 @@ class Dispatcher:
             return
         if message.agv_position is not None:
             at = message.agv_position
-            self._places[RobotId(message.serial_number)] = (at.x, at.y, at.theta)
+            name = self.core.world.names.get((message.manufacturer, message.serial_number))
+            if name is not None:
+                self._places[name] = (at.x, at.y, at.theta)
 
     def _on_ack(self, subject: str, payload: bytes) -> None:
         try:
@@ -372,7 +386,9 @@ class Dispatcher:
         subject = topics.fleet(self._site.id)
         while True:
             await self._clock.sleep(1 / self._settings.view_hz)
-            self._log.say(subject, encode(views.fleet_view(self.core.world, self._clock.now_ms(), self._places)))
+            self._log.say(
+                subject, encode(views.fleet_view(self.core.world, self._clock.now_ms(), self._places, self.deviations))
+            )
 
     async def _say_poses(self) -> None:
         subject = topics.poses(self._site.id)

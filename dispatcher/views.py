@@ -4,7 +4,7 @@ import numpy as np
 
 from contracts import poses
 from contracts.ids import RobotId, StationId, TaskId
-from contracts.messages.ops import DoorView, FleetView, RobotView, StationView, VehicleState, Wait
+from contracts.messages.ops import DoorView, FleetView, RobotView, StationView, VehicleState, VendorView, Wait
 from dispatcher.fleet.member import Vehicle
 from dispatcher.world import Mission, PickState, Stage, World
 
@@ -13,16 +13,22 @@ Place = tuple[float, float, float]
 _STATES = {s: i for i, s in enumerate(VehicleState)}
 
 
-def fleet_view(world: World, now_ms: int, places: dict[RobotId, Place]) -> FleetView:
+def fleet_view(
+    world: World, now_ms: int, places: dict[RobotId, Place], deviations: dict[str, dict[str, int]] | None = None
+) -> FleetView:
     """Return the whole view; robots in the order in which they first spoke, which is also that of `pose_frame`."""
     return FleetView(
         site=world.site.id,
         epoch=world.outbox.epoch,
         at_ms=now_ms,
         stopped=world.stopped,
-        robots=tuple(robot_view(world, v, now_ms, places) for v in world.vehicles.values()),
+        robots=tuple(
+            robot_view(world, v, now_ms, places) for v in (*world.vehicles.values(), *world.strangers.values())
+        ),
         stations=tuple(_station(world, name) for name in world.stations),
-        open_tasks=len(world.picks) + len(world.conveys) + len(world.packs),
+        open_tasks=len(world.picks) + len(world.conveys) + len(world.packs) + len(world.hauls),
+        vendors=vendors(world, deviations or {}),
+        closed=tuple(world.closed_nodes),
         doors=tuple(DoorView(name, watch.state) for name, watch in world.doors.items()),
     )
 
@@ -34,7 +40,7 @@ def robot_view(world: World, v: Vehicle, now_ms: int, places: dict[RobotId, Plac
     report = v.report
     return RobotView(
         id=v.id,
-        state=v.state,
+        state=VehicleState.NEW if v.id in world.strangers else v.state,
         x_m=round(x_m, 3),
         y_m=round(y_m, 3),
         heading_rad=round(heading_rad, 4),
@@ -44,11 +50,19 @@ def robot_view(world: World, v: Vehicle, now_ms: int, places: dict[RobotId, Plac
         pod=None if mission is None or world.pods.get(mission.pod) is not None else mission.pod,
         mission=v.mission,
         station=None if mission is None else mission.station,
-        tasks=_tasks(world, mission),
+        tasks=_tasks(world, mission) if v.transport is None else (v.transport,),
         order_id=v.order.id if v.order is not None else "",
         wait=waits(world, v, now_ms),
         errors=() if report is None else tuple(f"{t.kind} {t.text}".strip() for t in report.troubles),
         retired=v.retired,
+        manufacturer=v.manufacturer,
+        serial=v.serial,
+        version=v.version,
+        dialect=v.dialect.name,
+        loads=() if report is None else report.loads or (),
+        adopted=v.id not in world.strangers,
+        speed_max_mps=None if v.factsheet is None else v.factsheet.speed_max_mps,
+        series="" if v.factsheet is None else v.factsheet.series,
     )
 
 
@@ -66,7 +80,7 @@ def waits(world: World, v: Vehicle, now_ms: int) -> tuple[Wait, ...]:
     chain: list[Wait] = []
     for link in world.traffic.why(v.id, now_ms):
         holder = world.vehicles.get(RobotId(link.holder)) if link.holder else None
-        task = "" if holder is None or holder.mission is None else str(holder.mission)
+        task = "" if holder is None else str(holder.mission or holder.transport or "")
         name = link.holder or link.door or link.robot
         until = f"{link.reason.value}: {name}"
         chain.append(Wait(link.node or link.robot, name, task, link.since_ms, until))
@@ -94,6 +108,16 @@ def place_of(world: World, v: Vehicle, places: dict[RobotId, Place]) -> Place:
         return (v.report.x_m, v.report.y_m, v.report.heading_rad)
     node = world.site.layout.node.get(v.node)
     return (0.0, 0.0, 0.0) if node is None else (node.x_m, node.y_m, 0.0)
+
+
+def vendors(world: World, heard: dict[str, dict[str, int]]) -> tuple[VendorView, ...]:
+    """Return how each manufacturer's robots depart from the standard, as the core and (`heard`) the reader saw it."""
+    robots: dict[str, int] = {}
+    for v in (*world.vehicles.values(), *world.strangers.values()):
+        robots[v.manufacturer] = robots.get(v.manufacturer, 0) + 1
+    return tuple(
+        VendorView(name, count, heard.get(name, {}) | world.deviations.get(name, {})) for name, count in robots.items()
+    )
 
 
 def _tasks(world: World, mission: Mission | None) -> tuple[TaskId, ...]:

@@ -13,6 +13,7 @@ from contracts.site import Chute, Door, Site, Station
 from dispatcher.commands import AckEvents, Command, SendEdgeCommand, TellCentral
 from dispatcher.fleet.member import Vehicle
 from dispatcher.fleet.order import OrderWriter
+from dispatcher.haul import Haul
 from dispatcher.outbox import Cause, Outbox
 from dispatcher.params import Params
 from dispatcher.timers import Timers
@@ -169,6 +170,15 @@ class World:
     out: list[Command] = field(default_factory=list)
 
     vehicles: dict[RobotId, Vehicle] = field(default_factory=dict)
+    names: dict[tuple[str, str], RobotId] = field(default_factory=dict)
+    """Robots and strangers by (manufacturer, serial number)."""
+    strangers: dict[RobotId, Vehicle] = field(default_factory=dict)
+    """Robots that nobody has adopted yet."""
+    halted: dict[RobotId, list[RobotId]] = field(default_factory=dict)
+    """Robots that stand because another one drove where it was not sent."""
+    deviations: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What was seen of each manufacturer's robots that the standard does not say, and how often."""
+    closed_nodes: dict[NodeId, None] = field(default_factory=dict)
     missions: dict[MissionId, Mission] = field(default_factory=dict)
     pods: dict[PodId, NodeId | None] = field(default_factory=dict)
     """Where each pod stands; None: on a robot."""
@@ -183,6 +193,9 @@ class World:
     picks: dict[TaskId, ToteId] = field(default_factory=dict)
     conveys: dict[TaskId, ToteId] = field(default_factory=dict)
     packs: dict[TaskId, ToteId] = field(default_factory=dict)
+    hauls: dict[TaskId, Haul] = field(default_factory=dict)
+    """Transports that central has not closed, the oldest first."""
+    hauls_changed: bool = False
     told: dict[tuple[TaskId, int], None] = field(default_factory=dict)
     """Results that central was told, the oldest first."""
     closed: dict[TaskId, int] = field(default_factory=dict)
@@ -243,6 +256,11 @@ class World:
         if key in self.alarms:
             del self.alarms[key]
             self.tell(AlarmCleared(key=key))
+
+    def deviates(self, vehicle: Vehicle, how: str) -> None:
+        """Count something that the standard does not say."""
+        seen = self.deviations.setdefault(vehicle.manufacturer, {})
+        seen[how] = seen.get(how, 0) + 1
 
     def command(self, cell: CellId, subject: str, body: CommandBody, *, retry: int = 0) -> str:
         """Give a command to a cell and keep it until it is answered; returns its id.

@@ -68,6 +68,18 @@ class PodMoved(msgspec.Struct, frozen=True, tag="pod_moved"):
     node: NodeId
 
 
+class TransportChanged(msgspec.Struct, frozen=True, tag="transport_changed"):
+    """A transport got further: `assigned` to a robot, `loaded`, `done`, or `open` again when its robot failed."""
+
+    task: TaskId
+    attempt: int
+    state: str
+    robot: RobotId
+    node: NodeId
+    """Where the robot was last."""
+    reason: str
+
+
 class AlarmRaised(msgspec.Struct, frozen=True, tag="alarm_raised"):
     """Something needs a person's eyes. `key` is the same for the same cause, so that it is raised once."""
 
@@ -85,7 +97,7 @@ class AlarmCleared(msgspec.Struct, frozen=True, tag="alarm_cleared"):
     key: str
 
 
-FactBody = TaskStarted | PickDone | ToteArrived | TotePacked | PodMoved | AlarmRaised | AlarmCleared
+FactBody = TaskStarted | PickDone | ToteArrived | TotePacked | PodMoved | TransportChanged | AlarmRaised | AlarmCleared
 
 
 class Fact(msgspec.Struct, frozen=True):

@@ -22,6 +22,8 @@ class VehicleState(StrEnum):
     MANUAL = "manual"
     CHARGING = "charging"
     ERROR = "error"
+    NEW = "new"
+    """It speaks, but nobody has adopted it yet: it gets nothing."""
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -58,6 +60,16 @@ class RobotView(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: tuple[str, ...] = ()
     retired: bool = False
     """Out of service: it gets nothing more until it is returned."""
+    manufacturer: str = ""
+    serial: str = ""
+    version: str = ""
+    """Of VDA 5050, as it says."""
+    dialect: str = ""
+    loads: tuple[str, ...] = ()
+    adopted: bool = True
+    speed_max_mps: float | None = None
+    """From its factsheet."""
+    series: str = ""
 
 
 class StationView(msgspec.Struct, frozen=True):
@@ -78,6 +90,14 @@ class DoorView(msgspec.Struct, frozen=True):
     state: str
 
 
+class VendorView(msgspec.Struct, frozen=True):
+    """How a manufacturer's robots depart from the standard: what was observed, and how often."""
+
+    manufacturer: str
+    robots: int
+    deviations: dict[str, int]
+
+
 class FleetView(msgspec.Struct, frozen=True):
     """The dispatcher's view of the site, said about once a second on `topics.fleet`."""
 
@@ -89,6 +109,9 @@ class FleetView(msgspec.Struct, frozen=True):
     stations: tuple[StationView, ...]
     open_tasks: int
     doors: tuple[DoorView, ...] = ()
+    vendors: tuple[VendorView, ...] = ()
+    closed: tuple[NodeId, ...] = ()
+    """Nodes that an operator closed."""
 
 
 class PauseRobot(msgspec.Struct, frozen=True, tag="pause_robot"):
@@ -121,7 +144,56 @@ class ChargeRobot(msgspec.Struct, frozen=True, tag="charge_robot"):
     robot: RobotId
 
 
-OpsBody = PauseRobot | ResumeRobot | RetireRobot | ReturnRobot | ChargeRobot
+class AdoptRobot(msgspec.Struct, frozen=True, tag="adopt_robot"):
+    """Take a robot that is `new` into the fleet."""
+
+    robot: RobotId
+
+
+class CancelRobot(msgspec.Struct, frozen=True, tag="cancel_robot"):
+    """Cancel a robot's VDA 5050 order; it is placed where it stands and goes on with its work from there."""
+
+    robot: RobotId
+
+
+class ReassignRobot(msgspec.Struct, frozen=True, tag="reassign_robot"):
+    """Give what a robot has not picked up yet to others; it gets other work."""
+
+    robot: RobotId
+
+
+class CloseNode(msgspec.Struct, frozen=True, tag="close_node"):
+    """Let nobody be planned into a node until it is opened again."""
+
+    node: NodeId
+
+
+class ReopenNode(msgspec.Struct, frozen=True, tag="reopen_node"):
+    """Open a closed node again."""
+
+    node: NodeId
+
+
+class PauseZone(msgspec.Struct, frozen=True, tag="pause_zone"):
+    """Pause every robot that stands on these nodes or is on its way over them; `wanted` False: resume those."""
+
+    nodes: tuple[NodeId, ...]
+    wanted: bool
+
+
+OpsBody = (
+    PauseRobot
+    | ResumeRobot
+    | RetireRobot
+    | ReturnRobot
+    | ChargeRobot
+    | AdoptRobot
+    | CancelRobot
+    | ReassignRobot
+    | CloseNode
+    | ReopenNode
+    | PauseZone
+)
 
 
 class OpsCommand(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ together, and a short pick may add picks to a tote before its pick key is closed
 
 import msgspec
 
-from contracts.ids import BinId, ItemId, OrderId, PodId, TaskId, ToteId
+from contracts.ids import BinId, ItemId, NodeId, OrderId, PodId, TaskId, ToteId
 
 
 class Pick(msgspec.Struct, frozen=True, tag="pick"):
@@ -52,4 +52,21 @@ class Pack(msgspec.Struct, frozen=True, tag="pack"):
     priority: int
 
 
-Work = Pick | Convey | Pack
+class Transport(msgspec.Struct, frozen=True, tag="transport"):
+    """Bring something from one node to another with one robot; it has nothing to do with stock."""
+
+    task: TaskId
+    attempt: int
+    origin: NodeId
+    goal: NodeId
+    load: str
+    """Name of what is carried; empty: it has none."""
+    load_type: str
+    handling: bool
+    """Whether the robot picks up at `origin` and drops at `goal`; if not it only drives there."""
+    due_ms: int
+    """0: whenever it suits."""
+    priority: int
+
+
+Work = Pick | Convey | Pack | Transport

@@ -48,6 +48,11 @@ def _minute(minute: int) -> str:
     return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:")
 
 
+def has_zone(text: str) -> bool:
+    """Whether a timestamp says its zone, as it must."""
+    return text.endswith("Z") or "+" in text or text.count("-") > 2
+
+
 def timestamp_ms(text: str) -> int | None:
     """Read a timestamp as milliseconds since the Unix epoch; without a zone it is UTC; None where it cannot be read."""
     try:

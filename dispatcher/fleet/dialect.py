@@ -1,36 +1,69 @@
 """What a vendor's robots do differently, as data, and the way from their VDA 5050 messages to our facts."""
 
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+
 import msgspec
 
 from contracts.ids import NodeId, RobotId
 from contracts.vda5050 import v2
 from contracts.vda5050.factsheet import Factsheet
+from contracts.vda5050.header import VERSION
 from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState, Trouble
 
 
-class Dialect(msgspec.Struct, frozen=True):
-    """One vendor's ways; the defaults are the standard's."""
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
+    """One vendor's ways; the defaults are the standard's. One file a vendor, in `dialects/`."""
 
     name: str = "standard"
+    manufacturers: tuple[str, ...] = ()
+    """Whose robots speak it, as shell patterns."""
+    version: str = ""
+    """What stands in the messages that we send; empty: what the robot itself says."""
     fully_released: bool = False
     """It cannot take a horizon (it skips nodes, or drives on into it): every node that it is told is released."""
     keeps_node_states: bool = False
     """It never empties `nodeStates`: where it is says the last node alone."""
     forgets_actions: bool = False
     """It drops finished actions from its states after a while: an action that was seen and is gone has finished."""
+    replaces_orders: bool = False
+    """It takes an update as a whole new order: it gets one only at the end of its base."""
+    handles_loads: bool = True
+    """It can pick and drop."""
+    instant: dict[str, str] = {}
+    """Its own names of instant actions."""
+    parameters: dict[str, dict[str, str]] = {}
+    """What its actions want to be told besides, by action type."""
 
 
 STANDARD = Dialect()
-DIALECTS: dict[str, Dialect] = {
-    "ilesp": Dialect(name="ilesp", fully_released=True, keeps_node_states=True),
-    "vda-5050-lib": Dialect(name="vda-5050-lib", forgets_actions=True),
-}
-"""By manufacturer, where it is not the standard."""
+
+
+@cache
+def dialects() -> tuple[Dialect, ...]:
+    """Return every vendor's dialect, as the files say."""
+    folder = files("dispatcher.fleet") / "dialects"
+    found = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
+    return tuple(
+        msgspec.structs.replace(msgspec.toml.decode(f.read_bytes(), type=Dialect), name=f.name.removesuffix(".toml"))
+        for f in found
+    )
 
 
 def dialect_of(manufacturer: str) -> Dialect:
     """Return the dialect of a manufacturer."""
-    return DIALECTS.get(manufacturer, STANDARD)
+    for one in dialects():
+        if any(fnmatchcase(manufacturer, pattern) for pattern in one.manufacturers):
+            return one
+    return STANDARD
+
+
+def spoken(dialect: Dialect, version: str) -> str:
+    """Return the version that a robot is to be addressed in, which says of itself that it speaks `version`."""
+    if dialect.version:
+        return dialect.version
+    return "2.0.0" if version.lstrip("v").startswith(("1.", "2.0")) else VERSION
 
 
 def read_state(state: v2.State) -> RobotState:
@@ -59,6 +92,8 @@ def read_state(state: v2.State) -> RobotState:
         x_m=position.x if position is not None and placed else None,
         y_m=position.y if position is not None and placed else None,
         heading_rad=position.theta if position is not None and placed else 0.0,
+        version=state.version,
+        header=state.header_id,
     )
 
 
@@ -68,6 +103,7 @@ def read_connection(message: v2.Connection) -> RobotConnection:
         robot=RobotId(message.serial_number),
         manufacturer=message.manufacturer,
         online=message.connection_state == v2.ConnectionState.ONLINE,
+        version=message.version,
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from contracts.ids import MissionId, NodeId, RobotId
+from contracts.ids import MissionId, NodeId, RobotId, TaskId
 from contracts.messages.ops import VehicleState
 from dispatcher.facts import RobotFactsheet, RobotState
 from dispatcher.fleet.dialect import Dialect
@@ -37,6 +37,10 @@ class Purpose(StrEnum):
     STORE = "store"
     CHARGE = "charge"
     PARK = "park"
+    COLLECT = "collect"
+    """To a transport's origin."""
+    DELIVER = "deliver"
+    """To a transport's goal."""
 
 
 @dataclass(slots=True)
@@ -53,6 +57,7 @@ class Leg:
     """VDA 5050 action type at the goal; empty: none."""
     load: str = ""
     """What is picked or dropped there."""
+    load_type: str = ""
     loaded: bool = False
     """Whether it drives with a pod."""
     done: bool = False
@@ -65,6 +70,12 @@ class Vehicle:
     id: RobotId
     manufacturer: str
     dialect: Dialect
+    serial: str = ""
+    """What it calls itself; `id` where no other maker's robot has it."""
+    version: str = ""
+    """Of the protocol, as it says."""
+    speaks: str = ""
+    """The version of what we send."""
     state: VehicleState = VehicleState.OFFLINE
     report: RobotState | None = None
     factsheet: RobotFactsheet | None = None
@@ -80,6 +91,7 @@ class Vehicle:
     """Released by traffic, not yet in an order."""
     leg: Leg | None = None
     mission: MissionId | None = None
+    transport: TaskId | None = None
     pins: int = 0
     orders: int = 0
     """Orders of its job so far; numbers the legs in their ids."""
@@ -98,7 +110,18 @@ class Vehicle:
     pause_wanted: bool = False
     retired: bool = False
     charge_asked: bool = False
+    resting: bool = False
+    """It gets no work for a while: an operator gave its work to others."""
     ready_ms: int = 0
     """The next order may not be sent before (minOrderInterval)."""
     failures: int = 0
     """Resets since the last completed leg."""
+    header: int = 0
+    """Of its newest state."""
+    backwards: int = 0
+    """How often its header counted backwards lately."""
+    backwards_ms: int = 0
+    double: bool = False
+    """Two robots speak under its name."""
+    stale_ms: int = 0
+    """Since when it lists nodes that it has passed."""

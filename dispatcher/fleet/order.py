@@ -6,7 +6,7 @@ released node and names only what is new, then the horizon.
 
 from dataclasses import dataclass, field
 
-from contracts.ids import NodeId, RobotId
+from contracts.ids import NodeId
 from contracts.layout import Layout
 from contracts.vda5050 import v2
 
@@ -61,7 +61,7 @@ class OrderWriter:
 
     def write(
         self,
-        robot: RobotId,
+        serial: str,
         manufacturer: str,
         header_id: int,
         now_ms: int,
@@ -69,6 +69,7 @@ class OrderWriter:
         new: list[NodeId],
         *,
         first: tuple[v2.Action, ...] = (),
+        version: str = v2.VERSION,
     ) -> v2.Order:
         """Extend the running order by released nodes and return the message to send.
 
@@ -122,7 +123,8 @@ class OrderWriter:
             header_id=header_id,
             timestamp=v2.timestamp(now_ms),
             manufacturer=manufacturer,
-            serial_number=robot,
+            version=version,
+            serial_number=serial,
             order_id=order.id,
             order_update_id=order.update,
             nodes=tuple(nodes),

@@ -75,6 +75,7 @@ TABLE: dict[VehicleState, dict[Signal, VehicleState]] = {
         Signal.TAKEN_OVER: S.MANUAL,
     },
     S.CANCELLING: {Signal.CANCELLED: S.IDLE, Signal.GONE: S.OFFLINE},
+    S.NEW: dict(_REPORTED),
 }
 """What a signal leads to in each state; a signal that is not in the row changes nothing."""
 

@@ -14,7 +14,7 @@ from contracts.vda5050 import v2
 from contracts.vda5050.factsheet import Factsheet, PhysicalParameters, ProtocolLimits, Timing, TypeSpecification
 from dispatcher.commands import SendInstantActions, SendOrder
 from dispatcher.facts import RobotFactsheet, Trouble
-from dispatcher.fleet.dialect import DIALECTS, Dialect, dialect_of, read_connection, read_factsheet, read_state
+from dispatcher.fleet.dialect import Dialect, dialect_of, read_connection, read_factsheet, read_state
 from dispatcher.fleet.order import OrderWriter, RunningOrder, action, finished
 from tests.unit.dispatcher_bench import MAKER, Bench, small_site, tote_work
 
@@ -91,7 +91,7 @@ def test_an_order_in_doubt_is_sent_again_on_its_schedule_and_then_a_person_is_as
 
 
 def test_a_robot_that_cannot_take_a_horizon_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(DIALECTS, MAKER, Dialect(name="bench", fully_released=True))
+    monkeypatch.setattr("dispatcher.vehicles.dialect_of", lambda _: Dialect(name="bench", fully_released=True))
     bench = Bench()
     bench.work(*tote_work("A", [0, 3]))
     bench.wait(200)

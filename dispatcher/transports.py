@@ -1,0 +1,220 @@
+"""Transports: which robot brings what from where to where, without any stock; to origin, pick up, to goal, set down."""
+
+import math
+
+import numpy as np
+
+from contracts.errors import Broken
+from contracts.ids import NodeId, TaskId
+from contracts.messages.facts import TransportChanged
+from contracts.messages.work import Transport
+from dispatcher import assignment, missions
+from dispatcher.facts import RobotState
+from dispatcher.fleet.member import Leg, Pin, Purpose, Vehicle
+from dispatcher.haul import Haul, HaulStage
+from dispatcher.world import World, remember
+
+_FAR_S = 1e6
+"""Stands for 'unreachable' in the matching."""
+_WINDOW = 4
+"""So many transports a free robot compete for it, the most urgent ones."""
+_PRIORITY_S = 600.0
+"""One step of priority is worth so much driving."""
+_SLACK_S = 900.0
+"""A transport that is due within this time gains a second of driving a second."""
+_SWAP_S = 5.0
+"""A robot on its way to an origin is swapped for another only if that saves so much driving in all."""
+
+
+def opened(world: World, work: Transport) -> None:
+    """Take a transport's key: new, a new attempt, or one that is known (which changes nothing)."""
+    if world.closed.get(work.task, -1) >= work.attempt:
+        return
+    known = world.hauls.get(work.task)
+    if known is not None:
+        if work.attempt > known.work.attempt and known.stage is HaulStage.OPEN:
+            known.work = work
+        return
+    nodes = world.site.layout.node
+    for node in (work.origin, work.goal):
+        if node not in nodes:
+            text = f"Transport {work.task} names {node}, which is not in the site's layout."
+            remedy = "Cancel it; see that central and dispatcher use one site."
+            world.raise_alarm(f"transport-{work.task}", "error", work.task, text, remedy)
+            return
+    world.hauls[work.task] = Haul(work, world.now_ms)
+    world.hauls_changed = True
+
+
+def closed(world: World, task: TaskId) -> bool:
+    """Let a transport go; what its robot carries already it brings to its end. Says whether it was one."""
+    haul = world.hauls.get(task)
+    if haul is None:
+        return False
+    world.closed[task] = haul.work.attempt
+    remember(world.closed)
+    world.clear_alarm(f"transport-{task}")
+    v = None if haul.robot is None else world.vehicles[haul.robot]
+    if haul.stage is HaulStage.DELIVER or (v is not None and haul.stage is HaulStage.COLLECT and v.pins & Pin.LEG):
+        haul.cancelled = True
+        return True
+    del world.hauls[task]
+    if v is not None and haul.stage is HaulStage.COLLECT:
+        _let_go(world, v)
+    return True
+
+
+def assign(world: World) -> None:
+    """Give free robots the transports that they reach soonest, the urgent and the old first.
+
+    Robots that are still on their way to an origin take part again, so that a nearer one may take over.
+    """
+    if not world.hauls or not (world.hauls_changed or world.fleet_changed) or world.stopped:
+        return
+    world.hauls_changed = False
+    waiting = [h for h in world.hauls.values() if h.stage is HaulStage.OPEN]
+    if not waiting:
+        return
+    robots = [v for v in world.vehicles.values() if assignment.free(world, v)]
+    if not robots:
+        return
+    moving = [h for h in world.hauls.values() if h.stage is HaulStage.COLLECT and _may_swap(world, h)]
+    gain = {id(h): _gain_s(world, h) for h in (*waiting, *moving)}
+    waiting.sort(key=lambda h: (-gain[id(h)], h.work.task))
+    tasks = [*moving, *waiting[: _WINDOW * len(robots)]]
+    all_robots = [*robots, *(world.vehicles[h.robot] for h in moving if h.robot is not None)]
+    cost = np.array([[_cost_s(world, v, h) for h in tasks] for v in all_robots])
+    for i, j in _match(cost - np.array([gain[id(h)] for h in tasks]), cost):
+        v, haul = all_robots[i], tasks[j]
+        if haul.robot == v.id:
+            continue
+        if haul.robot is not None:  # its former robot gets another one, or nothing
+            former = world.vehicles[haul.robot]
+            if former.transport == haul.work.task:
+                _let_go(world, former)
+        if v.transport is not None:
+            given_up = world.hauls[v.transport]
+            if given_up.robot == v.id:
+                given_up.stage, given_up.robot = HaulStage.OPEN, None
+                world.hauls_changed = True
+        _begin(world, v, haul)
+
+
+def leg_done(world: World, v: Vehicle, leg: Leg) -> None:
+    """Go on from the origin to the goal, or end at the goal."""
+    haul = None if v.transport is None else world.hauls.get(v.transport)
+    if haul is None:
+        raise Broken(f"robot {v.id} finished a {leg.purpose} leg without a transport")
+    if leg.purpose is Purpose.COLLECT:
+        if haul.cancelled and not haul.work.handling:
+            del world.hauls[haul.work.task]
+            _let_go(world, v)
+            return
+        _deliver(world, v, haul)
+        return
+    _tell(world, v, haul, "done")
+    world.unpin(v, Pin.LEG)
+    v.transport, v.leg = None, None
+    world.fleet_changed = True
+    if haul.cancelled:
+        del world.hauls[haul.work.task]
+    else:
+        haul.stage = HaulStage.DONE
+
+
+def go_on(world: World, v: Vehicle, report: RobotState) -> None:
+    """Continue with a robot that was placed anew, as far as its loads tell."""
+    haul = None if v.transport is None else world.hauls.get(v.transport)
+    if haul is None or v.leg is None:
+        v.transport, v.leg = None, None
+        return
+    if not haul.work.handling or report.loads is None:
+        missions.aim(world, v)
+    elif haul.stage is HaulStage.COLLECT:
+        if report.loads and v.node == haul.work.origin:
+            _deliver(world, v, haul)
+        else:
+            missions.aim(world, v)
+    elif report.loads:
+        missions.aim(world, v)
+    elif v.node == haul.work.goal:  # it has set it down, and its state was lost
+        missions.leg_done(world, v)
+    else:
+        world.pin(v, Pin.AWAY)
+        world.raise_alarm(
+            f"failed-{v.id}", "error", v.id, f"Robot {v.id} has lost the load of transport {haul.work.task}.",
+            "Put the load on the robot again and resume it, or cancel the transport.",
+        )  # fmt: skip
+
+
+def hand_on(world: World, v: Vehicle) -> bool:
+    """Let another robot collect what this one has not picked up; says whether it was so."""
+    haul = None if v.transport is None else world.hauls.get(v.transport)
+    if haul is None or haul.stage is not HaulStage.COLLECT or v.pins & Pin.LEG:
+        return False
+    haul.stage, haul.robot = HaulStage.OPEN, None
+    world.hauls_changed = True
+    _tell(world, v, haul, "open", f"robot {v.id} cannot go on")
+    _let_go(world, v)
+    return True
+
+
+def _begin(world: World, v: Vehicle, haul: Haul) -> None:
+    work = haul.work
+    haul.stage, haul.robot, v.transport = HaulStage.COLLECT, v.id, work.task
+    act, kind = ("pick" if work.handling else ""), work.load_type
+    missions.begin_leg(world, v, Purpose.COLLECT, work.origin, work.task, act=act, load=work.load, load_type=kind)
+    _tell(world, v, haul, "assigned")
+
+
+def _deliver(world: World, v: Vehicle, haul: Haul) -> None:
+    work = haul.work
+    haul.stage = HaulStage.DELIVER
+    _tell(world, v, haul, "loaded")
+    act, kind = ("drop" if work.handling else ""), work.load_type
+    missions.begin_leg(
+        world, v, Purpose.DELIVER, work.goal, work.task, act=act, load=work.load, load_type=kind, loaded=work.handling
+    )
+
+
+def _let_go(world: World, v: Vehicle) -> None:
+    """Leave a robot without work; it drives on to where its released way ends."""
+    world.unpin(v, Pin.LEG)
+    v.transport, v.leg = None, None
+    world.fleet_changed = True
+    if v.placed and not v.pins:
+        here = world.traffic.end(v.id)
+        world.traffic.target(v.id, here, loaded=False)
+
+
+def _tell(world: World, v: Vehicle, haul: Haul, state: str, reason: str = "") -> None:
+    world.tell(TransportChanged(haul.work.task, haul.work.attempt, state, v.id, v.node, reason))
+
+
+def _may_swap(world: World, haul: Haul) -> bool:
+    v = None if haul.robot is None else world.vehicles[haul.robot]
+    return v is not None and v.placed and not v.pins and not v.cancelling and not haul.cancelled
+
+
+def _gain_s(world: World, haul: Haul) -> float:
+    """Return what a transport's urgency is worth, in seconds of driving; it grows as it waits."""
+    slack_s = (haul.work.due_ms - world.now_ms) / 1000 if haul.work.due_ms else _SLACK_S
+    waited_s = (world.now_ms - haul.since_ms) / 1000
+    return haul.work.priority * _PRIORITY_S + max(0.0, _SLACK_S - slack_s) + waited_s
+
+
+def _cost_s(world: World, v: Vehicle, haul: Haul) -> float:
+    if haul.work.handling and not v.dialect.handles_loads:
+        return _FAR_S
+    start: NodeId = v.node
+    cost = world.travel_s(start, haul.work.origin, loaded=False)
+    if haul.robot == v.id:
+        cost -= _SWAP_S
+    return cost if cost < math.inf else _FAR_S
+
+
+def _match(value: np.ndarray, cost: np.ndarray) -> list[tuple[int, int]]:
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(value)
+    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if cost[i][j] < _FAR_S]
