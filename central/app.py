@@ -20,6 +20,7 @@ from central.problems import Problem
 from central.settings import console_folder
 from central.shipping import routes as shipping
 from central.stock import routes as stock
+from central.transports import routes as transports
 from central.work import routes as work
 
 VERSION = "1.0.0"
@@ -28,6 +29,7 @@ _ROUTERS = (
     stock.router,
     orders.router,
     work.router,
+    transports.router,
     shipping.router,
     alarms.router,
     fleet.router,

@@ -16,8 +16,8 @@ from central.moment import moment
 from contracts import topics
 from contracts.codec import encode
 from contracts.errors import Unavailable
-from contracts.ids import BinId, ItemId, OrderId, PodId, TaskId, ToteId
-from contracts.messages.work import Convey, Pack, Pick, Work
+from contracts.ids import BinId, ItemId, NodeId, OrderId, PodId, TaskId, ToteId
+from contracts.messages.work import Convey, Pack, Pick, Transport, Work
 from contracts.runtime.clock import Clock
 from contracts.runtime.log import Log
 from contracts.runtime.logging import get_log
@@ -81,6 +81,8 @@ class Relay:
             if row["type"] == "work":
                 await self._publish_work(row["subject"], row)
                 self._hub.task_changed(row["subject"])
+            elif row["type"] == "transport":
+                await self._publish_transport(row["subject"])
             else:
                 await self._log.append(
                     topics.events(self._site), cloud_event(self._site, row), once=f"{self._site}-{row['seq']}"
@@ -96,6 +98,12 @@ class Relay:
         await self._log.append(topics.work_key(self._site, TaskId(task)), b"" if work is None else encode(work))
         self._metrics.published.labels("closed" if work is None else "work").inc()
 
+    async def _publish_transport(self, task: str) -> None:
+        rows = await self._database.read("SELECT * FROM open_transport WHERE id = $1", task)
+        payload = encode(_transport(rows[0])) if rows else b""
+        await self._log.append(topics.work_key(self._site, TaskId(task)), payload)
+        self._metrics.published.labels("work" if rows else "closed").inc()
+
     async def _publish_open(self) -> None:
         """Say all open work again, and what was closed in the last hour: the log may have lost everything."""
         since = moment(self._clock.now_ms()) - _CLOSED_SINCE
@@ -105,6 +113,28 @@ class Relay:
             await self._publish_work(row["id"], row)
         for row in closed:
             await self._log.append(topics.work_key(self._site, TaskId(row["id"])), b"")
+        for row in await self._database.read(_TRANSPORTS, since):
+            await self._publish_transport(row["id"])
+
+
+_TRANSPORTS = (
+    "SELECT id FROM (SELECT id, created_at FROM open_transport"
+    " UNION ALL SELECT id, created_at FROM transport WHERE closed_at > $1) x ORDER BY created_at, id"
+)
+
+
+def _transport(row: Any) -> Transport:
+    return Transport(
+        task=TaskId(row["id"]),
+        attempt=row["attempt"],
+        origin=NodeId(row["origin"]),
+        goal=NodeId(row["goal"]),
+        load=row["load"],
+        load_type=row["load_type"],
+        handling=row["handling"],
+        due_ms=row["due_ms"],
+        priority=row["priority"],
+    )
 
 
 def _work(task: str, row: Any) -> Work:

@@ -34,6 +34,7 @@ BEGIN
                     WHEN 'pod_moved' THEN
                         UPDATE place SET node = b->>'node' WHERE code = b->>'pod' AND kind = 'pod';
                         said := CASE WHEN FOUND THEN 'posted' ELSE 'unknown' END;
+                    WHEN 'transport_changed' THEN said := post_transport(b, at);
                     WHEN 'alarm_raised' THEN
                         PERFORM raise_alarm(at, b->>'key', b->>'severity', b->>'subject', b->>'text', b->>'remedy');
                         said := 'posted';

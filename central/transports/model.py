@@ -1,0 +1,72 @@
+"""A transport as it is ordered, and as it is answered."""
+
+from datetime import datetime
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+
+from central.orders.model import Name
+
+
+class TransportIn(BaseModel):
+    """Bring something from one place to another. Fields that are not known are skipped."""
+
+    model_config = ConfigDict(
+        populate_by_name=True,
+        json_schema_extra={"examples": [{"from": "S01", "to": "S02", "load": "PAL-17", "priority": 1}]},
+    )
+
+    origin: Name = Field(alias="from", description="A node of the layout, a station, or another place of the site")
+    goal: Name = Field(alias="to", description="Where it goes, named like `from`")
+    load: str = Field("", max_length=64, pattern=r"^[^\x00-\x1f]*$", description="What is carried, by name")
+    load_type: str = Field("EPAL", max_length=64, pattern=r"^[^\x00-\x1f]*$", description="As the robots know it")
+    handling: bool = Field(True, description="Pick up and drop; false: the robot only drives from one to the other")
+    priority: int = Field(0, ge=0, le=9, strict=True, description="Higher is more urgent")
+    due: AwareDatetime | None = Field(None, description="When it should be there")
+
+    @field_validator("due")
+    @classmethod
+    def _sane(cls, at: datetime | None) -> datetime | None:
+        if at is not None and not 1970 <= at.year <= 2200:
+            raise ValueError("a time in the years 1970 to 2200")
+        return at
+
+
+class TransportOut(BaseModel):
+    """A transport as it stands."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    id: str
+    state: str = Field(description="open | assigned | loaded | done | cancelled")
+    origin: str = Field(alias="from")
+    goal: str = Field(alias="to")
+    from_node: str
+    to_node: str
+    load: str
+    load_type: str
+    handling: bool
+    priority: int
+    due: datetime | None
+    robot: str | None = Field(description="Which one has it, or had it")
+    reason: str
+    created_at: datetime
+    assigned_at: datetime | None
+    loaded_at: datetime | None
+    closed_at: datetime | None
+
+
+class Step(BaseModel):
+    """Something that happened to a transport."""
+
+    at: datetime
+    state: str = Field(description="As of the transport; `late`: it arrived though it had been cancelled")
+    robot: str | None
+    node: str | None = Field(description="Where the robot was last")
+    reason: str
+    who: str
+
+
+class TransportDetail(TransportOut):
+    """A transport with its history, oldest first."""
+
+    history: list[Step]
