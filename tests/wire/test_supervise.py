@@ -109,12 +109,15 @@ async def test_stop_is_quick_also_with_a_program_that_will_not_end(tmp_path: Pat
 
 
 SUPERVISOR = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from deploy.supervise import Child, Supervisor
 async def main():
     s = Supervisor(print)
-    c = Child("c", [sys.executable, "-c", sys.argv[2]], {"PYTHONPATH": sys.argv[3]}, Path(sys.argv[1]))
+    c = Child(
+        "c", [sys.executable, "-c", sys.argv[2]], {"PYTHONPATH": sys.argv[3]}, Path(sys.argv[1]),
+        death_signal=signal.Signals(int(sys.argv[4])),
+    )
     await s.start("c", c)
     print(c.pid, flush=True)
     await s.watch()
@@ -122,12 +125,33 @@ asyncio.run(main())
 """
 
 
-def test_no_program_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
-    """SIGKILL of the supervisor takes its programs with it, by the kernel's hand."""
+MINDFUL = """
+import signal, sys
+from deploy.notify import ready
+def end(*_):
+    print("written", flush=True)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+ready()
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "sign", "last_word"),
+    [(OBEDIENT, signal.SIGKILL, ""), (MINDFUL, signal.SIGTERM, "written")],
+    ids=["killed", "asked"],
+)
+def test_no_program_outlives_a_supervisor_that_is_killed(
+    tmp_path: Path, code: str, sign: signal.Signals, last_word: str
+) -> None:
+    """SIGKILL of the supervisor takes its programs with it, by the kernel's hand; one may write a last word."""
     root = str(Path(__file__).parents[2])
     killed = subprocess.Popen(
-        [sys.executable, "-c", SUPERVISOR, str(tmp_path), OBEDIENT, root], stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", SUPERVISOR, str(tmp_path), code, root, str(int(sign))],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
     assert killed.stdout is not None
     pid = int(killed.stdout.readline())
     watch = os.pidfd_open(pid)
@@ -138,3 +162,4 @@ def test_no_program_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None
     os.close(watch)
     assert ended
     assert not alive(pid)
+    assert (tmp_path / "c.log").read_text().strip() == last_word
