@@ -93,7 +93,7 @@ def test_in_memory_all_ships_and_replay_recomputes_every_command(in_memory: tupl
 
 
 def change(recording: Path, into: Path, other: Callable[[Fact], Fact | None], *, forge: bool) -> int:
-    """Copy a recording with the first fact changed for which `other` has another; return how many facts its step follows.
+    """Copy a recording with the first fact changed for which `other` has another; return how many facts precede it.
 
     The frames have their checksums; `forge` also makes the running hash fit from there on, as somebody would who knows
     how a recording is written.
