@@ -36,6 +36,8 @@ class Principal(msgspec.Struct, frozen=True):
 
     name: str
     role: Role
+    owner: str = ""
+    """Whose goods it sees and changes; empty: everybody's."""
 
 
 def digest(secret: str) -> bytes:
@@ -58,15 +60,15 @@ class Doorkeeper:
         if seen is not None and now - seen[0] < _REMEMBER_MS:
             return seen[1]
         rows = await self._database.read(
-            "SELECT c.name, c.role FROM token t JOIN client c ON c.name = t.client"
+            "SELECT c.name, c.role, c.owner FROM token t JOIN client c ON c.name = t.client"
             " WHERE t.hash = $1 AND t.revoked_at IS NULL"
-            " UNION ALL SELECT name, role FROM session WHERE hash = $1 AND expires_at > now()",
+            " UNION ALL SELECT name, role, owner FROM session WHERE hash = $1 AND expires_at > now()",
             key,
         )
         if not rows:
             self._known.pop(key, None)
             return None
-        principal = Principal(rows[0]["name"], Role(rows[0]["role"]))
+        principal = Principal(rows[0]["name"], Role(rows[0]["role"]), rows[0]["owner"])
         if len(self._known) >= _MOST:
             self._known.clear()
         self._known[key] = (now, principal)

@@ -1,70 +1,107 @@
--- Take an order in and claim its stock, as far as there is any; says which bins hold what for which line.
-CREATE OR REPLACE FUNCTION open_order(
-    p_id text, p_source text, p_ref text, p_due timestamptz, p_release_at timestamptz, p_priority integer, p_ship_to text,
-    p_correlation text, p_at timestamptz, p_lines integer[], p_items text[], p_qtys integer[]
-) RETURNS TABLE (line integer, item text, stock_id bigint, bin text, qty integer, volume_ml integer, weight_g integer)
+-- Before orders are taken in: claims their idempotency keys for this transaction, and says what is known of them.
+-- 'key': an answer that was given before, or mine = false where a request with the key is under way; 'order': who has the
+-- ref or the id; 'item': an item's kind.
+CREATE OR REPLACE FUNCTION meet_orders(
+    p_client text, p_keys text[], p_sources text[], p_refs text[], p_ids text[], p_items text[]
+) RETURNS TABLE (what text, name text, a text, b text, owner text, hash bytea, mine boolean, status integer)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    -- a statement of its own: what is read below was committed before the lock was free
+    RETURN QUERY SELECT 'key', l.key, NULL, NULL, NULL, NULL::bytea, false, NULL::integer
+        FROM (SELECT DISTINCT x.key FROM unnest(p_keys) AS x(key) ORDER BY x.key) AS l
+        WHERE NOT pg_try_advisory_xact_lock(hashtextextended(p_client || chr(10) || l.key, 0));
+    RETURN QUERY SELECT 'key', i.key, i.response, NULL, NULL, i.request_hash, true, i.status
+        FROM idempotency i WHERE i.client = p_client AND i.key = ANY (p_keys);
+    RETURN QUERY SELECT 'order', o.id, o.source, o.ref, o.owner, NULL::bytea, NULL::boolean, NULL::integer
+        FROM unnest(p_sources, p_refs) AS x(source, ref) JOIN orders o ON o.source = x.source AND o.ref = x.ref;
+    RETURN QUERY SELECT 'order', o.id, o.source, o.ref, o.owner, NULL::bytea, NULL::boolean, NULL::integer
+        FROM orders o WHERE o.id = ANY (p_ids);
+    RETURN QUERY SELECT 'item', i.id, i.kind, NULL, i.owner, NULL::bytea, NULL::boolean, NULL::integer
+        FROM item i WHERE i.id = ANY (p_items);
+END $$;
+
+-- Take orders in and claim their stock, as far as there is any; says which bins hold what for which line of which order.
+DROP FUNCTION IF EXISTS open_order;
+CREATE OR REPLACE FUNCTION open_orders(p_at timestamptz, p_correlation text, p_orders jsonb, p_lines jsonb)
+RETURNS TABLE (n integer, line integer, item text, stock_id bigint, bin text, qty integer, volume_ml integer, weight_g integer)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     l record;
     r record;
     claimed integer;
+    claims integer[] := '{}';
 BEGIN
-    INSERT INTO orders (id, source, ref, state, due, release_at, priority, ship_to, correlation, received_at)
-    VALUES (p_id, p_source, p_ref, 'received', p_due, p_release_at, p_priority, p_ship_to, p_correlation, p_at);
-    -- by item: two orders that want the same parts wait for each other in one direction only
+    INSERT INTO orders (id, source, ref, owner, state, due, release_at, expires_at, priority, ship_to, correlation, received_at)
+    SELECT x.id, x.source, x.ref, x.owner, 'received', x.due, x.release_at, x.expires_at, x.priority, x.ship_to, p_correlation, p_at
+    FROM jsonb_to_recordset(p_orders) AS x(id text, source text, ref text, owner text, due timestamptz,
+        release_at timestamptz, expires_at timestamptz, priority integer, ship_to text);
+    -- by item: two requests that want the same parts wait for each other in one direction only
     FOR l IN
-        SELECT x.line, x.item, x.qty, i.kind, i.volume_ml, i.weight_g
-        FROM unnest(p_lines, p_items, p_qtys) AS x(line, item, qty) JOIN item i ON i.id = x.item
-        ORDER BY x.item, x.line
+        SELECT x.n, x.line, x.item, x.qty, i.kind, i.volume_ml, i.weight_g
+        FROM jsonb_to_recordset(p_lines) AS x(n integer, id text, line integer, item text, qty integer) JOIN item i ON i.id = x.item
+        ORDER BY x.item, x.n, x.line
     LOOP
         claimed := 0;
         IF l.kind = 'stock' THEN
             FOR r IN SELECT * FROM reserve(l.item, l.qty) LOOP
                 claimed := claimed + r.qty;
-                line := l.line; item := l.item; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
+                n := l.n; line := l.line; item := l.item; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
                 volume_ml := l.volume_ml; weight_g := l.weight_g;
                 RETURN NEXT;
             END LOOP;
         END IF;
-        INSERT INTO order_line (order_id, line, item, kind, qty, allocated, short)
-        VALUES (p_id, l.line, l.item, l.kind, l.qty, claimed, CASE WHEN l.kind = 'stock' THEN l.qty - claimed ELSE 0 END);
+        claims := claims || claimed;
     END LOOP;
+    INSERT INTO order_line (order_id, line, item, kind, qty, allocated, short)
+    SELECT y.id, y.line, y.item, y.kind, y.qty, claims[y.k], CASE WHEN y.kind = 'stock' THEN y.qty - claims[y.k] ELSE 0 END
+    FROM (SELECT x.id, x.line, x.item, x.qty, i.kind, row_number() OVER (ORDER BY x.item, x.n, x.line) AS k
+          FROM jsonb_to_recordset(p_lines) AS x(n integer, id text, line integer, item text, qty integer) JOIN item i ON i.id = x.item) AS y;
 END $$;
 
--- Turn the claims of an order into totes and tasks; all arrays run in the order in which the floor should see them.
-CREATE OR REPLACE FUNCTION plan_order(
-    p_id text, p_at timestamptz, p_release boolean, p_totes text[], p_oversize boolean[],
-    p_tasks text[], p_task_totes text[], p_lines integer[], p_items text[], p_stocks bigint[], p_bins text[], p_qtys integer[]
-) RETURNS TABLE (state text, short integer) LANGUAGE plpgsql AS $$
+-- Turn the claims of orders into totes and tasks, all arrays in the order in which the floor should see them, and keep
+-- the answers that are given for them.
+DROP FUNCTION IF EXISTS plan_order;
+CREATE OR REPLACE FUNCTION plan_orders(
+    p_at timestamptz, p_client text, p_ids text[], p_release boolean[], p_keys text[], p_hashes bytea[], p_responses text[],
+    p_totes text[], p_tote_orders integer[], p_tote_ns integer[], p_oversize boolean[],
+    p_tasks text[], p_task_totes integer[], p_lines integer[], p_items text[], p_stocks bigint[], p_bins text[], p_qtys integer[]
+) RETURNS TABLE (n integer, state text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     o orders;
-    short_sum integer;
-    task_state text := CASE WHEN p_release THEN 'released' ELSE 'waiting' END;
-    released timestamptz := CASE WHEN p_release THEN p_at END;
 BEGIN
-    IF array_length(p_totes, 1) > 0 THEN
+    IF p_totes <> '{}' THEN
         INSERT INTO place (code, kind) SELECT unnest(p_totes), 'tote';
         INSERT INTO tote (id, order_id, n, state, oversize)
-        SELECT x.id, p_id, x.n, 'open', x.oversize FROM unnest(p_totes, p_oversize) WITH ORDINALITY AS x(id, oversize, n);
+        SELECT x.id, p_ids[x.o], x.n, 'open', x.oversize FROM unnest(p_totes, p_tote_orders, p_tote_ns, p_oversize) AS x(id, o, n, oversize);
         INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at)
-        SELECT x.id, 'pick', task_state, p_id, x.line, x.tote, x.item, x.stock, x.bin, x.qty, p_at, released
-        FROM unnest(p_tasks, p_task_totes, p_lines, p_items, p_stocks, p_bins, p_qtys) AS x(id, tote, line, item, stock, bin, qty);
+        SELECT x.id, 'pick', CASE WHEN p_release[p_tote_orders[x.t]] THEN 'released' ELSE 'waiting' END, p_ids[p_tote_orders[x.t]],
+               x.line, p_totes[x.t], x.item, x.stock, x.bin, x.qty, p_at, CASE WHEN p_release[p_tote_orders[x.t]] THEN p_at END
+        FROM unnest(p_tasks, p_task_totes, p_lines, p_items, p_stocks, p_bins, p_qtys) AS x(id, t, line, item, stock, bin, qty);
         INSERT INTO task (id, kind, state, order_id, tote, created_at, released_at)
-        SELECT k.letter || '-' || x.id, k.kind, task_state, p_id, x.id, p_at, released
-        FROM unnest(p_totes) AS x(id), (VALUES ('C', 'convey'), ('K', 'pack')) AS k(letter, kind);
+        SELECT k.letter || '-' || x.id, k.kind, CASE WHEN p_release[x.o] THEN 'released' ELSE 'waiting' END, p_ids[x.o], x.id, p_at,
+               CASE WHEN p_release[x.o] THEN p_at END
+        FROM unnest(p_totes, p_tote_orders) AS x(id, o), (VALUES ('C', 'convey'), ('K', 'pack')) AS k(letter, kind);
         INSERT INTO reservation SELECT x.id, x.stock, x.qty FROM unnest(p_tasks, p_stocks, p_qtys) AS x(id, stock, qty);
     END IF;
-    UPDATE orders SET state = CASE WHEN p_release THEN 'released' ELSE 'allocated' END, released_at = released
-    WHERE id = p_id RETURNING * INTO o;
-    SELECT COALESCE(sum(short), 0) INTO short_sum FROM order_line WHERE order_id = p_id;
-    PERFORM emit('floorplane.order.received', p_id, p_at, jsonb_build_object(
-        'ref', o.ref, 'source', o.source, 'short', short_sum,
-        'lines', lines_of(p_id)), o.correlation);
-    IF p_release THEN PERFORM say_order_work(p_id, p_at); END IF;
-    IF array_length(p_totes, 1) IS NULL AND p_release THEN PERFORM finish_order(p_id, p_at, o.source); END IF;
-    RETURN QUERY SELECT o2.state, short_sum FROM orders o2 WHERE o2.id = p_id;
+    INSERT INTO idempotency SELECT p_client, x.key, x.hash, 201, x.response, p_at FROM unnest(p_keys, p_hashes, p_responses) AS x(key, hash, response);
+    FOR i IN 1 .. array_length(p_ids, 1) LOOP
+        UPDATE orders SET state = CASE WHEN p_release[i] THEN 'released' ELSE 'allocated' END,
+            released_at = CASE WHEN p_release[i] THEN p_at END
+        WHERE id = p_ids[i] RETURNING * INTO o;
+        PERFORM emit('floorplane.order.received', o.id, p_at, (
+            SELECT jsonb_build_object('ref', o.ref, 'source', o.source, 'short', COALESCE(sum(l.short), 0), 'lines', lines_of(o.id))
+            FROM order_line l WHERE l.order_id = o.id), o.correlation);
+        IF p_release[i] THEN
+            PERFORM say_order_work(o.id, p_at);
+            IF NOT i = ANY (p_tote_orders) THEN PERFORM finish_order(o.id, p_at, o.source); END IF;
+        END IF;
+        n := i;
+        SELECT x.state INTO state FROM orders x WHERE x.id = o.id;
+        RETURN NEXT;
+    END LOOP;
 END $$;
 
 -- All work keys of an order: tote by tote, picks, then convey, then pack.

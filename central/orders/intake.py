@@ -1,25 +1,40 @@
-"""Taking an order in: lines, claims on stock, totes, tasks, events and the stored answer in one transaction."""
+"""Taking orders in: lines, claims on stock, totes, tasks, events and the stored answers in one transaction.
+
+One order or many are taken in by the same few statements, so that stock is held for as short as can be.
+"""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 import msgspec
 
 from central.database import Connection, Database
-from central.orders.idempotency import Stored, claim, request_hash, store
+from central.orders.idempotency import Stored, request_hash
 from central.orders.model import LineOut, OrderIn, OrderTaken, order_id
 from central.packing.cartonize import Carton, Claim, ToteParams, cartonize
 from central.problems import FieldError, Refusal, refused
+from contracts.errors import Broken
 from contracts.ids import identifier
+
+_TRIES = 3
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """Who sends an order, and as which request."""
+    """Who sends orders, and for which owner (empty: for whichever the order names)."""
 
     client: str
-    key: str
     correlation: str
+    owner: str = ""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An order, and the key under which it is taken in once."""
+
+    key: str
+    order: OrderIn
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -27,88 +42,158 @@ class Taken(msgspec.Struct, frozen=True):
 
     answer: Stored
     replayed: bool
+    id: str = ""
     state: str = ""
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """An order's totes and picks as arrays, in the order in which the floor sees them."""
+class Plan(msgspec.Struct):
+    """Totes and picks of several orders as columns, in the order in which the floor sees them; numbers count from 1."""
 
-    totes: list[str]
-    oversize: list[bool]
-    tasks: list[str]
-    task_totes: list[str]
-    claims: list[Claim]
+    totes: list[str] = []
+    tote_orders: list[int] = []
+    tote_ns: list[int] = []
+    oversize: list[bool] = []
+    tasks: list[str] = []
+    task_totes: list[int] = []
+    claims: list[Claim] = []
+
+    def add(self, number: int, order: str, cartons: list[Carton]) -> None:
+        """Name totes and picks of an order."""
+        for n, carton in enumerate(cartons, 1):
+            tote = f"T-{order}-{n}"
+            self.totes.append(tote)
+            self.tote_orders.append(number)
+            self.tote_ns.append(n)
+            self.oversize.append(carton.oversize)
+            for k, one in enumerate(carton.claims, 1):
+                self.tasks.append(f"P-{tote}-{k}")
+                self.task_totes.append(len(self.totes))
+                self.claims.append(one)
 
 
-def plan_totes(order: str, cartons: list[Carton]) -> Plan:
-    """Name totes and picks of an order."""
-    plan = Plan([], [], [], [], [])
-    for n, carton in enumerate(cartons, 1):
-        tote = f"T-{order}-{n}"
-        plan.totes.append(tote)
-        plan.oversize.append(carton.oversize)
-        for k, one in enumerate(carton.claims, 1):
-            plan.tasks.append(f"P-{tote}-{k}")
-            plan.task_totes.append(tote)
-            plan.claims.append(one)
-    return plan
+class _Known(msgspec.Struct):
+    """What the database said of the orders before any was taken in."""
+
+    busy: set[str]
+    answers: dict[str, tuple[bytes, Stored]]
+    refs: dict[tuple[str, str], tuple[str, str]]
+    ids: set[str]
+    items: dict[str, tuple[str, str]]
 
 
-async def take_in(database: Database, order: OrderIn, sender: Sender, at: datetime, params: ToteParams) -> Taken:
-    """Take an order in, once for each idempotency key.
+async def take_in(
+    database: Database, asked: Sequence[Asked], sender: Sender, at: datetime, params: ToteParams
+) -> list[Taken | Refusal]:
+    """Take orders in, each once for its idempotency key; one that is refused leaves nothing and holds up no other.
 
-    Raises
-    ------
-    Refusal
-        409: the ref is taken, or the same request is under way. 422: an unknown item, a line number twice, or the key
-        was used for another request. Nothing is stored then.
+    Refusals: 409, the ref is taken, or the same request is under way. 422: an unknown item, a line number twice, an
+    owner that is not the sender's, or the key was used for another request.
     """
+
+    async def work(connection: Connection) -> list[Taken | Refusal]:
+        return await _take(connection, asked, sender, at, params)
+
+    for left in reversed(range(_TRIES)):
+        try:
+            return await database.unit(work)
+        except asyncpg.UniqueViolationError as e:
+            if not left:  # each time somebody else was a moment quicker
+                raise Refusal(409, "ref: taken in a moment ago by another request; send it again") from e
+    raise AssertionError("unreachable")
+
+
+async def _take(
+    connection: Connection, asked: Sequence[Asked], sender: Sender, at: datetime, params: ToteParams
+) -> list[Taken | Refusal]:
+    known = await _meet(connection, asked, sender)
+    outcomes: list[Taken | Refusal | None] = []
+    new: list[tuple[int, Asked, bytes, dict[str, Any]]] = []
+    for n, one in enumerate(asked):
+        hashed = request_hash("POST /v1/orders", one.order.model_dump_json())
+        try:
+            stored = _stored(known, one.key, hashed)
+            if stored is None:
+                new.append((n, one, hashed, _row(known, one.order, sender)))
+                outcomes.append(None)
+            else:
+                outcomes.append(Taken(stored, replayed=True, id=msgspec.json.decode(stored.response)["id"]))
+        except Refusal as e:
+            outcomes.append(e)
+    for n, taken in await _store(connection, new, known, sender, at, params):
+        outcomes[n] = taken
+    return [o for o in outcomes if o is not None]
+
+
+async def _meet(connection: Connection, asked: Sequence[Asked], sender: Sender) -> _Known:
+    orders = [a.order for a in asked]
+    rows = await connection.fetch(
+        "SELECT * FROM meet_orders($1, $2, $3, $4, $5, $6)",
+        sender.client,
+        [a.key for a in asked],
+        [o.source or sender.client for o in orders],
+        [o.ref for o in orders],
+        [order_id(o.ref) for o in orders],
+        sorted({x.item for o in orders for x in o.lines}),
+    )
+    known = _Known(set(), {}, {}, set(), {})
+    for r in rows:
+        if r["what"] == "item":
+            known.items[r["name"]] = r["a"], r["owner"]
+        elif r["what"] == "order":
+            known.refs[r["a"], r["b"]] = r["name"], r["owner"]
+            known.ids.add(r["name"])
+        elif r["mine"]:
+            known.answers[r["name"]] = bytes(r["hash"]), Stored(r["status"], r["a"])
+        else:
+            known.busy.add(r["name"])
+    return known
+
+
+def _stored(known: _Known, key: str, hashed: bytes) -> Stored | None:
+    if key in known.busy:
+        raise Refusal(409, f"Idempotency-Key {key!r}: a request with this key is under way")
+    if key not in known.answers:
+        return None
+    before, stored = known.answers[key]
+    if before != hashed:
+        raise Refusal(422, f"Idempotency-Key {key!r} was used for another request; take a new one")
+    return stored
+
+
+def _row(known: _Known, order: OrderIn, sender: Sender) -> dict[str, Any]:
+    """Check an order against what is known, and name it; the next one of the same request sees it as known."""
     _refuse_double_lines(order)
-    hashed = request_hash("POST /v1/orders", order.model_dump_json())
-    source = order.source or sender.client
-
-    async def work(connection: Connection) -> Taken:
-        stored = await claim(connection, sender.client, sender.key, hashed)
-        if stored is not None:
-            return Taken(stored, replayed=True)
-        kinds = await _kinds(connection, order)
-        name = await _name(connection, source, order.ref)
-        claims = await _open(connection, name, source, order, sender.correlation, at)
-        plan = plan_totes(name, cartonize(claims, params))
-        release = order.release_at is None or order.release_at <= at
-        planned = await connection.fetchrow(
-            "SELECT * FROM plan_order($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-            name,
-            at,
-            release,
-            plan.totes,
-            plan.oversize,
-            plan.tasks,
-            plan.task_totes,
-            [c.line for c in plan.claims],
-            [c.item for c in plan.claims],
-            [c.stock for c in plan.claims],
-            [c.bin for c in plan.claims],
-            [c.qty for c in plan.claims],
-        )
-        answer = OrderTaken(
-            id=name,
-            source=source,
-            ref=order.ref,
-            state=planned["state"],
-            due=order.due,
-            lines=_lines(order, kinds, claims, shipped=planned["state"] == "shipped"),
-            totes=len(plan.totes),
-            short=planned["short"],
-        )
-        stored = Stored(201, answer.model_dump_json())
-        await store(connection, sender.client, sender.key, hashed, stored, at)
-        return Taken(stored, replayed=False, state=answer.state)
-
-    try:
-        return await database.unit(work)
-    except asyncpg.UniqueViolationError as e:
-        raise Refusal(409, f"ref: {order.ref!r} of {source!r} was taken in a moment ago by another request") from e
+    owner = order.owner if order.owner is not None else sender.owner
+    if sender.owner and owner != sender.owner:
+        raise refused("owner", owner, f"{sender.owner}, whose token this is")
+    unknown = [
+        FieldError(field=f"lines/{n}/item", value=x.item, bound="an item of the item master")
+        for n, x in enumerate(order.lines)
+        if known.items.get(x.item, ("", None))[1] != owner
+    ]
+    if unknown:
+        first = unknown[0]
+        raise Refusal(422, f"{first.field}: {first.value!r} is not {first.bound}", unknown)
+    source, name = order.source or sender.client, order_id(order.ref)
+    if (source, order.ref) in known.refs:
+        whose = known.refs[source, order.ref]
+        which = f": it is order {whose[0]}" if sender.owner in {"", whose[1]} else ""
+        raise refused("ref", order.ref, f"a ref that {source} has not used{which}", status=409)
+    if name in known.ids:
+        name = identifier(f"{source}/{order.ref}")
+    known.refs[source, order.ref] = name, owner
+    known.ids.add(name)
+    return {
+        "id": name,
+        "source": source,
+        "ref": order.ref,
+        "owner": owner,
+        "due": order.due,
+        "release_at": order.release_at,
+        "expires_at": order.reserve_until,
+        "priority": order.priority,
+        "ship_to": order.ship_to,
+    }
 
 
 def _refuse_double_lines(order: OrderIn) -> None:
@@ -119,68 +204,112 @@ def _refuse_double_lines(order: OrderIn) -> None:
         seen.add(line.line)
 
 
-async def _kinds(connection: Connection, order: OrderIn) -> dict[str, str]:
-    rows = await connection.fetch("SELECT id, kind FROM item WHERE id = ANY($1)", [x.item for x in order.lines])
-    kinds = {r["id"]: r["kind"] for r in rows}
-    unknown = [
-        FieldError(field=f"lines/{n}/item", value=x.item, bound="an item of the item master")
-        for n, x in enumerate(order.lines)
-        if x.item not in kinds
+async def _store(
+    connection: Connection,
+    new: Sequence[tuple[int, Asked, bytes, dict[str, Any]]],
+    known: _Known,
+    sender: Sender,
+    at: datetime,
+    params: ToteParams,
+) -> list[tuple[int, Taken]]:
+    if not new:
+        return []
+    lines = [
+        {"n": k, "id": row["id"], "line": x.line, "item": x.item, "qty": x.qty}
+        for k, (_, one, _, row) in enumerate(new, 1)
+        for x in one.order.lines
     ]
-    if unknown:
-        first = unknown[0]
-        raise Refusal(422, f"{first.field}: {first.value!r} is not {first.bound}", unknown)
-    return kinds
-
-
-async def _name(connection: Connection, source: str, ref: str) -> str:
-    name = order_id(ref)
     rows = await connection.fetch(
-        "SELECT id, source, ref FROM orders WHERE (source = $1 AND ref = $2) OR id = $3", source, ref, name
-    )
-    for r in rows:
-        if (r["source"], r["ref"]) == (source, ref):
-            raise refused("ref", ref, f"a ref that {source} has not used: it is order {r['id']}", status=409)
-    return identifier(f"{source}/{ref}") if rows else name
-
-
-async def _open(
-    connection: Connection, name: str, source: str, order: OrderIn, correlation: str, at: datetime
-) -> list[Claim]:
-    rows = await connection.fetch(
-        "SELECT * FROM open_order($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        name,
-        source,
-        order.ref,
-        order.due,
-        order.release_at,
-        order.priority,
-        order.ship_to,
-        correlation,
+        "SELECT * FROM open_orders($1, $2, $3::jsonb, $4::jsonb)",
         at,
-        [x.line for x in order.lines],
-        [x.item for x in order.lines],
-        [x.qty for x in order.lines],
+        sender.correlation,
+        msgspec.json.encode([row for *_, row in new]).decode(),
+        msgspec.json.encode(lines).decode(),
     )
-    return [Claim(r["line"], r["item"], r["stock_id"], r["bin"], r["qty"], r["volume_ml"], r["weight_g"]) for r in rows]
+    claims: defaultdict[int, list[Claim]] = defaultdict(list)
+    for r in rows:
+        claims[r["n"]].append(
+            Claim(r["line"], r["item"], r["stock_id"], r["bin"], r["qty"], r["volume_ml"], r["weight_g"])
+        )
+    plan = Plan()
+    answers: list[OrderTaken] = []
+    releases: list[bool] = []
+    for k, (_, one, _, row) in enumerate(new, 1):
+        cartons = cartonize(claims[k], params)
+        plan.add(k, row["id"], cartons)
+        releases.append(_at_once(one.order, at))
+        answers.append(_answer(one.order, row, known, claims[k], len(cartons), release=releases[-1]))
+    responses = [a.model_dump_json() for a in answers]
+    planned = await connection.fetch(
+        "SELECT * FROM plan_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        at,
+        sender.client,
+        [row["id"] for *_, row in new],
+        releases,
+        [one.key for _, one, *_ in new],
+        [hashed for _, _, hashed, _ in new],
+        responses,
+        plan.totes,
+        plan.tote_orders,
+        plan.tote_ns,
+        plan.oversize,
+        plan.tasks,
+        plan.task_totes,
+        [c.line for c in plan.claims],
+        [c.item for c in plan.claims],
+        [c.stock for c in plan.claims],
+        [c.bin for c in plan.claims],
+        [c.qty for c in plan.claims],
+    )
+    for a, p in zip(answers, planned, strict=True):
+        if a.state != p["state"]:
+            raise Broken(f"order {a.id}: it is {p['state']}, and its answer says {a.state}")
+    return [
+        (n, Taken(Stored(201, response), replayed=False, id=a.id, state=a.state))
+        for (n, *_), a, response in zip(new, answers, responses, strict=True)
+    ]
 
 
-def _lines(order: OrderIn, kinds: dict[str, str], claims: list[Claim], *, shipped: bool) -> list[LineOut]:
+def _at_once(order: OrderIn, at: datetime) -> bool:
+    return order.reserve_until is None and (order.release_at is None or order.release_at <= at)
+
+
+def _answer(
+    order: OrderIn, row: dict[str, Any], known: _Known, claims: list[Claim], totes: int, *, release: bool
+) -> OrderTaken:
+    services = any(known.items[x.item][0] == "service" for x in order.lines)
+    state = "allocated" if not release else "released" if totes else "shipped" if services else "short"
+    lines = _lines(order, known, claims, shipped=state == "shipped")
+    return OrderTaken(
+        id=row["id"],
+        source=row["source"],
+        ref=order.ref,
+        owner=row["owner"],
+        state=state,
+        due=order.due,
+        reserved_until=order.reserve_until,
+        lines=lines,
+        totes=totes,
+        short=sum(x.short for x in lines),
+    )
+
+
+def _lines(order: OrderIn, known: _Known, claims: list[Claim], *, shipped: bool) -> list[LineOut]:
     allocated: defaultdict[int, int] = defaultdict(int)
     for c in claims:
         allocated[c.line] += c.qty
     found = []
     for x in order.lines:
-        stock = kinds[x.item] == "stock"
+        kind = known.items[x.item][0]
         found.append(
             LineOut(
                 line=x.line,
                 item=x.item,
-                kind=kinds[x.item],
+                kind=kind,
                 qty=x.qty,
                 allocated=allocated[x.line],
-                done=x.qty if shipped and not stock else 0,
-                short=x.qty - allocated[x.line] if stock else 0,
+                done=x.qty if shipped and kind == "service" else 0,
+                short=x.qty - allocated[x.line] if kind == "stock" else 0,
             )
         )
     return found

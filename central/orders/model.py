@@ -15,6 +15,10 @@ _LONGEST_ID = 49
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
 
+Owner = Annotated[str, StringConstraints(max_length=64, pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]*)?$")]
+"""A third party whose goods lie here; empty: the house itself."""
+
+
 class LineIn(BaseModel):
     """One line: so many pieces of an item."""
 
@@ -49,11 +53,15 @@ class OrderIn(BaseModel):
     release_at: AwareDatetime | None = Field(
         None, description="Not before this is anything picked; at once when absent"
     )
+    reserve_until: AwareDatetime | None = Field(
+        None, description="Only reserve: nothing is picked until `POST /v1/orders/{id}/release`; given up at this time"
+    )
+    owner: Owner | None = Field(None, description="Whose goods; the token's owner when absent")
     priority: int = Field(0, ge=0, le=9, description="Higher is more urgent")
     ship_to: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="Where it goes, in words")
     lines: list[LineIn] = Field(min_length=1, max_length=MOST_LINES)
 
-    @field_validator("due", "release_at")
+    @field_validator("due", "release_at", "reserve_until")
     @classmethod
     def _sane(cls, at: datetime | None) -> datetime | None:
         if at is not None and not 1970 <= at.year <= 2200:
@@ -86,11 +94,13 @@ class OrderOut(BaseModel):
     id: str
     source: str
     ref: str
+    owner: str = Field(description="Whose goods; empty: the house's")
     state: str = Field(description="received | allocated | released | picking | packed | shipped | short | cancelled")
     due: datetime
     priority: int
     ship_to: str
     received_at: datetime
+    expires_at: datetime | None = Field(description="When its reservation is given up, unless released")
     released_at: datetime | None
     started_at: datetime | None
     closed_at: datetime | None
@@ -107,8 +117,10 @@ class OrderTaken(BaseModel):
     id: str
     source: str
     ref: str
+    owner: str = Field("", description="Whose goods; empty: the house's")
     state: str
     due: datetime
+    reserved_until: datetime | None = Field(None, description="When the reservation is given up, unless released")
     lines: list[LineOut]
     totes: int
     short: int = Field(description="Pieces that are not there")

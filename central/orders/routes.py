@@ -4,18 +4,19 @@ import json
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from central.context import Correlation, Here
+from central.context import Context, Correlation, Here
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, after, before, following
+from central.masterdata.ndjson import LineResult, read_lines, write_results
 from central.moment import milliseconds, moment
-from central.orders.intake import Sender, take_in
+from central.orders.intake import Asked, Sender, Taken, take_in
 from central.orders.model import LineOut, OrderDetail, OrderIn, OrderOut, OrderTaken
 from central.packing.cartonize import ToteParams
-from central.problems import Refusal, documented
+from central.problems import FieldError, Refusal, documented
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 IdempotencyKey = Annotated[
@@ -52,20 +53,93 @@ async def post_order(
 
     The same key with the same body gives the same answer again (header `Idempotency-Replayed`).
     """
-    settings = here.settings
-    taken = await take_in(
+    (taken,) = await take_in(
         here.database,
-        order,
-        Sender(who.name, idempotency_key, correlation),
+        [Asked(idempotency_key, order)],
+        Sender(who.name, correlation, who.owner),
         moment(here.clock.now_ms()),
-        ToteParams(settings.tote_volume_ml, settings.tote_weight_g),
+        _totes(here),
     )
+    if isinstance(taken, Refusal):
+        raise taken
     headers = {"Idempotency-Replayed": "true"} if taken.replayed else {}
-    if not taken.replayed:
-        if order.release_at is not None:
-            here.releaser.expect(milliseconds(order.release_at))
-        here.metrics.orders.labels(taken.state).inc()
+    _count(here, order, taken)
     return Response(taken.answer.response, taken.answer.status, headers, "application/json")
+
+
+_CHUNK = 50
+"""Orders of one transaction: more would hold hot stock for too long."""
+
+
+@router.post(
+    ":bulk",
+    response_class=Response,
+    responses=documented(413) | {200: {"model": LineResult, "description": "NDJSON, one result a line"}},
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "NDJSON, one order a line",
+            "content": {"application/x-ndjson": {"schema": OrderIn.model_json_schema()}},
+        }
+    },
+)
+async def bulk_orders(
+    request: Request, here: Here, correlation: Correlation, idempotency_key: IdempotencyKey, who: Principal = ERP
+) -> Response:
+    """Take many orders in as they stream in; each line by itself, and the same line once.
+
+    A line is known by the Idempotency-Key and its number, so that the request may be sent again: what was taken in
+    before is answered with `duplicate`.
+    """
+    results: list[LineResult] = []
+    chunk: list[tuple[int, OrderIn]] = []
+    sender = Sender(who.name, correlation, who.owner)
+
+    async def flush() -> None:
+        taken = await take_in(
+            here.database,
+            [Asked(f"{idempotency_key}/{n}", order) for n, order in chunk],
+            sender,
+            moment(here.clock.now_ms()),
+            _totes(here),
+        )
+        for (n, order), one in zip(chunk, taken, strict=True):
+            results.append(_result(n, order, one))
+            if isinstance(one, Taken):
+                _count(here, order, one)
+        chunk.clear()
+
+    async for line in read_lines(request, OrderIn):
+        if line.row is None:
+            assert line.refused is not None  # noqa: S101 - a line is read or refused
+            results.append(line.refused)
+            continue
+        chunk.append((line.line, line.row))
+        if len(chunk) >= _CHUNK:
+            await flush()
+    if chunk:
+        await flush()
+    return Response(write_results(sorted(results, key=lambda r: r.line)), media_type="application/x-ndjson")
+
+
+def _totes(here: Context) -> ToteParams:
+    return ToteParams(here.settings.tote_volume_ml, here.settings.tote_weight_g)
+
+
+def _count(here: Context, order: OrderIn, taken: Taken) -> None:
+    if taken.replayed:
+        return
+    for at in (order.release_at, order.reserve_until):
+        if at is not None:
+            here.releaser.expect(milliseconds(at))
+    here.metrics.orders.labels(taken.state).inc()
+
+
+def _result(line: int, order: OrderIn, taken: Taken | Refusal) -> LineResult:
+    if isinstance(taken, Taken):
+        return LineResult(line=line, id=taken.id, outcome="duplicate" if taken.replayed else "created")
+    errors = list(taken.errors) or [FieldError(field="Idempotency-Key", value=None, bound=taken.detail)]
+    return LineResult(line=line, id=order.ref, outcome="refused", errors=errors)
 
 
 _LIST = """

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from central.orders.intake import plan_totes
+from central.orders.intake import Plan
 from central.orders.model import order_id
 from central.packing.cartonize import Carton, Claim, ToteParams, cartonize
 from contracts.ids import PATTERN
@@ -86,7 +86,8 @@ def test_a_piece_larger_than_a_tote_travels_alone() -> None:
 
 def test_totes_and_picks_are_named_in_order() -> None:
     """T-<order>-<n> and P-<tote>-<n>."""
-    plan = plan_totes("A", cartonize([Claim(1, "x", 1, "B1", 90, 1_000, 100), Claim(2, "y", 2, "B2", 1, 1, 1)], PARAMS))
+    plan = Plan()
+    plan.add(1, "A", cartonize([Claim(1, "x", 1, "B1", 90, 1_000, 100), Claim(2, "y", 2, "B2", 1, 1, 1)], PARAMS))
     assert plan.totes == ["T-A-1", "T-A-2"]
     assert plan.tasks == ["P-T-A-1-1", "P-T-A-2-1", "P-T-A-2-2"]
     assert [c.qty for c in plan.claims] == [60, 30, 1]

@@ -11,10 +11,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add them; the ledger's indexes are built while others write."""
+    """Add them; the index of the ledger is built while others write."""
     execute(Path(__file__).with_suffix(".sql").read_text())
     index_ledger("ledger_item", "(item, at, seq)")
-    index_ledger("ledger_seq", "USING brin (seq) WITH (pages_per_range = 32)")
 
 
 def downgrade() -> None:

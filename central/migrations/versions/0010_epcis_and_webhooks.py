@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
-from central.migrations.script import execute
+from central.migrations.script import execute, index_ledger
 
 revision = "0010"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    """Lay the tables."""
+    """Lay the tables; the ledger's indexes are built while others write."""
     execute(Path(__file__).with_suffix(".sql").read_text())
+    index_ledger("ledger_tx", "(tx, seq)")
+    index_ledger("ledger_seq", "(seq)")
 
 
 def downgrade() -> None:

@@ -2,8 +2,6 @@
 -- before have none, and are older than all others.
 ALTER TABLE ledger ADD COLUMN tx xid8;
 ALTER TABLE ledger ALTER COLUMN tx SET DEFAULT pg_current_xact_id();
-CREATE INDEX ledger_tx ON ledger (tx, seq);
-CREATE INDEX ledger_seq ON ledger (seq);
 
 -- EPCIS 2.0 events, captured from others and made of our own moves. `terms` is all that a query may ask for.
 CREATE TABLE epcis_event (
@@ -14,6 +12,7 @@ CREATE TABLE epcis_event (
     declared_at timestamptz,
     declared    boolean NOT NULL GENERATED ALWAYS AS (declared_at IS NOT NULL) STORED,
     source      text COLLATE "C" NOT NULL,
+    owner       text COLLATE "C" NOT NULL DEFAULT '',
     terms       text[] COLLATE "C" NOT NULL,
     quantities  double precision[] NOT NULL,
     context     text NOT NULL,
@@ -28,6 +27,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON epcis_event FOR EACH ROW E
 CREATE TABLE epcis_capture (
     id          text COLLATE "C" PRIMARY KEY,
     client      text NOT NULL,
+    owner       text COLLATE "C" NOT NULL DEFAULT '',
     created_at  timestamptz NOT NULL,
     finished_at timestamptz NOT NULL,
     behaviour   text NOT NULL CHECK (behaviour IN ('rollback', 'proceed')),
@@ -45,6 +45,7 @@ CREATE TABLE webhook (
     types        text[] NOT NULL,
     subject      text COLLATE "C" NOT NULL,
     client       text NOT NULL,
+    owner        text COLLATE "C" NOT NULL DEFAULT '',
     created_at   timestamptz NOT NULL,
     since        xid8 NOT NULL DEFAULT pg_current_xact_id(),
     active       boolean NOT NULL DEFAULT true,
