@@ -1,4 +1,4 @@
-"""Transport routes: feasible, reproducible, never worse with more effort, near best known, and all that is left named."""
+"""Transport routes: feasible, reproducible, never worse with more effort, near best known, all that is left named."""
 
 import json
 import tarfile

@@ -1,0 +1,129 @@
+"""Slotting: every rule is kept, the same effort gives the same plan, never worse than ABC, and re-slotting pays."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.errors import Broken, Rejected
+from dispatcher.optimizers.picking import Warehouse
+from dispatcher.optimizers.slotting import (
+    Orders,
+    Params,
+    Problem,
+    across,
+    by_group,
+    check,
+    grid,
+    nearest,
+    plan,
+    reslot,
+    travel_m,
+    within,
+)
+from dispatcher.optimizers.slotting.reslot import after
+from dispatcher.optimizers.slotting.search import as_plan
+
+PARTS = 20
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    """Twenty parts on a small floor: heavy ones stay low, look-alikes apart, a pair together, a golden zone."""
+    w = Warehouse(3, 3.0, draw(st.sampled_from([(8.0,), (4.0, 4.0)])), 1, 0)
+    bays = 4 // w.blocks
+    slots = grid(w, bays, 3, reach_m=(1.0, 0.0, 0.5), kind=(0, 1, 1))
+    orders = draw(st.lists(st.lists(st.integers(0, PARTS - 1), min_size=1, max_size=5), min_size=1, max_size=25))
+    kind = np.zeros(PARTS, np.int64)
+    kind[: draw(st.integers(0, 6))] = 1  # heavy
+    apart = np.full(PARTS, -1, np.int64)
+    apart[4 : 4 + draw(st.integers(0, 4))] = 7
+    together = np.full(PARTS, -1, np.int64)
+    together[[10, 15]] = draw(st.sampled_from([-1, 2]))
+    allowed = np.array([[True, True], [True, False]])
+    return Problem(w, slots, Orders.of(orders), PARTS, kind, allowed, apart, together)
+
+
+@given(problems())
+@settings(max_examples=60, deadline=None)
+def test_a_plan_keeps_every_rule_and_never_loses_to_abc(problem: Problem) -> None:
+    """The independent check accepts plan and layouts; the same swaps and seed give the same plan."""
+    layouts = [as_plan(problem, rule(problem)) for rule in (across, within, nearest)]
+    found = plan(problem, Params(swaps=300, seed=5))
+    for one in (*layouts, found):
+        check(problem, one)
+    again = plan(problem, Params(swaps=300, seed=5))
+    assert (again.slot_of == found.slot_of).all()
+    assert found.travel_m + found.reach_m <= min(x.travel_m + x.reach_m for x in layouts) + 1e-6
+
+
+@given(problems(), st.integers(0, 3))
+@settings(max_examples=40, deadline=None)
+def test_each_step_of_a_re_slot_pays_and_says_how_much(problem: Problem, cost: int) -> None:
+    """Travel falls by what the steps say together, each more than it costs, and no rule is broken on the way."""
+    group = np.arange(PARTS) % 4
+    current = by_group(problem, group)
+    found = plan(problem, Params(swaps=400, seed=2))
+    steps = reslot(problem, current, found.slot_of, float(cost))
+    assert all(s.gain_m > s.cost_m for s in steps)
+    before, then = as_plan(problem, current), as_plan(problem, after(current, steps))
+    for n in range(1, len(steps) + 1):
+        check(problem, as_plan(problem, after(current, steps[:n])))
+    assert sum(s.gain_m for s in steps) == pytest.approx(
+        before.travel_m + before.reach_m - then.travel_m - then.reach_m
+    )
+    few = reslot(problem, current, found.slot_of, float(cost), most_moves=4)
+    assert len({p for s in few for p in (s.part, s.other)} - {None}) <= 4
+
+
+def test_parts_of_one_order_end_up_side_by_side() -> None:
+    """Pairs that are always asked for together, laid apart at first, share a bay or the one beside it."""
+    w = Warehouse(4, 5.0, (20.0,), 0, 0)
+    problem = Problem(
+        w, grid(w, 10, 1), Orders.of([[k, k + 20] for k in range(20)] * 3), 40, np.zeros(40, np.int64),
+        np.ones((1, 1), np.bool_), np.full(40, -1, np.int64), np.full(40, -1, np.int64),
+    )  # fmt: skip
+    found = plan(problem, Params(swaps=60_000))
+    check(problem, found)
+    aisle = problem.slots.bay_aisle[found.slot_of]
+    assert (aisle[:20] == aisle[20:]).sum() >= 17
+    assert found.travel_m < 0.8 * travel_m(problem, nearest(problem))
+
+
+def test_bad_input_is_refused_with_the_element_named() -> None:
+    """More parts than slots, an unknown part in an order, a kind with nowhere to lie, a group larger than any aisle."""
+    w = Warehouse(2, 3.0, (4.0,), 0, 0)
+    free, one = np.full(4, -1, np.int64), np.ones((1, 1), np.bool_)
+    slots = grid(w, 2, 1)
+    good = Problem(w, slots, Orders.of([[0, 1]]), 4, np.zeros(4, np.int64), one, free, free)
+    with pytest.raises(Rejected, match=r"parts: 9 is not in 1\.\.4"):
+        msgspec.structs.replace(good, parts=9)
+    with pytest.raises(Rejected, match=r"orders/part/1: 4 is not in 0\.\.3"):
+        msgspec.structs.replace(good, orders=Orders.of([[0, 4]]))
+    with pytest.raises(Rejected, match="kind/0: 4 is not parts for the 0 slots"):
+        msgspec.structs.replace(good, allowed=np.zeros((1, 1), np.bool_))
+    with pytest.raises(Rejected, match="together/1: 3"):
+        nearest(msgspec.structs.replace(good, together=np.array([1, 1, 1, -1])))
+
+
+def test_the_check_can_fail() -> None:
+    """A slot used twice, a wrong length and a heavy part on top are each found."""
+    w = Warehouse(2, 3.0, (4.0,), 0, 0)
+    free = np.full(3, -1, np.int64)
+    allowed = np.array([[True, True], [True, False]])
+    problem = Problem(
+        w, grid(w, 2, 2, kind=(0, 1)), Orders.of([[0, 1], [2]]), 3, np.array([0, 0, 1]), allowed, free, free
+    )
+    good = as_plan(problem, nearest(problem))
+    check(problem, good)
+    twice, top = good.slot_of.copy(), good.slot_of.copy()
+    twice[1] = twice[0]
+    top[2] = int(np.setdiff1d(np.flatnonzero(problem.slots.kind == 1), good.slot_of)[0])
+    for bad in (
+        msgspec.structs.replace(good, slot_of=twice),
+        msgspec.structs.replace(good, slot_of=top),
+        msgspec.structs.replace(good, travel_m=good.travel_m - 1),
+    ):
+        with pytest.raises(Broken):
+            check(problem, bad)
