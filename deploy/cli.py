@@ -72,7 +72,7 @@ def replay(ctx: typer.Context) -> None:
 def stop(
     reason: Annotated[str, typer.Option(help="Kept with the stop, for whoever asks why nothing moves.")] = "",
     resume: Annotated[bool, typer.Option("--resume", help="Let the robots go on.")] = False,
-    site: Annotated[str, typer.Option(help="Which site.")] = "reference",
+    site: Annotated[str | None, typer.Option(help="Which site; without it, that of the running `up`.")] = None,
     mqtt_url: Annotated[
         str | None, typer.Option(envvar="FLOORPLANE_MQTT_URL", help="The broker; without it, that of the running `up`.")
     ] = None,
@@ -86,12 +86,15 @@ def stop(
     from contracts.ids import SiteId
     from contracts.runtime.clock import LoopClock
     from contracts.runtime.floor.mqtt import MqttConnector
+    from contracts.site import read_site
     from deploy.state import StateFolder
     from deploy.stop import NOT_A_SAFETY_FUNCTION, FleetStop, Outcome
 
+    running = StateFolder(state).running()
     if mqtt_url is None:
-        running = StateFolder(state).running()
         mqtt_url = "mqtt://127.0.0.1:1883" if running is None else running.mqtt_url
+    if site is None:
+        site = "reference" if running is None else read_site(Path(running.site)).id
 
     async def ask() -> Outcome:
         clock = LoopClock()

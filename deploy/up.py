@@ -19,6 +19,7 @@ from deploy.embedded.child import refuse_taken
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.postgres import EmbeddedPostgres
 from deploy.floor_time import FloorTime
+from deploy.lif_site import lif_site
 from deploy.processes.settings import UpSettings
 from deploy.state import Running, StateFolder
 from deploy.supervise import Child, Supervisor
@@ -27,6 +28,8 @@ Say = Callable[[str], None]
 
 CHILDREN = ("central", "simulate", "edge", "dispatcher")
 """In the order in which they start."""
+FLEET = ("central", "dispatcher")
+"""Those of the profile for foreign robots."""
 STOP_WITHIN_S = 4.5
 
 
@@ -57,11 +60,24 @@ def up(settings: UpSettings, say: Say, show: Say, config: Path | None = None) ->
         read_rows(settings.orders)
     if "site" in settings.model_fields_set:
         read_site(settings.site)
+    _refuse_profile(settings)
     if (settings.nats_url is None) != (settings.mqtt_url is None):
         missing, given = ("nats", "mqtt") if settings.nats_url is None else ("mqtt", "nats")
         bound = f"set when {given}_url is, since the embedded server would serve both"
         raise Rejected(f"{missing}_url (FLOORPLANE_{missing.upper()}_URL)", None, bound)
     asyncio.run(_Up(settings, say, show, config).run(), debug=False)
+
+
+def _refuse_profile(o: UpSettings) -> None:
+    fleet = o.profile == "fleet"
+    if o.layout is not None:
+        if not fleet:
+            raise Rejected("--layout", str(o.layout), "given with --profile fleet")
+        lif_site(o.layout)
+    if fleet and o.orders is not None:
+        raise Rejected("--orders", str(o.orders), "left out with --profile fleet, which has no stock")
+    if fleet != (o.robots == "none") and (not fleet or "robots" in o.model_fields_set):
+        raise Rejected("--robots", o.robots, "none with --profile fleet, and a number without it")
 
 
 class _Up:
@@ -101,7 +117,8 @@ class _Up:
         refuse_taken(o.host, o.port, "console and REST", "stop that program, or choose another port with --port")
         if o.nats_url is None:
             EmbeddedNats(state.nats, o.nats_port, o.mqtt_port).refuse_taken_ports()
-        site = o.site if "site" in o.model_fields_set else await asyncio.to_thread(self._reference_site)
+        build = self._fleet_site if o.profile == "fleet" else self._reference_site
+        site = o.site if "site" in o.model_fields_set else await asyncio.to_thread(build)
         await asyncio.to_thread(_refuse_taken_devices, read_site(site))
         database_url = o.database_url or await self._database()
         nats_url, mqtt_url = await self._brokers()
@@ -122,12 +139,13 @@ class _Up:
             "FLOORPLANE_PORT": str(o.port),
             "FLOORPLANE_CENTRAL_URL": f"http://{o.host}:{o.port}",
             "FLOORPLANE_SEED": str(o.seed),
+            "FLOORPLANE_ADOPT": o.adopt,
             "FLOORPLANE_LOG_LEVEL": o.log_level,
             "FLOORPLANE_LOG_FORMAT": o.log_format,
         }
         if o.orders is not None:
             environment["FLOORPLANE_ORDERS"] = str(o.orders.absolute())
-        for name in CHILDREN:
+        for name in FLEET if o.profile == "fleet" else CHILDREN:
             command = [sys.executable, "-m", "deploy.cli", name]
             # the twins are the floor itself: it does not go back to where it was when a computer is killed
             sign = signal.SIGTERM if name == "simulate" else signal.SIGKILL
@@ -156,6 +174,20 @@ class _Up:
         self._say(f"log: embedded nats-server, {server.url} · floor: the same server, {server.mqtt_url}")
         return server.url, server.mqtt_url
 
+    def _fleet_site(self) -> Path:
+        """Make the site of the LIF file; without one take that of the last time."""
+        o, state = self._settings, self._state
+        if o.layout is None:
+            if not state.site.exists():
+                raise Rejected("--layout", None, "a LIF file, the first time that a fleet is run")
+            return state.site
+        site = lif_site(o.layout)
+        if state.site.exists() and (old := read_site(state.site)).id != site.id:
+            raise Rejected("--layout", site.id, f"of the site of {state.path}, which is {old.id}; use another --state")
+        write_site(site, state.site)
+        self._say(f"site: {site.id} of {o.layout}: {len(site.layout.nodes)} nodes, places {', '.join(site.places)}")
+        return state.site
+
     def _reference_site(self) -> Path:
         """Build the reference site and its catalogue where there are none, and see that the orders fit it."""
         from simulators.catalogue import Catalogue, read_catalogue, write_catalogue
@@ -164,10 +196,11 @@ class _Up:
 
         o, state = self._settings, self._state
         if not state.site.exists():
+            robots = o.robots if isinstance(o.robots, int) else 0
             catalogue = Catalogue.seeded(o.seed) if o.orders is None else Catalogue.from_orders(o.orders, o.seed)
             write_catalogue(catalogue, state.catalogue)
-            write_site(build(o.seed, catalogue, o.robots, base_port=o.device_port), state.site)
-            self._say(f"site: built the reference site with {o.robots} robots and {len(catalogue.items)} items")
+            write_site(build(o.seed, catalogue, robots, base_port=o.device_port), state.site)
+            self._say(f"site: built the reference site with {robots} robots and {len(catalogue.items)} items")
         elif o.orders is not None:
             known = {i.id for i in read_catalogue(state.catalogue).items}
             for row in read_rows(o.orders):

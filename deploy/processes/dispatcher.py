@@ -8,6 +8,7 @@ from contracts.runtime.log.nats import connect_log
 from contracts.runtime.service import Service
 from contracts.site import read_site
 from deploy.processes.settings import DispatcherProcess
+from dispatcher.params import Params
 from dispatcher.service import Dispatcher
 from dispatcher.settings import DispatcherSettings
 
@@ -19,6 +20,7 @@ async def assemble(settings: DispatcherProcess) -> AsyncIterator[Sequence[Servic
     floor = MqttConnector(settings.needed("mqtt_url"))
     log = await connect_log(settings.needed("nats_url"), "dispatcher")
     try:
-        yield (Dispatcher(DispatcherSettings(journal=settings.state / "dispatcher"), site, floor, log, clock),)
+        how = DispatcherSettings(journal=settings.state / "dispatcher", params=Params(adopt=settings.adopt))
+        yield (Dispatcher(how, site, floor, log, clock),)
     finally:
         await log.close()

@@ -1,8 +1,9 @@
 """What each process can be told. All classes stand here, so that one environment and one file serve them all."""
 
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from central.settings import CentralSettings
 from contracts.runtime.clock import LoopClock
@@ -36,6 +37,9 @@ class CentralProcess(CentralSettings, ProcessSettings):
 class DispatcherProcess(ProcessSettings):
     """`floorplane dispatcher`."""
 
+    adopt: Literal["ask", "auto"] = Field(
+        "ask", description="Robots that the site does not name: ask somebody before they get work, or take them at once"
+    )
     seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")
 
 
@@ -74,8 +78,22 @@ class UpSettings(ProcessSettings):
     port: int = Field(8080, ge=1, le=65535, description="Port of REST and console")
     nats_port: int = Field(4222, ge=1, le=65535, description="Port of the embedded log (NATS)")
     mqtt_port: int = Field(1883, ge=1, le=65535, description="Port of the embedded floor bus (MQTT)")
-    robots: int = Field(40, ge=1, le=400, description="Robots of the reference site when it is built")
+    profile: Literal["floor", "fleet"] = Field(
+        "floor", description="floor: everything, with simulators; fleet: broker, database, central and dispatcher alone"
+    )
+    layout: Path | None = Field(None, description="LIF file whose roads the fleet drives on (profile fleet)")
+    adopt: Literal["ask", "auto"] = Field("ask", description="Whether new robots wait until somebody adopts them")
+    robots: int | Literal["none"] = Field(
+        40, description="Robots of the reference site when it is built, 1 to 400; none: those that appear on the broker"
+    )
     device_port: int = Field(
         17_000, ge=1024, le=65_000, description="First port of the twins' devices when the reference site is built"
     )
     seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")
+
+    @field_validator("robots")
+    @classmethod
+    def _so_many(cls, robots: int | str) -> int | str:
+        if isinstance(robots, int) and not 1 <= robots <= 400:
+            raise ValueError("from 1 to 400, or none")
+        return robots
