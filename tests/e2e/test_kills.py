@@ -214,7 +214,7 @@ def test_whoever_is_killed_every_acknowledged_order_ships_once(floor: Floor, rec
     eventually(lambda: not _open_of(floor, orders), "every acknowledged order is closed", 240)
     _books_are_right(floor, orders)
     _floor_is_as_the_books_say(floor, orders)
-    table["Ctrl-C to its end"] = floor.end(signal.SIGINT)
+    table["Ctrl-C to its end"] = round(floor.end(signal.SIGINT), 1)
     record_property("recovery_s", table)
     (floor.folder / "recovery_s.json").write_text(json.dumps(table, indent=1))
     assert table["Ctrl-C to its end"] < 5.0
