@@ -14,16 +14,24 @@ from central.orders.routes import Reason
 from central.problems import Refusal, documented
 from contracts import topics
 from contracts.codec import decode, encode
-from contracts.ids import PATTERN, RobotId
+from contracts.ids import PATTERN, NodeId, RobotId
 from contracts.messages.ops import (
+    AdoptRobot,
+    CancelRobot,
     ChargeRobot,
+    CloseNode,
     OpsAnswer,
     OpsBody,
     OpsCommand,
     PauseRobot,
+    PauseZone,
+    ReassignRobot,
+    ReopenNode,
     ResumeRobot,
     RetireRobot,
     ReturnRobot,
+    RobotView,
+    Wait,
 )
 
 router = APIRouter(prefix="/v1", tags=["fleet"])
@@ -79,20 +87,113 @@ async def list_sites(here: Here, _: Principal = ANYONE) -> list[str]:
     return [here.site.id]
 
 
-_ROBOT: dict[str, type[PauseRobot | ResumeRobot | RetireRobot | ReturnRobot | ChargeRobot]] = {
+class RobotOut(BaseModel):
+    """One robot as it was last heard of."""
+
+    at_ms: int
+    age_ms: int = Field(description="How old the dispatcher's word is")
+    robot: dict[str, Any] = Field(description="As in `contracts.messages.ops.RobotView`")
+    deviations: dict[str, int] = Field(
+        description="What its manufacturer's robots do that VDA 5050 does not say, and how often it was seen"
+    )
+
+
+class Link(BaseModel):
+    """One link of the chain: what it waits for, who has that, and what would free it."""
+
+    resource: str
+    holder: str
+    holder_task: str
+    since_ms: int
+    until: str
+
+
+class Why(BaseModel):
+    """Why a robot does not move, link by link, from itself to what would free them all."""
+
+    robot: str
+    state: str
+    waiting: bool
+    at_ms: int = Field(description="When the dispatcher said so")
+    chain: list[Link]
+    says: str = Field(description="The same in one sentence")
+
+
+@router.get("/robots/{robot_id}", response_model=RobotOut, responses=documented(404))
+async def get_robot(
+    robot_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Principal = ANYONE
+) -> dict[str, Any]:
+    """Show one robot, its dialect, and how robots of its manufacturer depart from the standard."""
+    robot = _robot(here, robot_id)
+    view = here.fleet.view
+    assert view is not None  # noqa: S101 - the robot was found in it
+    vendors = {v.manufacturer: v.deviations for v in view.vendors}
+    return {
+        "at_ms": view.at_ms,
+        "age_ms": max(0, here.clock.now_ms() - view.at_ms),
+        "robot": msgspec.to_builtins(robot),
+        "deviations": vendors.get(robot.manufacturer, {}),
+    }
+
+
+@router.get("/robots/{robot_id}/why", response_model=Why, responses=documented(404))
+async def why(robot_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Principal = ANYONE) -> dict[str, Any]:
+    """Say why a robot waits: resource, who holds it, for which task, since when, and what would free it."""
+    robot = _robot(here, robot_id)
+    view = here.fleet.view
+    assert view is not None  # noqa: S101 - the robot was found in it
+    chain = list(robot.wait)
+    if view.stopped:
+        chain.insert(0, Wait(here.site.id, "the fleet's stop", "", view.at_ms, "the stop is lifted"))
+    return {
+        "robot": robot.id,
+        "state": robot.state,
+        "waiting": bool(chain),
+        "at_ms": view.at_ms,
+        "chain": msgspec.to_builtins(chain),
+        "says": _sentence(robot, chain, view.at_ms),
+    }
+
+
+def _robot(here: Context, robot_id: str) -> RobotView:
+    found = None if here.fleet.view is None else next((r for r in here.fleet.view.robots if r.id == robot_id), None)
+    if found is None:
+        raise Refusal(404, f"robot: {robot_id!r} is not known")
+    return found
+
+
+def _sentence(robot: RobotView, chain: list[Wait], at_ms: int) -> str:
+    if not chain:
+        return f"{robot.id} does not wait: it is {robot.state}."
+    says = f"{robot.id} ({robot.state})"
+    for link in chain:
+        task = f" for {link.holder_task}" if link.holder_task else ""
+        holder = f", which {link.holder} has{task}" if link.holder and link.holder != robot.id else ""
+        says += f" waits for {link.resource}{holder} since {max(0, at_ms - link.since_ms) // 1000} s"
+        says += f"; {link.holder}" if link is not chain[-1] and link.holder else ""
+    return f"{says}; it ends when: {chain[-1].until}."
+
+
+_ROBOT: dict[
+    str,
+    type[PauseRobot | ResumeRobot | RetireRobot | ReturnRobot | ChargeRobot | AdoptRobot | CancelRobot | ReassignRobot],
+] = {
     "pause": PauseRobot,
     "resume": ResumeRobot,
     "retire": RetireRobot,
     "return": ReturnRobot,
     "charge": ChargeRobot,
+    "adopt": AdoptRobot,
+    "cancel": CancelRobot,
+    "reassign": ReassignRobot,
 }
-_SUPERVISED = frozenset({"retire", "return"})
+_SUPERVISED = frozenset({"retire", "return", "adopt"})
 
 
 @router.post("/robots/{robot_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
 async def command_robot(
     robot_id: Annotated[str, Path(pattern=PATTERN)],
-    command: Literal["pause", "resume", "retire", "return", "charge"],
+    command: Literal["pause", "resume", "retire", "return", "charge", "adopt", "cancel", "reassign"],
     body: Reason,
     here: Here,
     correlation: Correlation,
@@ -116,6 +217,37 @@ async def command_fleet(
     """Pause or resume the whole fleet; a refusal answers 409 with its reason."""
     ask: OpsBody = PauseRobot(None) if command == "pause" else ResumeRobot(None)
     return await _ask(here, who, correlation, f"fleet.{command}", here.site.id, body.reason, ask)
+
+
+class Zone(Reason):
+    """Nodes, and why."""
+
+    nodes: list[str] = Field(min_length=1, max_length=10_000, description="Node ids")
+
+
+@router.post("/zones/{command}", response_model=Done, responses=documented(400, 409))
+async def command_zone(
+    command: Literal["pause", "resume"], body: Zone, here: Here, correlation: Correlation, who: Principal = FLOOR
+) -> OpsAnswer:
+    """Pause every robot that is on some nodes or on its way over them, or let those go on; 409 with its reason."""
+    ask = PauseZone(tuple(NodeId(n) for n in body.nodes), wanted=command == "pause")
+    return await _ask(here, who, correlation, f"zone.{command}", ",".join(body.nodes)[:200], body.reason, ask)
+
+
+@router.post("/nodes/{node_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
+async def command_node(
+    node_id: Annotated[str, Path(pattern=PATTERN)],
+    command: Literal["close", "reopen"],
+    body: Reason,
+    here: Here,
+    correlation: Correlation,
+    who: Principal = FLOOR,
+) -> OpsAnswer:
+    """Close a node for all robots, or open it again; what is released to a robot already is still driven."""
+    if node_id not in here.site.layout.node:
+        raise Refusal(404, f"node: {node_id!r} is not in the layout of {here.site.id}")
+    ask: OpsBody = CloseNode(NodeId(node_id)) if command == "close" else ReopenNode(NodeId(node_id))
+    return await _ask(here, who, correlation, f"node.{command}", node_id, body.reason, ask)
 
 
 async def _ask(
