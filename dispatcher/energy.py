@@ -71,7 +71,7 @@ def battery_heard(world: World, v: Vehicle) -> None:
         if v.state is VehicleState.CHARGING:
             if battery >= p.charge_full or battery >= p.charge_enough:
                 world.fleet_changed = True
-        elif v.leg is None and battery < p.charge_idle_below:
+        elif v.leg is None and battery < p.charge_idle_below and world.chargers:
             world.fleet_changed = True
 
 

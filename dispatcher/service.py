@@ -61,6 +61,8 @@ _TOLD_AT_ONCE = 10_000
 _KEPT = 100
 """Unreadable messages that are kept to look at."""
 _OPS_S = 5.0
+_VIEWED = 20
+"""Robots are described for the view so many at a time, between other things."""
 
 
 class Dispatcher:
@@ -386,9 +388,13 @@ class Dispatcher:
         subject = topics.fleet(self._site.id)
         while True:
             await self._clock.sleep(1 / self._settings.view_hz)
-            self._log.say(
-                subject, encode(views.fleet_view(self.core.world, self._clock.now_ms(), self._places, self.deviations))
-            )
+            robots = []
+            for v in [*self.core.world.vehicles.values(), *self.core.world.strangers.values()]:
+                robots.append(views.robot_view(self.core.world, v, self._clock.now_ms(), self._places))
+                if len(robots) % _VIEWED == 0:
+                    await asyncio.sleep(0)  # robots are not kept waiting by a large fleet's view
+            view = views.fleet_view(self.core.world, self._clock.now_ms(), robots, self.deviations)
+            self._log.say(subject, encode(view))
 
     async def _say_poses(self) -> None:
         subject = topics.poses(self._site.id)

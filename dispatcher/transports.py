@@ -1,11 +1,10 @@
 """Transports: which robot brings what from where to where, without any stock; to origin, pick up, to goal, set down."""
 
-import math
-
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.errors import Broken
-from contracts.ids import NodeId, TaskId
+from contracts.ids import TaskId
 from contracts.messages.facts import TransportChanged
 from contracts.messages.work import Transport
 from dispatcher import assignment, missions
@@ -22,6 +21,8 @@ _PRIORITY_S = 600.0
 """One step of priority is worth so much driving."""
 _SLACK_S = 900.0
 """A transport that is due within this time gains a second of driving a second."""
+_SWAPPED = 64
+"""With more robots than this robots on their way are left in peace: the matching would take too long."""
 _SWAP_S = 5.0
 """A robot on its way to an origin is swapped for another only if that saves so much driving in all."""
 
@@ -79,12 +80,15 @@ def assign(world: World) -> None:
     if not robots:
         return
     moving = [h for h in world.hauls.values() if h.stage is HaulStage.COLLECT and _may_swap(world, h)]
-    gain = {id(h): _gain_s(world, h) for h in (*waiting, *moving)}
-    waiting.sort(key=lambda h: (-gain[id(h)], h.work.task))
+    if len(moving) + len(robots) > _SWAPPED:
+        moving = []
+    gain = {h.work.task: _gain_s(world, h) for h in (*waiting, *moving)}
+    waiting.sort(key=lambda h: (-gain[h.work.task], h.work.task))
     tasks = [*moving, *waiting[: _WINDOW * len(robots)]]
     all_robots = [*robots, *(world.vehicles[h.robot] for h in moving if h.robot is not None)]
-    cost = np.array([[_cost_s(world, v, h) for h in tasks] for v in all_robots])
-    for i, j in _match(cost - np.array([gain[id(h)] for h in tasks]), cost):
+    cost = _costs_s(world, all_robots, tasks)
+    value = cost - np.array([gain[h.work.task] for h in tasks])
+    for i, j in _match(value, cost):
         v, haul = all_robots[i], tasks[j]
         if haul.robot == v.id:
             continue
@@ -203,17 +207,21 @@ def _gain_s(world: World, haul: Haul) -> float:
     return haul.work.priority * _PRIORITY_S + max(0.0, _SLACK_S - slack_s) + waited_s
 
 
-def _cost_s(world: World, v: Vehicle, haul: Haul) -> float:
-    if haul.work.handling and not v.dialect.handles_loads:
-        return _FAR_S
-    start: NodeId = v.node
-    cost = world.travel_s(start, haul.work.origin, loaded=False)
-    if haul.robot == v.id:
-        cost -= _SWAP_S
-    return cost if cost < math.inf else _FAR_S
+def _costs_s(world: World, robots: list[Vehicle], tasks: list[Haul]) -> NDArray[np.float64]:
+    """Return the driving time of each robot to each origin, shape (robots, tasks); `_FAR_S`: it cannot."""
+    cost = world.traffic.travel_times_s([v.node for v in robots], [h.work.origin for h in tasks], loaded=False)
+    np.minimum(cost, _FAR_S, out=cost)
+    for i, v in enumerate(robots):
+        if not v.dialect.handles_loads:
+            cost[i, [h.work.handling for h in tasks]] = _FAR_S
+    place = {v.id: i for i, v in enumerate(robots)}
+    for j, haul in enumerate(tasks):
+        if haul.robot is not None and haul.robot in place:
+            cost[place[haul.robot], j] -= _SWAP_S
+    return cost
 
 
-def _match(value: np.ndarray, cost: np.ndarray) -> list[tuple[int, int]]:
+def _match(value: NDArray[np.float64], cost: NDArray[np.float64]) -> list[tuple[int, int]]:
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(value)

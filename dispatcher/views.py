@@ -1,5 +1,7 @@
 """What operators see: the fleet view and the pose frames, taken from the core's world without changing it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from contracts import poses
@@ -14,23 +16,26 @@ _STATES = {s: i for i, s in enumerate(VehicleState)}
 
 
 def fleet_view(
-    world: World, now_ms: int, places: dict[RobotId, Place], deviations: dict[str, dict[str, int]] | None = None
+    world: World, now_ms: int, robots: Sequence[RobotView], deviations: dict[str, dict[str, int]]
 ) -> FleetView:
-    """Return the whole view; robots in the order in which they first spoke, which is also that of `pose_frame`."""
+    """Return the whole view; `robots` (see `robot_view`) in the order in which they first spoke, as in `pose_frame`."""
     return FleetView(
         site=world.site.id,
         epoch=world.outbox.epoch,
         at_ms=now_ms,
         stopped=world.stopped,
-        robots=tuple(
-            robot_view(world, v, now_ms, places) for v in (*world.vehicles.values(), *world.strangers.values())
-        ),
+        robots=tuple(robots),
         stations=tuple(_station(world, name) for name in world.stations),
         open_tasks=len(world.picks) + len(world.conveys) + len(world.packs) + len(world.hauls),
-        vendors=vendors(world, deviations or {}),
+        vendors=vendors(world, deviations),
         closed=tuple(world.closed_nodes),
         doors=tuple(DoorView(name, watch.state) for name, watch in world.doors.items()),
     )
+
+
+def all_robots(world: World, now_ms: int, places: dict[RobotId, Place]) -> list[RobotView]:
+    """Return every robot as an operator sees it, those that are new at the end."""
+    return [robot_view(world, v, now_ms, places) for v in (*world.vehicles.values(), *world.strangers.values())]
 
 
 def robot_view(world: World, v: Vehicle, now_ms: int, places: dict[RobotId, Place]) -> RobotView:

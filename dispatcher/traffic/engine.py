@@ -5,9 +5,11 @@ after a pickle. The compiled planner is loaded when the first engine is built, n
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from contracts.errors import Rejected
 from contracts.ids import DoorId, NodeId, RobotId
@@ -323,6 +325,16 @@ class Traffic:
         row = t.row(self._roads.at("end", end), int(loaded), self._fleet.row)
         ms = int(t.pool[row, self._roads.at("start", start)])
         return ms / 1000 if ms < LONGEST_MS else math.inf
+
+    def travel_times_s(self, starts: Sequence[NodeId], ends: Sequence[NodeId], *, loaded: bool) -> NDArray[np.float64]:
+        """Return `travel_s` from each start to each end, shape (starts, ends), in seconds."""
+        t, used = self._tables, self._fleet.row
+        at = np.fromiter((self._roads.at("start", n) for n in starts), np.int64, len(starts))
+        found = np.empty((len(starts), len(ends)))
+        for j, end in enumerate(ends):
+            found[:, j] = t.pool[t.row(self._roads.at("end", end), int(loaded), used)][at]
+        found[found >= LONGEST_MS] = math.inf
+        return found / 1000
 
     def why(self, robot: RobotId, now_ms: int) -> tuple[Wait, ...]:  # noqa: ARG002 - part of the face
         """Return the chain of waits from a robot to the one that moves, or to what must happen outside."""

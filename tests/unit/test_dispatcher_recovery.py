@@ -352,7 +352,9 @@ def test_the_view_shows_robots_stations_and_why_a_robot_waits() -> None:
     bench.people = False
     bench.work(*tote_work("A", [0]))
     bench.wait(60)
-    view = views.fleet_view(bench.world, bench.now_ms, {RobotId("R1"): (1.5, 2.5, 0.25)})
+    view = views.fleet_view(
+        bench.world, bench.now_ms, views.all_robots(bench.world, bench.now_ms, {RobotId("R1"): (1.5, 2.5, 0.25)}), {}
+    )
     assert decode(encode(view), FleetView) == view
     assert view.site == SITE_ID
     assert view.open_tasks == 3

@@ -199,7 +199,7 @@ def stranger(b: Bench, name: str = "X1", maker: str = MAKER, node: str = "b5") -
 def test_a_robot_that_the_site_does_not_name_is_listed_as_new_and_works_once_it_is_adopted() -> None:
     b = bench(0)
     stranger(b)
-    (view,) = views.fleet_view(b.world, b.now_ms, {}).robots
+    (view,) = views.all_robots(b.world, b.now_ms, {})
     assert (view.id, view.state, view.adopted) == ("X1", VehicleState.NEW, False)
     (alarm,) = [a for a in b.told(AlarmRaised) if isinstance(a, AlarmRaised)]
     assert (alarm.severity, "adopt" in alarm.remedy) == ("info", True)
@@ -222,7 +222,7 @@ def test_with_adopt_auto_it_is_taken_at_once() -> None:
 def test_two_makers_may_use_one_serial_number() -> None:
     b = bench(1)
     stranger(b, "R1", "Other")
-    names = [(r.id, r.manufacturer) for r in views.fleet_view(b.world, b.now_ms, {}).robots]
+    names = [(r.id, r.manufacturer) for r in views.all_robots(b.world, b.now_ms, {})]
     assert names[0] == ("R1", MAKER)
     assert names[1][1] == "Other"
     assert names[1][0] != "R1"
