@@ -63,6 +63,13 @@ class Floor {
     return performance.now() - this.poses.heard;
   }
 
+  /** `stopped`: by `floorplane stop`, which holds newcomers too; `paused`: every robot that is there is paused. */
+  get halt() {
+    if (this.view?.stopped) return 'stopped';
+    const there = this.view?.robots.filter((r) => r.state !== 'offline') ?? [];
+    return there.length && there.every((r) => r.state === 'paused') ? 'paused' : '';
+  }
+
   get isOld() {
     return this.link.state !== 'live' || this.frameAge() > SILENT_MS;
   }

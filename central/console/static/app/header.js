@@ -60,7 +60,7 @@ class FpHeader extends Part {
         <div class="figure ${unseen ? 'bad' : ''}"><dt>Alarms</dt><dd><a href="#/alarms" class=${unseen ? 'bad-text' : 'soft'} data-alarms=${alarms.length}>${alarms.length}</a>${unseen ? html` <small>${unseen} new</small>` : nothing}</dd></div>
       </dl>
       <div class="tools">
-        ${may('stop') ? (view?.stopped ? html`<button class="button primary" data-fleet="resume" @click=${() => askFleet(false)}>Resume fleet …</button>`
+        ${may('stop') ? (floor.halt ? html`<button class="button primary" data-fleet="resume" @click=${() => askFleet(false)}>Resume fleet …</button>`
           : html`<button class="button danger" data-fleet="stop" title="Not a safety function" @click=${() => askFleet(true)}>Stop fleet …</button>`) : nothing}
         <button class="button plain" title="Dark or light" aria-label="Dark or light" @click=${this.theme}>${icon('theme')}</button>
         ${me ? html`<div class="who"><b>${me.name}</b>${me.role}</div><button class="button plain" title="Log out" aria-label="Log out" @click=${this.leave}>${icon('leave')}</button>` : nothing}

@@ -32,7 +32,7 @@ class FpConsole extends Part {
     this.path = location.hash;
     this.why = '';
     this.live = new Live();
-    this.stopped = false;
+    this.halt = '';
   }
 
   connectedCallback() {
@@ -41,8 +41,8 @@ class FpConsole extends Part {
     addEventListener('floorplane-logged-out', () => this.leave());
     // the whole page follows the fleet's stop; anything else of the fleet is drawn by the parts that show it
     this._off?.push(floor.on('fleet', () => {
-      if (floor.view && floor.view.stopped !== this.stopped) {
-        this.stopped = floor.view.stopped;
+      if (floor.halt !== this.halt) {
+        this.halt = floor.halt;
         this.requestUpdate();
       }
     }));
@@ -101,8 +101,9 @@ class FpConsole extends Part {
     const lost = floor.link.state !== 'live';
     const deaf = !lost && floor.frameAge() > SILENT_MS;
     return html`
-      ${floor.view?.stopped ? html`<div class="banner bad" role="alert" data-banner="stopped">The fleet is stopped. <span>No robot drives until it is resumed. This is not a safety function.</span>
-        ${may('stop') ? html`<button class="button small" @click=${() => askFleet(false)}>Resume …</button>` : nothing}</div>` : nothing}
+      ${floor.halt ? html`<div class="banner bad" role="alert" data-banner="stopped">${floor.halt === 'stopped' ? 'The fleet is stopped.' : 'Every robot is paused.'}
+        <span>${floor.halt === 'stopped' ? html`It was done by <code class="mono">floorplane stop</code>; lift it with <code class="mono">floorplane stop --resume</code>.` : 'None drives until the fleet is resumed.'} This is not a safety function.</span>
+        ${may('stop') && floor.halt === 'paused' ? html`<button class="button small" @click=${() => askFleet(false)}>Resume …</button>` : nothing}</div>` : nothing}
       ${lost ? html`<div class="banner warn" role="status" data-banner="lost">Not connected. <span>What you see is from ${age(silence)} ago; it is tried again by itself.</span></div>` : nothing}
       ${deaf ? html`<div class="banner warn" role="status" data-banner="deaf">The dispatcher is silent. <span>${Number.isFinite(floor.frameAge()) ? `Positions are from ${age(floor.frameAge())} ago.` : 'No position was heard yet.'} Orders and stock are current.</span></div>` : nothing}`;
   }

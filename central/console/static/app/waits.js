@@ -20,7 +20,7 @@ const GOES = { driving: 'drives on', acting: 'is done with its pod', idle: 'make
 /** @param {import('./types.js').Wait} wait @param {string} [self] Whose wait it is. @returns {string} what would free it; the dispatcher's own words where they are words */
 export function until(wait, self = '') {
   const [, reason, who] = wait.until.match(/^([a-z_]+): (.*)$/) ?? [];
-  if (reason === 'pinned' && who === self) return 'it is done here';
+  if (reason === 'pinned' && who === self) return floor.robots.get(self)?.state === 'paused' ? 'it is resumed' : 'it is done here';
   return REASONS[reason]?.(who) ?? wait.until;
 }
 

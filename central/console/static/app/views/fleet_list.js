@@ -47,6 +47,7 @@ class FpFleet extends Part {
 export function doing(r) {
   const out = r.retired ? 'retired · ' : '';
   if (r.errors?.length) return `${out}${r.errors[0]}`;
+  if (r.state === 'paused') return `${out}paused${r.pod ? ` with ${r.pod}` : ''}`;
   if (r.state === 'acting') return `${out}${r.pod ? `handles ${r.pod}` : 'at work'}${r.station ? ` at ${r.station}` : ''}`;
   if (r.wait?.length && r.state !== 'driving') return `${out}until ${until(r.wait[0], r.id)}`;
   if (r.pod) return `${out}${r.pod}${r.station ? ` → ${r.station}` : ' back to storage'}`;
