@@ -18,8 +18,8 @@ LEFT JOIN item i ON i.id = t.item
 LEFT JOIN place p ON p.code = t.bin
 WHERE t.state IN ('released', 'started');
 
--- What was committed after the cursor, in order, below every transaction that is still under way. Waits up to
--- `p_patience_ms` for such; a last row of type 'held' says that there was still one. `p_tx`, `p_seq`: published so far.
+-- What was committed after the cursor, in order, below every transaction that is still under way. Where there is nothing
+-- else to say it waits up to `p_patience_ms` for such; a last row of type 'held' says that there was still one. `p_tx`, `p_seq`: published so far.
 CREATE OR REPLACE FUNCTION outbox(p_tx text, p_seq bigint, p_limit integer, p_patience_ms integer)
 RETURNS TABLE (tx text, seq bigint, type text, subject text, at timestamptz, data text, correlation text,
                kind text, attempt integer, order_id text, line integer, tote text, item text, barcode text, qty integer,
@@ -41,7 +41,8 @@ BEGIN
     LOOP
         horizon := pg_snapshot_xmin(pg_current_snapshot());
         held := EXISTS (SELECT FROM event e WHERE (e.tx, e.seq) > (last_tx, last_seq) AND e.tx >= horizon);
-        EXIT WHEN NOT held OR waited >= p_patience_ms;
+        EXIT WHEN NOT held OR waited >= p_patience_ms
+            OR EXISTS (SELECT FROM event e WHERE (e.tx, e.seq) > (last_tx, last_seq) AND e.tx < horizon);
         PERFORM pg_sleep(0.001);
         waited := waited + 1;
     END LOOP;

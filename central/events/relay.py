@@ -5,7 +5,9 @@ the commits. What it publishes twice changes nothing: a work key has its last va
 """
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 from central.console.hub import Hub
@@ -77,21 +79,26 @@ class Relay:
         held = bool(rows) and rows[-1]["type"] == "held"
         if held:
             rows = rows[:-1]
-        for row in rows:
-            if row["type"] == "work":
-                await self._publish_work(row["subject"], row)
-                self._hub.task_changed(row["subject"])
-            elif row["type"] == "transport":
-                await self._publish_transport(row["subject"])
+        for run, together in groupby(rows, key=_run):
+            if run == "transport":
+                for row in together:
+                    await self._publish_transport(row["subject"])
             else:
-                await self._log.append(
-                    topics.events(self._site), cloud_event(self._site, row), once=f"{self._site}-{row['seq']}"
-                )
-                self._metrics.published.labels("event").inc()
-                self._hub.happened(row["type"], row["subject"])
+                await _all([self._publish(row) for row in together])
         if rows:
             self._done = rows[-1]["tx"], rows[-1]["seq"]
         return held or len(rows) == MOST
+
+    async def _publish(self, row: Any) -> None:
+        if row["type"] == "work":
+            await self._publish_work(row["subject"], row)
+            self._hub.task_changed(row["subject"])
+            return
+        await self._log.append(
+            topics.events(self._site), cloud_event(self._site, row), once=f"{self._site}-{row['seq']}"
+        )
+        self._metrics.published.labels("event").inc()
+        self._hub.happened(row["type"], row["subject"])
 
     async def _publish_work(self, task: str, row: Any) -> None:
         work = None if row["kind"] is None else _work(task, row)
@@ -115,6 +122,23 @@ class Relay:
             await self._log.append(topics.work_key(self._site, TaskId(row["id"])), b"")
         for row in await self._database.read(_TRANSPORTS, since):
             await self._publish_transport(row["id"])
+
+
+def _run(row: Any) -> str:
+    """Rows of one run may be under way to the log at the same time: no key is closed before what was said is there."""
+    if row["type"] == "transport":
+        return "transport"
+    return "closed" if row["type"] == "work" and row["kind"] is None else "said"
+
+
+async def _all(appends: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run appends at the same time, begun in their order; the first failure is raised when all have ended."""
+    if len(appends) == 1:
+        await appends[0]
+        return
+    for end in await asyncio.gather(*appends, return_exceptions=True):
+        if isinstance(end, BaseException):
+            raise end
 
 
 _TRANSPORTS = (
