@@ -4,6 +4,7 @@ Beside it one client that costs little (a keep-alive HTTP/1.1 connection), so th
 """
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -11,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +20,7 @@ import msgspec
 
 from contracts.errors import Unavailable
 from contracts.site import write_site
-from deploy import launch
+from deploy import launch, notify
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.postgres import EmbeddedPostgres
 from simulators.catalogue import Catalogue
@@ -125,9 +125,7 @@ def standing(settings: Mapping[str, object] | None = None) -> Iterator[Stand]:
                     **(settings or {}),
                 }
                 flags = [f"--{k.replace('_', '-')}={v}" for k, v in given.items()]
-                with process(
-                    [sys.executable, "-m", "deploy.cli", "central", *flags], f"http://127.0.0.1:{port}/readyz"
-                ):
+                with process([sys.executable, "-m", "deploy.cli", "central", *flags]):
                     secrets = msgspec.json.decode((folder / "secrets.json").read_bytes())
                     stand = Stand("127.0.0.1", port, postgres.url(), secrets["tokens"], _item_names())
                     asyncio.run(_fill(stand, _bins(site)))
@@ -139,20 +137,22 @@ def standing(settings: Mapping[str, object] | None = None) -> Iterator[Stand]:
 
 
 @contextmanager
-def process(command: Sequence[str], ready_url: str) -> Iterator[int]:
-    """Run a program that serves HTTP until the block ends; it dies with us.
+def process(command: Sequence[str]) -> Iterator[int]:
+    """Run a program that says when it is ready (`deploy.notify`) until the block ends; it dies with us.
 
     Raises
     ------
     Unavailable
         It ended, or did not answer in time.
     """
-    child = subprocess.Popen(launch.argv(list(command), death_signal=signal.SIGTERM))
+    ear = notify.Ear()
+    environment = {**os.environ, "NOTIFY_SOCKET": ear.address}
+    child = subprocess.Popen(launch.argv(list(command), death_signal=signal.SIGTERM), env=environment)
     try:
         deadline = time.monotonic() + _START_S
-        while not _answers(ready_url):
+        while not ear.heard():
             if child.poll() is not None or time.monotonic() > deadline:
-                raise Unavailable(f"{' '.join(command[:4])}: it does not answer at {ready_url}")
+                raise Unavailable(f"{' '.join(command[:4])}: it does not come up")
             time.sleep(0.05)
         yield child.pid
     finally:
@@ -162,14 +162,6 @@ def process(command: Sequence[str], ready_url: str) -> Iterator[int]:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as answer:  # noqa: S310 - loopback, our own
-            return bool(answer.status == 200)
-    except OSError:
-        return False
 
 
 def _item_names() -> tuple[str, ...]:

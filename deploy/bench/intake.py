@@ -132,7 +132,7 @@ async def _drive(stand: Stand, send: Send, count: int, clients: int) -> tuple[fl
 
 def _baseline(bodies: list[dict[str, Any]], clients: int) -> dict[str, Any]:
     (port,) = free_ports(1)
-    with process([sys.executable, "-m", "deploy.bench.intake", str(port)], f"http://127.0.0.1:{port}/readyz"):
+    with process([sys.executable, "-m", "deploy.bench.intake", str(port)]):
         stand = Stand("127.0.0.1", port, "", {"erp": "none"}, ())
         return _measure(stand, bodies, clients)
 
@@ -144,10 +144,6 @@ def _validating_only() -> FastAPI:
     async def post(order: OrderIn) -> OrderTaken:
         return OrderTaken(id=order.ref, source="", ref=order.ref, state="", due=order.due, lines=[], totes=0, short=0)
 
-    @app.get("/readyz")
-    async def ready() -> str:
-        return "ok"
-
     return app
 
 
@@ -155,8 +151,11 @@ if __name__ == "__main__":
     from collections.abc import AsyncIterator
     from contextlib import asynccontextmanager
 
+    from deploy.process import Readiness
+
     @asynccontextmanager
-    async def _assemble() -> AsyncIterator[tuple[HttpServer]]:
-        yield (HttpServer(_validating_only(), port=int(sys.argv[1])),)
+    async def _assemble() -> AsyncIterator[tuple[HttpServer, Readiness]]:
+        server = HttpServer(_validating_only(), port=int(sys.argv[1]))
+        yield (server, Readiness([server]))
 
     sys.exit(service.run_process(_assemble))
