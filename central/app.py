@@ -11,9 +11,12 @@ from central.alarms import routes as alarms
 from central.console import hub
 from central.console import routes as console
 from central.context import Context
+from central.epcis import routes as epcis
+from central.events import asyncapi, stream
 from central.fleet import routes as fleet
 from central.front import Front
 from central.identity import routes as identity
+from central.ledger import routes as ledger
 from central.masterdata import items
 from central.orders import routes as orders
 from central.problems import Problem
@@ -21,16 +24,22 @@ from central.settings import console_folder
 from central.shipping import routes as shipping
 from central.stock import routes as stock
 from central.transports import routes as transports
+from central.webhooks import routes as webhooks
 from central.work import routes as work
 
 VERSION = "1.0.0"
 _ROUTERS = (
     items.router,
     stock.router,
+    ledger.router,
     orders.router,
     work.router,
     transports.router,
     shipping.router,
+    epcis.router,
+    stream.router,
+    webhooks.router,
+    asyncapi.router,
     alarms.router,
     fleet.router,
     identity.router,

@@ -8,11 +8,14 @@ from starlette.requests import HTTPConnection
 
 from central.console.hub import Hub
 from central.database import Database
+from central.epcis.projector import EpcisProjector
+from central.events.published import Published
 from central.fleet.board import FleetBoard
 from central.identity.access import Doorkeeper
 from central.metrics import Metrics
 from central.orders.release import Releaser
 from central.settings import CentralSettings
+from central.webhooks.pump import WebhookPump
 from contracts.runtime.clock import Clock
 from contracts.runtime.log import Log
 from contracts.site import Site
@@ -31,6 +34,9 @@ class Context(msgspec.Struct, frozen=True):
     hub: Hub
     metrics: Metrics
     releaser: Releaser
+    published: Published
+    epcis: EpcisProjector
+    webhooks: WebhookPump
 
 
 async def _context(connection: HTTPConnection) -> Context:

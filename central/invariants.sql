@@ -48,8 +48,14 @@ SELECT 'no key is posted twice', l.key, 'not among the keys' FROM ledger l LEFT 
 UNION ALL
 SELECT 'a done pick is posted once', t.id, format('picked %s, posted %s in %s rows', t.done_qty, COALESCE(sum(l.qty), 0), count(l.qty))
 FROM task t LEFT JOIN ledger l ON l.order_id = t.order_id AND l.task = t.id AND l.reason IN ('pick', 'late_pick')
+LEFT JOIN ledger u ON u.reverses = l.seq
 WHERE t.kind = 'pick' AND t.done_qty IS NOT NULL
-GROUP BY t.id, t.done_qty HAVING COALESCE(sum(l.qty), 0) <> t.done_qty OR count(l.qty) > 1
+GROUP BY t.id, t.done_qty HAVING COALESCE(sum(l.qty), 0) - COALESCE(sum(u.qty), 0) <> t.done_qty OR count(l.qty) > 1
+UNION ALL
+SELECT 'a move is reversed once, by its mirror', COALESCE(l.key, u.key), format('%s by %s', u.reverses, u.seq)
+FROM ledger u LEFT JOIN ledger l ON l.seq = u.reverses
+WHERE u.reverses IS NOT NULL AND (u.a, u.b, u.item, u.lot, u.owner, u.qty, u.key)
+      IS DISTINCT FROM (l.b, l.a, l.item, l.lot, l.owner, l.qty, 'reverse/' || l.seq)
 UNION ALL
 SELECT 'shipped is what was picked', o.id || '/' || l.item, format('picked %s, shipped %s', l.done, COALESCE(f.qty, 0))
 FROM orders o JOIN lines l ON l.order_id = o.id LEFT JOIN left_floor f ON f.order_id = o.id AND f.item = l.item

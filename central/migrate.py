@@ -16,7 +16,20 @@ from central.database import dsn
 from contracts.errors import Unavailable
 from contracts.runtime.clock import real
 
-FUNCTIONS = ("stock", "events", "alarms", "shipping", "packing", "picking", "orders", "transports", "facts")
+FUNCTIONS = (
+    "stock",
+    "events",
+    "alarms",
+    "shipping",
+    "packing",
+    "picking",
+    "orders",
+    "transports",
+    "facts",
+    "ledger",
+    "epcis",
+    "webhooks",
+)
 """Rooms that bring SQL functions, in the order in which they build on each other."""
 _ROOT = Path(str(files("central")))
 _LOCK = 0x464C4F4F

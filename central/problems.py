@@ -67,6 +67,7 @@ _TEXT = {
     409: "In conflict with what is stored, or the same request is under way",
     413: "The body is larger than allowed",
     422: "A field is missing or out of its bounds; `errors` names each",
+    429: "Too many at a time; try again later",
     503: "A part of the system does not answer now; try again",
 }
 

@@ -8,6 +8,9 @@ from central.app import build
 from central.console.hub import Hub
 from central.context import Context
 from central.database import Database
+from central.epcis.projection import Names
+from central.epcis.projector import EpcisProjector
+from central.events.published import Published
 from central.events.relay import Relay
 from central.facts.consumer import FactConsumer
 from central.fleet.board import FleetBoard
@@ -17,6 +20,7 @@ from central.metrics import Metrics
 from central.moment import moment
 from central.orders.release import Releaser
 from central.settings import CentralSettings
+from central.webhooks.pump import WebhookPump
 from contracts.errors import Unavailable
 from contracts.runtime.clock import Clock
 from contracts.runtime.log import Log
@@ -57,6 +61,11 @@ class Central:
         self._relay = Relay(self._database, log, site, clock, self._hub, metrics)
         self._facts = FactConsumer(self._database, log, site, clock, self._hub, metrics)
         self._releaser = Releaser(self._database, clock)
+        published = Published()
+        self._epcis = EpcisProjector(self._database, clock, Names(site.id, settings.epcis_gln))
+        self._webhooks = WebhookPump(self._database, site, clock, internal=settings.webhook_internal)
+        for hook in (published.published, self._epcis.published, self._webhooks.published):
+            self._relay.on_published(hook)
         self.app: FastAPI = build(
             Context(
                 settings=settings,
@@ -69,6 +78,9 @@ class Central:
                 hub=self._hub,
                 metrics=metrics,
                 releaser=self._releaser,
+                published=published,
+                epcis=self._epcis,
+                webhooks=self._webhooks,
             )
         )
 
@@ -77,7 +89,7 @@ class Central:
         try:
             await self._open()
             async with asyncio.TaskGroup() as group:
-                for part in (self._hub, self._relay, self._facts, self._releaser):
+                for part in (self._hub, self._relay, self._facts, self._releaser, self._epcis, self._webhooks):
                     group.create_task(part.run(), name=part.name)
                 group.create_task(self._make_partitions(), name="central.partitions")
                 self.ready.set()

@@ -18,6 +18,8 @@ class CentralSettings(Settings):
     body_limit_bytes: int = Field(1_000_000, ge=10_000, description="Largest body of a request")
     bulk_limit_bytes: int = Field(200_000_000, ge=100_000, description="Largest body of a bulk request")
     session_hours: int = Field(12, ge=1, le=168, description="How long a browser stays logged in")
+    webhook_internal: bool = Field(False, description="Whether webhooks may go to private addresses and over plain HTTP")
+    epcis_gln: str = Field("", pattern=r"^(\d{13})?$", description="The site's GLN, for EPCIS; none: private names")
     static: Path | None = Field(None, description="Folder of the console's pages; none: the packaged one")
 
 

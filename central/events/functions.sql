@@ -68,3 +68,30 @@ BEGIN
         UPDATE cursor c SET tx = last_tx, seq = last_seq WHERE c.name = 'relay' AND (c.tx, c.seq) < (last_tx, last_seq);
     END IF;
 END $$;
+
+-- Whether an owner (empty: the house, which may see all) may know of an event: of its own orders only.
+CREATE OR REPLACE FUNCTION may_know(p_owner text, p_type text, p_subject text) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT p_owner = '' OR (starts_with(p_type, 'floorplane.order.')
+                            AND EXISTS (SELECT FROM orders o WHERE o.id = p_subject AND o.owner = p_owner));
+$$;
+
+-- What was published after (p_tx, p_seq), in order, of types that match one of the patterns (none: all) and subjects
+-- that begin so. At most `p_most` rows are looked at; the last row, of type '', says up to where and how many.
+CREATE OR REPLACE FUNCTION events_after(
+    p_tx text, p_seq bigint, p_patterns text[], p_subject text, p_owner text, p_most integer
+) RETURNS TABLE (tx text, seq bigint, type text, subject text, at timestamptz, data text, correlation text, looked integer)
+LANGUAGE sql STABLE AS $$
+    WITH raw AS MATERIALIZED (
+        SELECT * FROM event e WHERE (e.tx, e.seq) > (p_tx::xid8, p_seq) AND e.tx < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY e.tx, e.seq LIMIT p_most
+    ), told AS (
+        SELECT r.tx::text, r.seq, r.type, r.subject, r.at, r.data::text, r.correlation, 0 FROM raw r
+        WHERE starts_with(r.type, 'floorplane.') AND (cardinality(p_patterns) = 0 OR r.type LIKE ANY (p_patterns))
+          AND starts_with(r.subject, p_subject) AND may_know(p_owner, r.type, r.subject)
+        ORDER BY r.tx, r.seq
+    )
+    SELECT * FROM told
+    UNION ALL
+    (SELECT r.tx::text, r.seq, '', '', r.at, NULL, '', (SELECT count(*)::integer FROM raw) FROM raw r
+     ORDER BY r.tx DESC, r.seq DESC LIMIT 1);
+$$;

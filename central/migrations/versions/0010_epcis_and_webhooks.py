@@ -15,6 +15,7 @@ def upgrade() -> None:
     execute(Path(__file__).with_suffix(".sql").read_text())
     index_ledger("ledger_tx", "(tx, seq)")
     index_ledger("ledger_seq", "(seq)")
+    index_ledger("ledger_reverses", "(reverses) WHERE reverses IS NOT NULL")
 
 
 def downgrade() -> None:

@@ -1,0 +1,282 @@
+"""Moves of our ledger and happenings of our orders as EPCIS events: what, when, where, why. Pure.
+
+An event's id is a UUID (version 5) of the site and of the move's key, which names its cause: it is the same on every
+run and every machine. Names are GS1 Digital Links where there is a GTIN, an SSCC or the site's GLN, else private URNs (CBV
+2.0 §8).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+from urllib.parse import quote
+from uuid import NAMESPACE_URL, uuid5
+
+import msgspec
+
+from central.epcis.identifiers import DIGITAL_LINK, gtin_link, is_gtin, is_sscc, sscc_link
+
+Event = dict[str, Any]
+REVERSE, CORRECT = "reverse", "correct"
+"""The reasons of rows that undo another: it did not happen, or it happened otherwise."""
+_ERRORS = {REVERSE: "did_not_occur", CORRECT: "incorrect_data"}
+_STEPS: dict[str, tuple[str, str]] = {
+    "opening": ("stock_taking", "sellable_not_accessible"),
+    "receive": ("receiving", "in_progress"),
+    "receipt": ("receiving", "in_progress"),
+    "return": ("receiving", "returned"),
+    "putaway": ("storing", "sellable_not_accessible"),
+    "move": ("storing", "sellable_not_accessible"),
+    "transfer": ("storing", "sellable_not_accessible"),
+    "replenish": ("stocking", "sellable_accessible"),
+    "count": ("cycle_counting", "sellable_not_accessible"),
+    "found": ("cycle_counting", "sellable_not_accessible"),
+    "short_pick": ("cycle_counting", "unknown"),
+    "late_pick": ("picking", "in_progress"),
+    "pick": ("picking", "in_progress"),
+    "hold": ("holding", "non_sellable_other"),
+    "quality": ("holding", "non_sellable_other"),
+    "damage": ("inspecting", "damaged"),
+    "scrap": ("destroying", "destroyed"),
+    "ship": ("shipping", "in_transit"),
+}
+_OTHER = ("other", "unknown")
+
+
+class Move(msgspec.Struct, frozen=True):
+    """A row of the view `epcis_move`."""
+
+    tx: str
+    seq: int
+    at: datetime
+    a: str
+    a_kind: str | None
+    b: str
+    b_kind: str | None
+    item: str
+    barcode: str | None
+    lot: str
+    qty: int
+    reason: str
+    order_id: str | None
+    ref: str | None
+    source: str | None
+    key: str
+    reverses: int | None
+    owner: str
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """An event of an order: received, shipped or cancelled."""
+
+    tx: str
+    seq: int
+    at: datetime
+    type: str
+    order: str
+    owner: str
+    data: dict[str, Any]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An event, and whose goods it speaks of (empty: the house's)."""
+
+    owner: str
+    event: Event
+
+
+class Names:
+    """How things of one site are called outside.
+
+    Parameters
+    ----------
+    site
+        Its id; stands in private names.
+    gln
+        Its global location number, 13 digits; empty: it has none.
+    """
+
+    def __init__(self, site: str, gln: str = "") -> None:
+        self._root = f"urn:floorplane:{site}"
+        self._gln = gln
+
+    def _own(self, kind: str, name: str) -> str:
+        return f"{self._root}:{kind}:{quote(name, safe='')}"
+
+    def item(self, item: str, barcode: str | None, lot: str = "") -> str:
+        """Name a class of things: a trade item, or a lot of it."""
+        if barcode and is_gtin(barcode):
+            return gtin_link(barcode, lot=lot)
+        return self._own("class", f"{item}/{lot}" if lot else item)
+
+    def thing(self, code: str) -> str:
+        """Name one thing that others are put into: a tote, a handling unit."""
+        return sscc_link(code) if is_sscc(code) else self._own("obj", code)
+
+    def place(self, code: str) -> str:
+        """Name a place of the site."""
+        return f"{DIGITAL_LINK}/414/{self._gln}/254/{quote(code, safe='')}" if self._gln else self._own("loc", code)
+
+    def transaction(self, *parts: str) -> str:
+        """Name a document: an order, a shipment."""
+        return self._own("bt", ":".join(parts))
+
+    def event(self, cause: str) -> str:
+        """Name the event of a cause."""
+        return f"urn:uuid:{uuid5(NAMESPACE_URL, f'{self._root}:event:{cause}')}"
+
+
+def of_moves(moves: Sequence[Move], originals: Mapping[int, Move], names: Names) -> list[Told]:
+    """Return the events of moves that were posted in this order.
+
+    Parameters
+    ----------
+    originals
+        By its number, each move that one of `moves` reverses.
+    """
+    told: list[Told] = []
+    for (_, shipped), group in groupby(moves, key=lambda m: (m.tx, m.order_id if m.reason == "ship" else None)):
+        if shipped is not None:
+            together = list(group)
+            told += (Told(together[0].owner, e) for e in _shipping(together, names))
+            continue
+        for move in group:
+            original = originals.get(move.reverses) if move.reverses is not None else None
+            event = _of_move(move, names) if original is None else _corrective(move, original, names)
+            told.append(Told(move.owner, event))
+            if original is not None:
+                told.append(Told(move.owner, _declaration(move, original, names)))
+    return told
+
+
+def of_happenings(happenings: Iterable[Happening], names: Names) -> list[Told]:
+    """Return the transaction events of orders: linked when received, unlinked when cancelled."""
+    told = []
+    for h in happenings:
+        wanted = [line for line in h.data.get("lines") or () if line["qty"] > 0]
+        order = _order(h.data.get("source"), h.data.get("ref"), names)
+        event: Event = {"type": "TransactionEvent", **_when(f"{h.type}/{h.order}", h.at, names)}
+        event["bizTransactionList"] = [order]
+        if h.type.endswith(".received"):
+            event["action"] = "ADD"
+            event["quantityList"] = [
+                {"epcClass": names.item(line["item"], line.get("barcode")), "quantity": line["qty"]} for line in wanted
+            ]
+        else:
+            event["action"] = "DELETE"
+            event["bizStep"] = "void_shipping"
+        told.append(Told(h.owner, event))
+    return told
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _when(cause: str, at: datetime, names: Names) -> Event:
+    return {"eventID": names.event(cause), "eventTime": _iso(at), "eventTimeZoneOffset": "+00:00"}
+
+
+def _order(source: str | None, ref: str | None, names: Names) -> dict[str, str]:
+    return {"type": "po", "bizTransaction": names.transaction(source or "", ref or "")}
+
+
+def _quantity(move: Move, names: Names) -> dict[str, Any]:
+    return {"epcClass": names.item(move.item, move.barcode, move.lot), "quantity": move.qty}
+
+
+def _where(move: Move, names: Names) -> Event:
+    """Where it was read, and where the things are now, as far as that is a place of ours."""
+    a, b = move.a_kind not in {None, "virtual"}, move.b_kind not in {None, "virtual"}
+    where: Event = {}
+    if a or b:
+        where["readPoint"] = {"id": names.place(move.a if a else move.b)}
+    if b and move.b_kind != "tote":
+        where["bizLocation"] = {"id": names.place(move.b)}
+    return where
+
+
+def _of_move(move: Move, names: Names) -> Event:
+    step, disposition = _STEPS.get(move.reason, _OTHER)
+    event: Event = {
+        "type": "ObjectEvent",
+        **_when(move.key, move.at, names),
+        "action": "OBSERVE",
+        "bizStep": step,
+        "disposition": disposition,
+        "quantityList": [_quantity(move, names)],
+        **_where(move, names),
+    }
+    if move.order_id is not None:
+        event["bizTransactionList"] = [_order(move.source, move.ref, names)]
+    return event
+
+
+def _corrective(move: Move, original: Move, names: Names) -> Event:
+    """Where the things really are after all."""
+    event = _of_move(move, names)
+    back = move.b_kind == "bin"
+    event["bizStep"] = "storing" if back else _STEPS.get(original.reason, _OTHER)[0]
+    event["disposition"] = "sellable_not_accessible" if back else "unknown"
+    return event
+
+
+def _declaration(move: Move, original: Move, names: Names) -> Event:
+    """The original said once more, as it was, and that it is wrong (EPCIS 2.0 §7.4.1.4)."""
+    return _of_move(original, names) | {
+        "errorDeclaration": {
+            "declarationTime": _iso(move.at),
+            "reason": _ERRORS.get(move.reason, "did_not_occur"),
+            "correctiveEventIDs": [names.event(move.key)],
+        }
+    }
+
+
+def _shipping(moves: list[Move], names: Names) -> list[Event]:
+    """Pieces in each tote, totes in the shipment, the shipment under way for its order."""
+    first = moves[0]
+    order_id = first.order_id or ""
+    shipment = f"S-{order_id}"
+    order = _order(first.source, first.ref, names)
+    events: list[Event] = []
+    totes: list[str] = []
+    for tote, inside in groupby(moves, key=lambda m: m.a):
+        pieces = list(inside)
+        totes.append(names.thing(tote))
+        events.append(
+            {
+                "type": "AggregationEvent",
+                **_when(f"packed/{tote}", first.at, names),
+                "action": "ADD",
+                "parentID": names.thing(tote),
+                "childQuantityList": [_quantity(m, names) for m in pieces],
+                "bizStep": "packing",
+                "disposition": "container_closed",
+                "bizTransactionList": [order],
+            }
+        )
+    papers = [order, {"type": "desadv", "bizTransaction": names.transaction(shipment)}]
+    events.append(
+        {
+            "type": "AggregationEvent",
+            **_when(f"consigned/{shipment}", first.at, names),
+            "action": "ADD",
+            "parentID": names.thing(shipment),
+            "childEPCs": totes,
+            "bizStep": "staging_outbound",
+            "disposition": "in_progress",
+            "bizTransactionList": papers,
+        }
+    )
+    events.append(
+        {
+            "type": "ObjectEvent",
+            **_when(f"shipped/{shipment}", first.at, names),
+            "action": "OBSERVE",
+            "epcList": [names.thing(shipment), *totes],
+            "bizStep": "shipping",
+            "disposition": "in_transit",
+            "bizTransactionList": papers,
+        }
+    )
+    return events

@@ -1,0 +1,56 @@
+"""The events that central publishes: one table; the AsyncAPI document is made of it and the tests hold to it."""
+
+from typing import Any
+
+import msgspec
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_NUMBER: dict[str, Any] = {"type": "integer"}
+_LINES: dict[str, Any] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"line": _NUMBER, "item": _TEXT}
+        | dict.fromkeys(("qty", "allocated", "done", "short", "cancelled"), _NUMBER),
+    },
+}
+_ORDER: dict[str, Any] = {"ref": _TEXT, "source": _TEXT, "lines": _LINES}
+
+
+class EventType(msgspec.Struct, frozen=True):
+    """One row: its CloudEvents type, what its subject is, what it says, and the fields of its data."""
+
+    type: str
+    subject: str
+    summary: str
+    data: dict[str, Any] = {}
+
+
+CATALOGUE: tuple[EventType, ...] = (
+    EventType("floorplane.order.received", "order", "An order was taken in and reserved", _ORDER | {"short": _NUMBER}),
+    EventType("floorplane.order.released", "order", "The floor works on it"),
+    EventType(
+        "floorplane.order.line_short", "order", "So many pieces of a line will not come",
+        {"line": _NUMBER, "item": _TEXT, "short": _NUMBER},
+    ),
+    EventType(
+        "floorplane.order.shipped", "order", "All that was to come has left",
+        _ORDER | {"shipment": _TEXT, "totes": _NUMBER, "pieces": _NUMBER},
+    ),
+    EventType("floorplane.order.short", "order", "It is closed; nothing of it was there", _ORDER),
+    EventType("floorplane.order.cancelled", "order", "It is cancelled", _ORDER | {"who": _TEXT, "reason": _TEXT}),
+    EventType(
+        "floorplane.stock.count_needed", "place", "The books and the floor differ: count this bin",
+        {"bin": _TEXT, "item": _TEXT, "task": _TEXT, "missing": _NUMBER, "reason": _TEXT},
+    ),
+    EventType(
+        "floorplane.ledger.reversed", "move", "A posted move was undone by another",
+        {"move": _NUMBER, "reversal": _NUMBER, "from": _TEXT, "to": _TEXT, "item": _TEXT, "qty": _NUMBER,
+         "order": {"type": ["string", "null"]}, "error": _TEXT, "reason": _TEXT, "who": _TEXT},
+    ),
+    EventType(
+        "floorplane.alarm.raised", "alarm", "Something needs a person's eyes",
+        dict.fromkeys(("key", "severity", "subject", "text", "remedy"), _TEXT),
+    ),
+    EventType("floorplane.alarm.cleared", "alarm", "Its cause is gone", {"key": _TEXT}),
+)  # fmt: skip

@@ -1,0 +1,57 @@
+-- Undo one move: a row in the other direction that points back. Says what came of it, and the number of the new row.
+-- The write is the gate: what is reserved, or is not there any more, is not taken back.
+CREATE OR REPLACE FUNCTION reverse_move(p_seq bigint, p_at timestamptz, p_who text, p_error text, p_why text, p_owner text)
+RETURNS TABLE (outcome text, seq bigint, held integer) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    l ledger;
+    o orders;
+    place_kind text;
+    source_row bigint;
+BEGIN
+    SELECT * INTO l FROM ledger x WHERE x.seq = p_seq;
+    IF NOT FOUND OR (p_owner <> '' AND NOT EXISTS (SELECT FROM item i WHERE i.id = l.item AND i.owner = p_owner)) THEN
+        outcome := 'unknown'; RETURN NEXT; RETURN;
+    END IF;
+    IF l.reverses IS NOT NULL THEN outcome := 'a reversal'; RETURN NEXT; RETURN; END IF;
+    IF l.reason = 'ship' THEN outcome := 'shipped'; RETURN NEXT; RETURN; END IF;
+    -- the order before its stock, as everybody else does
+    IF l.order_id IS NOT NULL THEN SELECT * INTO o FROM orders x WHERE x.id = l.order_id FOR UPDATE; END IF;
+    INSERT INTO posted VALUES ('reverse/' || p_seq) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN outcome := 'reversed already'; RETURN NEXT; RETURN; END IF;
+
+    SELECT kind INTO place_kind FROM place p WHERE p.code = l.b;
+    IF place_kind IS DISTINCT FROM 'virtual' THEN
+        SELECT s.id, s.qty - s.reserved INTO source_row, held FROM stock s
+        WHERE s.place = l.b AND s.item = l.item AND s.lot = l.lot AND s.owner = l.owner
+        ORDER BY s.qty - s.reserved >= l.qty DESC, s.status = 'ok' DESC, s.id LIMIT 1 FOR UPDATE;
+        UPDATE stock s SET qty = s.qty - l.qty WHERE s.id = source_row AND s.qty - s.reserved >= l.qty;
+        IF NOT FOUND THEN
+            DELETE FROM posted p WHERE p.key = 'reverse/' || p_seq;
+            held := COALESCE(held, 0); outcome := 'too little'; RETURN NEXT; RETURN;
+        END IF;
+    END IF;
+    SELECT kind INTO place_kind FROM place p WHERE p.code = l.a;
+    IF place_kind IS DISTINCT FROM 'virtual' THEN
+        INSERT INTO stock AS s (place, item, lot, owner, qty) VALUES (l.a, l.item, l.lot, l.owner, l.qty)
+        ON CONFLICT (place, item, lot, owner, status) DO UPDATE SET qty = s.qty + excluded.qty;
+    END IF;
+    INSERT INTO ledger AS x (at, a, b, item, lot, owner, qty, reason, task, order_id, line, actor, key, reverses)
+    VALUES (p_at, l.b, l.a, l.item, l.lot, l.owner, l.qty, p_error, l.task, l.order_id, l.line, p_who, 'reverse/' || p_seq, p_seq)
+    RETURNING x.seq INTO seq;
+
+    -- a pick that is undone is not done: the line is short by it, and the ERP decides
+    IF l.task IS NOT NULL AND l.reason IN ('pick', 'late_pick') THEN
+        UPDATE task t SET done_qty = t.done_qty - l.qty WHERE t.id = l.task;
+        IF l.reason = 'pick' THEN
+            UPDATE order_line x SET done = x.done - l.qty, short = x.short + l.qty
+            WHERE x.order_id = l.order_id AND x.line = l.line;
+            PERFORM emit('floorplane.order.line_short', l.order_id, p_at, jsonb_build_object(
+                'line', l.line, 'item', l.item, 'short', l.qty), o.correlation);
+        END IF;
+    END IF;
+    PERFORM emit('floorplane.ledger.reversed', p_seq::text, p_at, jsonb_build_object(
+        'move', p_seq, 'reversal', seq, 'from', l.b, 'to', l.a, 'item', l.item, 'qty', l.qty, 'order', l.order_id,
+        'error', p_error, 'reason', p_why, 'who', p_who), COALESCE(o.correlation, ''));
+    outcome := 'reversed'; RETURN NEXT;
+END $$;

@@ -1,0 +1,97 @@
+"""REST of the ledger: one move, and its undoing."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from central.context import Correlation, Here
+from central.identity.access import ANYONE, SUPERVISOR, Principal
+from central.identity.audit import AUDIT
+from central.moment import moment
+from central.problems import Refusal, documented
+
+router = APIRouter(prefix="/v1/ledger", tags=["stock"])
+MoveId = Annotated[int, Path(ge=1, lt=2**63, description="`seq` of the move")]
+
+
+class Undo(BaseModel):
+    """Why a move is undone."""
+
+    reason: str = Field(min_length=1, max_length=500, examples=["the wrong bin was scanned"])
+    error: Literal["did_not_occur", "incorrect_data"] = Field(
+        "did_not_occur", description="What EPCIS is told: it did not happen, or it happened otherwise"
+    )
+
+
+class MoveOut(BaseModel):
+    """A row of the ledger: so much went from one place to another."""
+
+    seq: int
+    at: datetime
+    a: str = Field(description="From")
+    b: str = Field(description="To")
+    item: str
+    lot: str
+    qty: int
+    reason: str
+    task: str | None
+    order_id: str | None
+    line: int | None
+    actor: str
+    key: str = Field(description="The cause; each posts once")
+    reverses: int | None = Field(description="The move that this one undoes")
+    reversed_by: int | None = Field(description="The move that undoes this one")
+
+
+_WHY = {
+    "a reversal": "is itself a reversal; post what really happened instead",
+    "shipped": "has left the site; book the goods that come back as a return",
+    "reversed already": "is reversed already",
+}
+_MOVE = (
+    "SELECT l.seq, l.at, l.a, l.b, l.item, l.lot, l.qty, l.reason, l.task, l.order_id, l.line, l.actor, l.key,"
+    " l.reverses, (SELECT r.seq FROM ledger r WHERE r.reverses = l.seq) AS reversed_by"
+    " FROM ledger l JOIN item i ON i.id = l.item WHERE l.seq = $1 AND ($2 = '' OR i.owner = $2)"
+)
+_REASONS = {"did_not_occur": "reverse", "incorrect_data": "correct"}
+
+
+@router.get("/{move_id}", response_model=MoveOut, responses=documented(404))
+async def get_move(move_id: MoveId, here: Here, who: Principal = ANYONE) -> dict[str, Any]:
+    """Show one move, and what undid it."""
+    rows = await here.database.read(_MOVE, move_id, who.owner)
+    if not rows:
+        raise Refusal(404, f"move: {move_id} is not known")
+    return dict(rows[0])
+
+
+@router.post("/{move_id}/reverse", status_code=201, response_model=MoveOut, responses=documented(400, 404, 409))
+async def reverse_move(
+    move_id: MoveId, body: Undo, here: Here, correlation: Correlation, who: Principal = SUPERVISOR
+) -> dict[str, Any]:
+    """Undo a posted move by a row in the other direction that points back; nothing is edited.
+
+    What is reserved or gone is not taken back (409). A pick that is undone makes its line short; the tote goes on.
+    Those who were told of the move hear of it: an event, and in EPCIS an error declaration with the corrective event.
+    """
+    at = moment(here.clock.now_ms())
+
+    async def work(connection: Any) -> dict[str, Any]:
+        row = await connection.fetchrow(
+            "SELECT * FROM reverse_move($1, $2, $3, $4, $5, $6)",
+            move_id, at, who.name, _REASONS[body.error], body.reason, who.owner,
+        )  # fmt: skip
+        if row["outcome"] == "unknown":
+            raise Refusal(404, f"move: {move_id} is not known")
+        if row["outcome"] == "too little":
+            raise Refusal(409, f"move: of what {move_id} brought, only {row['held']} are there and not reserved")
+        if row["outcome"] != "reversed":
+            raise Refusal(409, f"move: {move_id} {_WHY[row['outcome']]}")
+        await connection.execute(
+            AUDIT, at, who.name, who.role, "ledger.reverse", str(move_id), body.reason, correlation, None
+        )
+        return dict(await connection.fetchrow(_MOVE, row["seq"], who.owner))
+
+    return await here.database.unit(work)
