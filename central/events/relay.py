@@ -5,8 +5,9 @@ the commits. What it publishes twice changes nothing: a work key has its last va
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 from central.console.hub import Hub
@@ -83,23 +84,28 @@ class Relay:
         held = bool(rows) and rows[-1]["type"] == "held"
         if held:
             rows = rows[:-1]
-        for row in rows:
-            if row["type"] == "work":
-                await self._publish_work(row["subject"], row)
-                self._hub.task_changed(row["subject"])
-            elif row["type"] == "transport":
-                await self._publish_transport(row["subject"])
+        for run, together in groupby(rows, key=_run):
+            if run == "transport":
+                for row in together:
+                    await self._publish_transport(row["subject"])
             else:
-                await self._log.append(
-                    topics.events(self._site), cloud_event(self._site, row), once=f"{self._site}-{row['seq']}"
-                )
-                self._metrics.published.labels("event").inc()
-                self._hub.happened(row["type"], row["subject"])
+                await _all([self._publish(row) for row in together])
         if rows:
             self._done = rows[-1]["tx"], rows[-1]["seq"]
             for hook in self._on_published:
                 hook()
         return held or len(rows) == MOST
+
+    async def _publish(self, row: Any) -> None:
+        if row["type"] == "work":
+            await self._publish_work(row["subject"], row)
+            self._hub.task_changed(row["subject"])
+            return
+        await self._log.append(
+            topics.events(self._site), cloud_event(self._site, row), once=f"{self._site}-{row['seq']}"
+        )
+        self._metrics.published.labels("event").inc()
+        self._hub.happened(row["type"], row["subject"])
 
     async def _publish_work(self, task: str, row: Any) -> None:
         work = None if row["kind"] is None else _work(task, row)
