@@ -13,7 +13,7 @@ from asyncio import AbstractEventLoop, Future, Handle, TimerHandle
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
@@ -21,6 +21,7 @@ Ts = TypeVarTuple("Ts")
 _inside: ContextVar[bool] = ContextVar("inside_real_io", default=False)
 _RESOLUTION_S = 1e-9
 _JUMPS_PER_LOOK = 64
+_MOST_CANCELLED = 100
 
 
 class Stuck(RuntimeError):  # noqa: N818 - what it says is its name
@@ -40,8 +41,11 @@ class _Timer(TimerHandle):
         loop: AbstractEventLoop,
         ctx: Context | None,
     ) -> None:
-        super().__init__(when, call, args, loop, ctx)
-        self.n = 0
+        # what the two classes above do, in one call instead of three: half a million times a day
+        self._context = copy_context() if ctx is None else ctx
+        self._loop, self._callback, self._args = loop, call, args
+        self._cancelled, self._repr, self._source_traceback = False, None, None
+        self._when, self._scheduled, self.n = when, False, 0
 
     if TYPE_CHECKING:
         _when: float
@@ -93,6 +97,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     _scheduled: list[TimerHandle]
     _stopping: bool
     _clock_resolution: float
+    _timer_cancelled_count: int
 
     def __init__(self, start: float = 0.0, *, patience_s: float = 60.0) -> None:
         self.now = start
@@ -109,6 +114,18 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Virtual seconds."""
         return self.now
 
+    def call_soon(self, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None) -> Handle:
+        """Call after what is ready: a million times a day, so nothing else is looked at."""
+        handle = Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
+    ) -> TimerHandle:
+        """Set a timer, seconds from now."""
+        return self.call_at(self.now + delay, callback, *args, context=context)
+
     def call_at(
         self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context | None = None
     ) -> TimerHandle:
@@ -116,8 +133,33 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         timer = _Timer(when, callback, args, self, context)
         timer.n = next(self._set)
         heapq.heappush(self._scheduled, timer)
-        timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - as asyncio does, so that it counts cancelled ones
+        timer._scheduled = True  # noqa: SLF001 - as asyncio does, so that it counts cancelled ones
         return timer
+
+    def _run_once(self) -> None:
+        """Run one round, as asyncio's own does; it asks the selector only when nothing else can run."""
+        ready, scheduled = self._ready, self._scheduled
+        cancelled: int = self._timer_cancelled_count
+        if cancelled > _MOST_CANCELLED and 2 * cancelled > len(scheduled):
+            for timer in scheduled:
+                timer._scheduled = not timer._cancelled  # type: ignore[attr-defined]  # noqa: SLF001 - one thing in three classes
+            scheduled[:] = [t for t in scheduled if not t._cancelled]  # noqa: SLF001
+            heapq.heapify(scheduled)
+            self._timer_cancelled_count = 0
+        while scheduled and scheduled[0]._cancelled:  # noqa: SLF001
+            heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001
+            self._timer_cancelled_count -= 1
+        if not ready and (not scheduled or scheduled[0]._when >= self.now + _RESOLUTION_S):  # type: ignore[attr-defined]  # noqa: SLF001
+            self._process_events(self._selector.select())  # type: ignore[attr-defined]
+        end = self.now + _RESOLUTION_S
+        while scheduled and scheduled[0]._when < end:  # type: ignore[attr-defined]  # noqa: SLF001
+            timer = heapq.heappop(scheduled)
+            timer._scheduled = False  # type: ignore[attr-defined]  # noqa: SLF001
+            ready.append(timer)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if not handle._cancelled:  # noqa: SLF001
+                handle._run()  # noqa: SLF001
 
     async def real(self, work: Awaitable[T]) -> T:
         """Do real I/O with the clock standing.
