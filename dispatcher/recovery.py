@@ -65,6 +65,8 @@ def lost_due(world: World, name: str) -> None:
         return
     v.lost = True
     world.traffic.lost(v.id)
+    if v.id in world.halted:
+        _let_neighbours_go(world, v)
     world.plan_wanted = world.release_wanted = True
     v.queue.clear()
     if not hand_on(world, v) and v.mission is None and v.transport is None:
@@ -99,7 +101,12 @@ def back(world: World, v: Vehicle) -> None:
 
 
 def able(world: World, v: Vehicle) -> None:
-    """Take a robot back whose fatal error is cleared, or that is automatic again: it may stand elsewhere."""
+    """Take a robot back whose fatal error is cleared, or that is automatic again: it may stand elsewhere.
+
+    One that was set back too often waits until somebody resumes it.
+    """
+    if v.failures > world.params.leg_tries:
+        return
     world.timers.cancel("lost", v.id)
     world.clear_alarm(f"failed-{v.id}")
     reset(world, v, "")

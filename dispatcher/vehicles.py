@@ -236,7 +236,11 @@ def _progress(world: World, v: Vehicle, order: orders.RunningOrder, report: Robo
     if report.seq < 0 and report.node:
         at = _by_name(world, v, order, report)
     if at >= len(order.path) or at < 0 or (order.path[at] != report.node and at > order.at):
-        if report.node in order.horizon:
+        if report.node == order.path[order.at]:
+            world.deviates(v, "names a sequence id of another order")
+            return True
+        beyond = at - len(order.path)
+        if report.node in order.horizon and (report.seq < 0 or order.horizon[beyond : beyond + 1] == (report.node,)):
             recovery.trespassed(world, v, report)
         else:
             recovery.astray(world, v, report)
