@@ -4,21 +4,22 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from dispatcher import journal
 
 _COMMANDS, _LEDGER = b"commands", b"ledger"
 
 
-def recorded_commands(folder: Path) -> Iterable[bytes]:
+def recorded_commands(folder: Path) -> Iterable[bytes | msgspec.Raw]:
     """Yield each command of a recording in order, as it was written."""
     for segment in journal.segments(folder):
         _, steps = journal.read(segment)
         for step in steps:
-            for command in journal.decode_commands(step.commands):
-                yield journal.encode_commands([command])
+            yield from journal.split_commands(step.commands)
 
 
-def day_digest(commands: Iterable[bytes], ledger: Iterable[bytes]) -> str:
+def day_digest(commands: Iterable[bytes | msgspec.Raw], ledger: Iterable[bytes]) -> str:
     """Return 64 hex digits; any command or row that is missing, changed or moved gives others.
 
     Each entry is preceded by its length, and each of the two lists by its name and followed by its count, so that

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import gc
 import logging
 import statistics
 import tempfile
@@ -165,7 +166,10 @@ def run_day(options: DayOptions, progress: Progress = _silent) -> DaySummary:
             database_url=database.url, journal=folder, seed=options.seed, params=options.params,
         )  # fmt: skip
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-        measured = virtual_time.run(_run(full, plan, progress))
+        try:
+            measured = virtual_time.run(_run(full, plan, progress))
+        finally:
+            gc.unfreeze()
         return msgspec.structs.replace(
             measured,
             wall_s=round(time.perf_counter() - begun, 2),
@@ -214,6 +218,7 @@ def _orders(options: DayOptions) -> tuple[Catalogue, list[ErpOrder]]:
 async def _run(full: FloorPlan, plan: _Plan, progress: Progress) -> DaySummary:
     tally = _Tally(frozenset(i.id for i in plan.catalogue.items if i.kind == "service"))
     async with one_loop(full) as floor:
+        gc.freeze()  # what is there now stays until the evening: the collector need not look through it all day
         listening = asyncio.create_task(_listen(floor, tally), name="day.listen")
         total = len(plan.feed.plan)
         while floor.clock.now_ms() < plan.end_ms:

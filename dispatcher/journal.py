@@ -13,7 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from io import FileIO
+from io import BufferedWriter, FileIO
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +34,8 @@ _STEP = struct.Struct("<qI")
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 _facts = msgspec.msgpack.Decoder(list[Fact])
 _commands = msgspec.msgpack.Decoder(list[Command])
+_parts = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_GATHERED_BYTES = 1 << 18
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -76,6 +78,11 @@ def decode_facts(data: bytes) -> list[Fact]:
 def decode_commands(data: bytes) -> list[Command]:
     """Read the commands of a step."""
     return _commands.decode(data)
+
+
+def split_commands(data: bytes) -> list[msgspec.Raw]:
+    """Part the commands of a step without reading them; each as `encode_commands` wrote it."""
+    return _parts.decode(data)
 
 
 def running_hash(before: bytes, now_ms: int, facts: bytes, commands: bytes) -> bytes:
@@ -144,14 +151,17 @@ class Journal:
         Where the segments lie; None: nothing is kept, but the running hash is.
     site, params
         Stand in each header.
+    gathered
+        Steps are handed to the operating system many at a time: where nothing is sent that a kill could outrun.
     """
 
-    def __init__(self, folder: Path | None, site: Site, params: Params) -> None:
+    def __init__(self, folder: Path | None, site: Site, params: Params, *, gathered: bool = False) -> None:
         self._folder = folder
         self._params = params
+        self._gathered = gathered
         self._site = zlib.compress(_site_bytes(site))
         self._site_hash = site_hash(site)
-        self._file: FileIO | None = None
+        self._file: FileIO | BufferedWriter | None = None
         self._segment = 0
         self._since = 0
         self.facts = 0
@@ -228,11 +238,12 @@ class Journal:
             hash=self.hash,
             snapshot=b"" if fresh else pickle.dumps(core, pickle.HIGHEST_PROTOCOL),
         )
-        self._file = FileIO(self._folder / f"{self._segment:08d}.journal", "w")
+        file = FileIO(self._folder / f"{self._segment:08d}.journal", "w")
+        self._file = BufferedWriter(file, _GATHERED_BYTES) if self._gathered else file
         self._append(_encoder.encode(header))
 
     def write(self, now_ms: int, facts: Sequence[Fact], commands: Sequence[Command]) -> None:
-        """Record one step; on return the operating system has it."""
+        """Record one step; on return the operating system has it, unless steps are gathered."""
         heard, done = _encoder.encode(facts), _encoder.encode(commands)
         self.hash = running_hash(self.hash, now_ms, heard, done)
         self.facts += len(facts)

@@ -86,7 +86,7 @@ class Dispatcher:
         self.name = "dispatcher"
         self.ready = asyncio.Event()
         self.core: Core
-        self.journal = Journal(settings.journal, site, settings.params)
+        self.journal = Journal(settings.journal, site, settings.params, gathered=not settings.fsync)
         self.unreadable: deque[tuple[str, bytes, str]] = deque(maxlen=_KEPT)
         """Topic, payload and error of messages that could not be read, the newest last."""
         self.deviations: dict[str, dict[str, int]] = {}

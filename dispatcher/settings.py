@@ -20,8 +20,8 @@ class DispatcherSettings(msgspec.Struct, frozen=True, kw_only=True):
     journal: Path | None = None
     """Folder of the recording, without which a restart knows nothing; None: nothing is kept (only for tests)."""
     fsync: bool = True
-    """Bring the recording to the disk every 100 ms, in a thread. Off on virtual time, where files are written, but
-    nothing waits for the disk."""
+    """Bring the recording to the disk every 100 ms, in a thread. Off on virtual time, where files are written
+    many steps at a time and nothing waits for the disk."""
     publish_views: bool = True
     """Say the fleet view and pose frames for consoles. Off where nobody looks: on virtual time no timer then runs."""
     view_hz: float = 1.0

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator
 from datetime import date as Date  # noqa: N812 - `date` is the argument's name everywhere
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -130,9 +131,14 @@ def _quantity(field: str, value: str) -> int:
 
 
 def _check_date(field: str, value: str) -> None:
-    try:
-        known = _DATE.fullmatch(value) and Date.fromisoformat(value)
-    except ValueError:
-        known = None
-    if not known:
+    if not _is_date(value):
         raise Rejected(field, value, "a date like 2013-12-02")
+
+
+@lru_cache(maxsize=4096)
+def _is_date(value: str) -> bool:
+    """Whether it is written as a date and is one: a file says the same few hundred times and again."""
+    try:
+        return _DATE.fullmatch(value) is not None and Date.fromisoformat(value) is not None
+    except ValueError:
+        return False

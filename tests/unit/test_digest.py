@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from deploy.digest import day_digest, recorded_commands
 from dispatcher.commands import AnswerOps
 from dispatcher.core import Core
 from dispatcher.facts import Timer
-from dispatcher.journal import Journal, encode_commands
+from dispatcher.journal import Journal
 from dispatcher.params import Params
 from tests.unit.dispatcher_bench import small_site
 
@@ -68,4 +69,4 @@ def test_the_commands_are_those_of_the_recording(tmp_path: Path) -> None:
     journal.begin(core, fresh=False)
     journal.write(3, [Timer()], said[2:])
     journal.close()
-    assert list(recorded_commands(tmp_path)) == [encode_commands([c]) for c in said]
+    assert [bytes(c) for c in recorded_commands(tmp_path)] == [msgspec.msgpack.encode(c) for c in said]
