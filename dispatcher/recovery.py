@@ -272,6 +272,8 @@ def _go_on(world: World, v: Vehicle, report: RobotState) -> None:
             world.pin(v, Pin.PRESENT)
         else:
             missions.carry(world, v, mission)
+    elif mission.stage is Stage.STORE and mission.store is None:
+        missions.store(world, v, mission)  # no place was free, or none could be reached
     elif v.leg is not None:
         missions.aim(world, v)
     else:

@@ -2,9 +2,10 @@
 
 import pytest
 
-from contracts.ids import DoorId, NodeId, PodId, RobotId
+from contracts.ids import DoorId, NodeId, PodId, RobotId, StationId
+from contracts.layout import NodeKind
 from contracts.messages.facts import PickDone
-from contracts.messages.floor import CellState, DoorChanged, OpenTote, PresentPod, StopState
+from contracts.messages.floor import CellState, DoorChanged, OpenTote, PickConfirmed, PresentPod, StopState
 from contracts.messages.ops import (
     ChargeRobot,
     OpsAnswer,
@@ -369,3 +370,31 @@ def test_the_view_shows_robots_stations_and_why_a_robot_waits() -> None:
     assert at_ms == bench.now_ms
     assert records["x"][0] * poses.STEP_M == pytest.approx(1.5)
     assert int(records["flags"].sum()) == 1
+
+
+def test_a_pod_that_finds_no_place_survives_an_outage_of_its_robot() -> None:
+    """Placed anew, the robot looks for a place again; it does not go back to the station where it was."""
+    bench = Bench(small_site(door=False))
+    bench.people = False
+    bench.work(*tote_work("A", [4]))
+    bench.wait(5)
+    (shown,) = bench.commanded(PresentPod)
+    (mission,) = bench.world.missions.values()
+    name = str(mission.robot)
+    free = [n.id for n in bench.site.layout.nodes if n.kind is NodeKind.STORAGE and n.id not in bench.world.stored]
+    bench.world.stored.update(dict.fromkeys(free))
+    done = [PickConfirmed(p.task, p.attempt, p.qty, "", p.barcode, 100) for p in shown.picks]
+    cell = bench.world.stations[StationId(str(mission.station))].station.cell
+    bench.hear(*(bench.event(cell, d) for d in done))
+    assert f"store-{mission.pod}" in bench.world.alarms
+    bench.hear(gone(name))
+    bench.wait(11)
+    bench.hear(bench.robot(name).state())
+    bench.wait(30)
+    assert bench.world.missions == {mission.id: mission}
+    for node in free:
+        del bench.world.stored[node]
+    bench.wait(60)
+    assert not bench.world.missions
+    assert f"store-{mission.pod}" not in bench.world.alarms
+    assert bench.robot(name).loads == ()
