@@ -139,7 +139,7 @@ def test_a_unit_ends_though_its_caller_is_cancelled():
         return result
 
     assert virtual_time.run(main()) == "second"
-    assert committed == ["first", "second"]
+    assert sorted(committed) == ["first", "second"]  # real I/O ends when it likes
 
 
 def test_a_late_failure_is_reported(caplog):

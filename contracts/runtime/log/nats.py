@@ -324,8 +324,10 @@ class NatsLog:
         self._changed.set()
 
     async def _on_error(self, error: Exception) -> None:
-        self._why = str(error) or type(error).__name__
-        _log.debug("nats", log=self.name, error=self._why)
+        why = str(error) or type(error).__name__
+        if not (self._why and isinstance(error, ConnectionError)):  # a server hangs up after it has said why
+            self._why = why
+        _log.debug("nats", log=self.name, error=why)
 
     def _end_feeds(self) -> None:
         for feed in list(self._feeds):
