@@ -1,8 +1,8 @@
 """Moves of our ledger and happenings of our orders as EPCIS events: what, when, where, why. Pure.
 
 An event's id is a UUID (version 5) of the site and of the move's key, which names its cause: it is the same on every
-run and every machine. Names are GS1 Digital Links where there is a GTIN, an SSCC or the site's GLN, else private URNs (CBV
-2.0 §8).
+run and every machine. Names are GS1 Digital Links where there is a GTIN, an SSCC or the site's GLN, else private
+URNs (CBV 2.0 §8).
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -17,6 +17,16 @@ _LINES: dict[str, Any] = {
 _ORDER: dict[str, Any] = {"ref": _TEXT, "source": _TEXT, "lines": _LINES}
 
 
+_TRANSPORT: dict[str, Any] = {n: {"type": ["string", "null"]} for n in ("robot", "node", "reason", "who")}
+_TRANSPORTS = {
+    "open": "A transport waits for a robot again",
+    "assigned": "A robot is on its way to it",
+    "loaded": "A robot carries it",
+    "done": "It stands where it was to go",
+    "cancelled": "It will not be moved",
+}
+
+
 class EventType(msgspec.Struct, frozen=True):
     """One row: its CloudEvents type, what its subject is, what it says, and the fields of its data."""
 
@@ -53,4 +63,5 @@ CATALOGUE: tuple[EventType, ...] = (
         dict.fromkeys(("key", "severity", "subject", "text", "remedy"), _TEXT),
     ),
     EventType("floorplane.alarm.cleared", "alarm", "Its cause is gone", {"key": _TEXT}),
+    *(EventType(f"floorplane.transport.{s}", "transport", told, _TRANSPORT) for s, told in _TRANSPORTS.items()),
 )  # fmt: skip

@@ -68,13 +68,13 @@ async def migrated_copy(postgres: ScratchPostgres) -> tuple[str, Secrets]:
 class Floor:
     """What a test holds in its hands."""
 
-    def __init__(self, url: str, secrets: Secrets, scale: float, connections: int) -> None:
+    def __init__(self, url: str, secrets: Secrets, scale: float, connections: int, **settings: Any) -> None:
         self.url, self.secrets, self.site = url, secrets, small_site()
         self.clock = LoopClock(START_MS, scale=scale)
         self.store = MemoryStore()
         self.dispatcher = self.store.connect("dispatcher")
-        settings = CentralSettings(database_url=url, database_connections=connections)
-        self.central = Central(settings, self.site, self.store.connect("central"), self.clock)
+        told = CentralSettings(database_url=url, database_connections=connections, **settings)
+        self.central = Central(told, self.site, self.store.connect("central"), self.clock)
         transport = httpx.ASGITransport(self.central.app)
         self.nobody = httpx.AsyncClient(transport=transport, base_url="http://central")
         self.erp, self.operator, self.supervisor, self.device = (
@@ -224,10 +224,12 @@ def results(answer: httpx.Response) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def running(postgres: ScratchPostgres, *, scale: float = 1.0, connections: int = 4) -> AsyncIterator[Floor]:
+async def running(
+    postgres: ScratchPostgres, *, scale: float = 1.0, connections: int = 4, **settings: Any
+) -> AsyncIterator[Floor]:
     """Run a central on a database of its own; five parts of one litre and one pound, and a service, are known."""
     url, secrets = await migrated_copy(postgres)
-    floor = Floor(url, secrets, scale, connections)
+    floor = Floor(url, secrets, scale, connections, **settings)
     hearing = asyncio.create_task(floor.hear(), name="test.hear")
     serving = asyncio.create_task(floor.central.run(), name="test.central")
     try:
