@@ -21,8 +21,6 @@ from dispatcher.traffic.dense.tables import CellTables
 from dispatcher.traffic.dense.turning import Search, TurningPlanner
 
 MODELS = ("rotation", "four-neighbour")
-_ROOMY_MS = 80.0
-"""From this budget on, operations have four steps, which cost twice as much to evaluate as those of three."""
 _BASELINE_STEPS = 200
 _PUBLISHED = {"MR23-I-10.json": 194_677, "MR23-I-06.json": 197_275}
 """Best known solutions of the archive (`LoRR2023-README.md` in the data), of the rotation model and the whole run."""
@@ -71,7 +69,7 @@ def _options(args: list[str]) -> argparse.Namespace:
         "--rounds", type=int, default=Search.__struct_defaults__[1], help="rotation: tries of the search"
     )
     parser.add_argument(
-        "--depth", type=int, default=0, help="rotation: steps of an operation (0: 4, or 3 if short of time)"
+        "--depth", type=int, default=4, help="rotation: steps of an operation (2 to 5; 3 jams in long runs)"
     )
     parser.add_argument(
         "--tables", type=int, default=4_000, metavar="N", help="distance tables kept beyond one a robot"
@@ -134,10 +132,9 @@ def _one(options: argparse.Namespace, robots: int | None, steps: int, *, guided:
     start = number[instance.start]
     begin = time.perf_counter()
     if rotation:
-        depth = options.depth or (3 if 0 < options.step_budget_ms < _ROOMY_MS else 4)
         # what comes after the last batch of the search, and the batch itself, stay within the budget
         budget = max(1.0, options.step_budget_ms - 1.5) if options.step_budget_ms else 0.0
-        search = Search(depth=depth, rounds=options.rounds, budget_ms=budget, seed=options.seed)
+        search = Search(depth=options.depth, rounds=options.rounds, budget_ms=budget, seed=options.seed)
         if not guided:
             search = Search(depth=3, rounds=0, seed=options.seed)
         planner: TurningPlanner | FourPlanner = TurningPlanner(
