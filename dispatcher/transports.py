@@ -11,6 +11,7 @@ from dispatcher import assignment, missions
 from dispatcher.facts import RobotState
 from dispatcher.fleet.member import Leg, Pin, Purpose, Vehicle
 from dispatcher.haul import Haul, HaulStage
+from dispatcher.traffic.graph import LONGEST_MS
 from dispatcher.world import World, remember
 
 _FAR_S = 1e6
@@ -86,9 +87,7 @@ def assign(world: World) -> None:
     waiting.sort(key=lambda h: (-gain[h.work.task], h.work.task))
     tasks = [*moving, *waiting[: _WINDOW * len(robots)]]
     all_robots = [*robots, *(world.vehicles[h.robot] for h in moving if h.robot is not None)]
-    cost = _costs_s(world, all_robots, tasks)
-    value = cost - np.array([gain[h.work.task] for h in tasks])
-    for i, j in _match(value, cost):
+    for i, j in _pairs(world, all_robots, tasks, [gain[h.work.task] for h in tasks]):
         v, haul = all_robots[i], tasks[j]
         if haul.robot == v.id:
             continue
@@ -221,8 +220,15 @@ def _costs_s(world: World, robots: list[Vehicle], tasks: list[Haul]) -> NDArray[
     return cost
 
 
-def _match(value: NDArray[np.float64], cost: NDArray[np.float64]) -> list[tuple[int, int]]:
-    from scipy.optimize import linear_sum_assignment
+def _pairs(world: World, robots: list[Vehicle], tasks: list[Haul], gain_s: list[float]) -> list[tuple[int, int]]:
+    """Match robots and transports by the smallest sum of driving times less gains; nothing unreachable is matched."""
+    from dispatcher import matching
 
-    rows, columns = linear_sum_assignment(value)
-    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True) if cost[i][j] < _FAR_S]
+    if len(robots) * len(tasks) > matching.DENSE and all(v.dialect.handles_loads for v in robots):
+        pool, rows = world.traffic.tables_to([h.work.origin for h in tasks], loaded=False)
+        starts = world.traffic.numbers([v.node for v in robots])
+        gain = (np.array(gain_s) * 1000).clip(max=LONGEST_MS).astype(np.int32)
+        found = matching.match_nearest(pool, rows, starts, gain)
+        return [(i, j) for i, j in found if pool[rows[j], starts[i]] < LONGEST_MS]
+    cost = _costs_s(world, robots, tasks)
+    return [(i, j) for i, j in matching.match_dense(cost - np.array(gain_s)) if cost[i, j] < _FAR_S]

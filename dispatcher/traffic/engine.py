@@ -15,7 +15,7 @@ from contracts.errors import Rejected
 from contracts.ids import DoorId, NodeId, RobotId
 from contracts.layout import Layout
 from dispatcher.traffic.executor import RightOfWay
-from dispatcher.traffic.graph import LONGEST_MS, Flags, Roads
+from dispatcher.traffic.graph import LONGEST_MS, Flags, Ints, Roads
 from dispatcher.traffic.params import TrafficParams
 from dispatcher.traffic.recovery import cut_back, evict, strand
 from dispatcher.traffic.state import FIXED, FREE, NEVER_MS, Fleet
@@ -335,6 +335,16 @@ class Traffic:
             found[:, j] = t.pool[t.row(self._roads.at("end", end), int(loaded), used)][at]
         found[found >= LONGEST_MS] = math.inf
         return found / 1000
+
+    def tables_to(self, ends: Sequence[NodeId], *, loaded: bool) -> tuple[Ints, Ints]:
+        """Return the pool of distance tables, ms, (tables, nodes), and each end's row in it; to be read at once."""
+        t, used = self._tables, self._fleet.row
+        rows = np.fromiter((t.row(self._roads.at("end", n), int(loaded), used) for n in ends), np.int32, len(ends))
+        return t.pool, rows
+
+    def numbers(self, nodes: Sequence[NodeId]) -> Ints:
+        """Return the columns of nodes in the distance tables."""
+        return np.fromiter((self._roads.at("node", n) for n in nodes), np.int32, len(nodes))
 
     def why(self, robot: RobotId, now_ms: int) -> tuple[Wait, ...]:  # noqa: ARG002 - part of the face
         """Return the chain of waits from a robot to the one that moves, or to what must happen outside."""
