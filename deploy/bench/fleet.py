@@ -10,6 +10,7 @@ bare echo over the same connections, at the same rate, with messages of the same
 import argparse
 import asyncio
 import json
+import math
 import os
 import random
 import resource
@@ -186,7 +187,7 @@ def _free_port() -> int:
 
 
 def _side(robots: int) -> int:
-    return max(8, round((4.2 * robots) ** 0.5))
+    return max(8, round(math.sqrt(4.2 * robots)))
 
 
 def _site(robots: int) -> Site:

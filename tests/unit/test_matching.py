@@ -1,4 +1,4 @@
-"""Matching on the nearest tasks of each robot is the optimum of the whole, and copes with robots that stand together."""
+"""Matching on the nearest tasks of each robot is the optimum of the whole, also where robots stand together."""
 
 import numpy as np
 import pytest
