@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from central.context import Correlation, Here
 from central.identity.access import ANYONE, SUPERVISOR, Principal
 from central.identity.audit import AUDIT
 from central.moment import moment
+from central.orders.idempotency import once
+from central.orders.routes import IdempotencyKey
 from central.problems import Refusal, documented
 
 router = APIRouter(prefix="/v1/ledger", tags=["stock"])
@@ -69,8 +71,13 @@ async def get_move(move_id: MoveId, here: Here, who: Principal = ANYONE) -> dict
 
 @router.post("/{move_id}/reverse", status_code=201, response_model=MoveOut, responses=documented(400, 404, 409))
 async def reverse_move(
-    move_id: MoveId, body: Undo, here: Here, correlation: Correlation, who: Principal = SUPERVISOR
-) -> dict[str, Any]:
+    move_id: MoveId,
+    body: Undo,
+    here: Here,
+    correlation: Correlation,
+    idempotency_key: IdempotencyKey,
+    who: Principal = SUPERVISOR,
+) -> Response:
     """Undo a posted move by a row in the other direction that points back; nothing is edited.
 
     What is reserved or gone is not taken back (409). A pick that is undone makes its line short; the tote goes on.
@@ -78,7 +85,7 @@ async def reverse_move(
     """
     at = moment(here.clock.now_ms())
 
-    async def work(connection: Any) -> dict[str, Any]:
+    async def work(connection: Any) -> str:
         row = await connection.fetchrow(
             "SELECT * FROM reverse_move($1, $2, $3, $4, $5, $6)",
             move_id, at, who.name, _REASONS[body.error], body.reason, who.owner,
@@ -92,6 +99,8 @@ async def reverse_move(
         await connection.execute(
             AUDIT, at, who.name, who.role, "ledger.reverse", str(move_id), body.reason, correlation, None
         )
-        return dict(await connection.fetchrow(_MOVE, row["seq"], who.owner))
+        made = await connection.fetchrow(_MOVE, row["seq"], who.owner)
+        return MoveOut.model_validate(dict(made)).model_dump_json()
 
-    return await here.database.unit(work)
+    what = f"POST /v1/ledger/{move_id}/reverse"
+    return await once(here.database, who.name, idempotency_key, what, body.model_dump_json(), at, 201, work)

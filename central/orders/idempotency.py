@@ -1,11 +1,15 @@
 """Idempotency keys: the answer is stored in the transaction of its effect, and given again for the same request."""
 
 import hashlib
+from collections.abc import Awaitable, Callable
 
 import msgspec
+from starlette.responses import Response
 
-from central.database import Connection
+from central.database import Connection, Database
 from central.problems import Refusal
+
+Work = Callable[[Connection], Awaitable[str]]
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -54,3 +58,35 @@ async def store(connection: Connection, client: str, key: str, hashed: bytes, an
         answer.response,
         at,
     )
+
+
+async def once(
+    database: Database, client: str, key: str, what: str, body: str, at: object, status: int, work: Work
+) -> Response:
+    """Do something in one transaction and answer; the same key with the same body gives the same answer again.
+
+    Parameters
+    ----------
+    what, body
+        The route with its path, and the body as it was understood.
+    work
+        Does it and returns the answer as JSON.
+
+    Raises
+    ------
+    Refusal
+        As `claim` does, or as `work` does: then nothing is stored.
+    """
+    hashed = request_hash(what, body)
+
+    async def unit(connection: Connection) -> tuple[Stored, bool]:
+        stored = await claim(connection, client, key, hashed)
+        if stored is not None:
+            return stored, True
+        answer = Stored(status, await work(connection))
+        await store(connection, client, key, hashed, answer, at)
+        return answer, False
+
+    answer, replayed = await database.unit(unit)
+    headers = {"Idempotency-Replayed": "true"} if replayed else {}
+    return Response(answer.response, answer.status, headers, "application/json")

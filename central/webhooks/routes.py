@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from central.context import Correlation, Here
@@ -13,6 +13,8 @@ from central.events.stream import patterns
 from central.identity.access import ERP, Principal
 from central.identity.audit import AUDIT
 from central.moment import moment
+from central.orders.idempotency import once
+from central.orders.routes import IdempotencyKey
 from central.problems import Refusal, documented
 from central.webhooks import signature
 from central.webhooks.address import check_url, resolve
@@ -96,8 +98,10 @@ def _out(row: Any) -> dict[str, Any]:
     return {k: row[k] for k in Webhook.model_fields if k != "types"} | {"types": shown}
 
 
-@router.post("", status_code=201, response_model=NewWebhook, responses=documented(400))
-async def post_webhook(body: WebhookIn, here: Here, correlation: Correlation, who: Principal = ERP) -> dict[str, Any]:
+@router.post("", status_code=201, response_model=NewWebhook, responses=documented(400, 409))
+async def post_webhook(
+    body: WebhookIn, here: Here, correlation: Correlation, idempotency_key: IdempotencyKey, who: Principal = ERP
+) -> Response:
     """Have events sent to a URL from now on, as CloudEvents, signed as Standard Webhooks says."""
     internal = here.settings.webhook_internal
     check_url(body.url, internal=internal)
@@ -109,16 +113,18 @@ async def post_webhook(body: WebhookIn, here: Here, correlation: Correlation, wh
     signature.read(secret)
     at = moment(here.clock.now_ms())
 
-    async def work(connection: Any) -> dict[str, Any]:
+    async def work(connection: Any) -> str:
         row = await register(
             connection, body.url, secret, list(patterns(body.types)), body.subject, who.name, who.owner, at
         )
         await connection.execute(AUDIT, at, who.name, who.role, "webhook.add", row["id"], body.url, correlation, None)
-        return dict(row)
+        shown = _out(dict(row) | {"waiting": 0, "dead": 0}) | {"secret": secret}
+        return NewWebhook.model_validate(shown).model_dump_json()
 
-    row = await here.database.unit(work)
+    what, said = "POST /v1/webhooks", body.model_dump_json()
+    answer = await once(here.database, who.name, idempotency_key, what, said, at, 201, work)
     here.webhooks.changed()
-    return _out(row | {"waiting": 0, "dead": 0}) | {"secret": secret}
+    return answer
 
 
 @router.get("", response_model=list[Webhook], responses=documented())
@@ -175,15 +181,20 @@ def _data(text: str | None) -> dict[str, Any] | None:
     return None if text is None else msgspec.json.decode(text, type=dict[str, Any])
 
 
-@router.post("/{webhook_id}/dead-letters:replay", responses=documented(400, 404))
+@router.post("/{webhook_id}/dead-letters:replay", response_model=Replayed, responses=documented(400, 404, 409))
 async def replay_dead_letters(
-    webhook_id: str, body: Replay, here: Here, correlation: Correlation, who: Principal = ERP
-) -> Replayed:
+    webhook_id: str,
+    body: Replay,
+    here: Here,
+    correlation: Correlation,
+    idempotency_key: IdempotencyKey,
+    who: Principal = ERP,
+) -> Response:
     """Send dead letters again, from now on with fresh attempts; a webhook that was gone is tried again."""
     await get_webhook(webhook_id, here, who)
     at = moment(here.clock.now_ms())
 
-    async def work(connection: Any) -> int:
+    async def work(connection: Any) -> str:
         rows = await connection.fetch(
             "UPDATE webhook_delivery SET dead = false, attempts = 0, due_at = $2, outcome = ''"
             " WHERE webhook = $1 AND dead AND (cardinality($3::bigint[]) = 0 OR id = ANY($3)) RETURNING id",
@@ -193,11 +204,12 @@ async def replay_dead_letters(
         await connection.execute(
             AUDIT, at, who.name, who.role, "webhook.replay", webhook_id, f"{len(rows)} letters", correlation, None
         )
-        return len(rows)
+        return Replayed(replayed=len(rows)).model_dump_json()
 
-    replayed = await here.database.unit(work)
+    what, said = f"POST /v1/webhooks/{webhook_id}/dead-letters:replay", body.model_dump_json()
+    answer = await once(here.database, who.name, idempotency_key, what, said, at, 200, work)
     here.webhooks.changed()
-    return Replayed(replayed=replayed)
+    return answer
 
 
 def _unknown(webhook_id: str) -> Refusal:
