@@ -116,9 +116,7 @@ def leg_done(world: World, v: Vehicle, leg: Leg) -> None:
         _deliver(world, v, haul)
         return
     _tell(world, v, haul, "done")
-    world.unpin(v, Pin.LEG)
-    v.transport, v.leg = None, None
-    world.fleet_changed = True
+    _let_go(world, v)
     if haul.cancelled:
         del world.hauls[haul.work.task]
     else:
@@ -185,9 +183,8 @@ def _let_go(world: World, v: Vehicle) -> None:
     world.unpin(v, Pin.LEG)
     v.transport, v.leg = None, None
     world.fleet_changed = True
-    if v.placed and not v.pins:
-        here = world.traffic.end(v.id)
-        world.traffic.target(v.id, here, loaded=False)
+    if v.placed:
+        world.traffic.rest(v.id)
 
 
 def _tell(world: World, v: Vehicle, haul: Haul, state: str, reason: str = "") -> None:

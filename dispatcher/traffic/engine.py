@@ -202,6 +202,14 @@ class Traffic:
         self._since[r] = self._now
         self._set_goal(r, n)
 
+    def rest(self, robot: RobotId) -> None:
+        """Take a robot's goal away: what is committed stays, and whoever needs its place may push it on."""
+        f, r = self._fleet, self._fleet.of(robot)
+        self._calm(r)
+        self._drop_detour(r)
+        self._want.pop(r, None)
+        f.goal[r] = f.row[r] = -1
+
     def pin(self, robot: RobotId) -> None:
         """Hold a robot where it is: nothing more is planned for or released to it, nor is it pushed."""
         r = self._fleet.of(robot)
@@ -309,10 +317,6 @@ class Traffic:
     def at(self, robot: RobotId) -> NodeId:
         """Return the node that a robot passed last."""
         return self._roads.ids[self._right.path[self._fleet.of(robot)][0]]
-
-    def end(self, robot: RobotId) -> NodeId:
-        """Return the node where a robot's committed way ends."""
-        return self._roads.ids[self._right.path[self._fleet.of(robot)][-1]]
 
     def wanted_doors(self) -> frozenset[DoorId]:
         """Return the doors that somebody is planned through or stands in."""

@@ -316,3 +316,11 @@ def test_a_transport_from_a_place_that_the_site_has_not_got_is_named_and_left() 
     b.hear(WorkOpened(transport("V1", "moon", "w2")))
     assert not b.world.hauls
     assert any("moon" in a.text for a in b.told(AlarmRaised) if isinstance(a, AlarmRaised))
+
+
+def test_a_robot_without_work_at_a_place_that_others_want_makes_way() -> None:
+    b = bench(3)
+    for k in range(4):
+        b.work(transport(f"V{k}", "a2", "b2", handling=False), transport(f"W{k}", "b2", "a2", handling=False))
+        b.wait(100)
+        assert changes(b, f"V{k}")[-1:] == changes(b, f"W{k}")[-1:] == ["done"]
