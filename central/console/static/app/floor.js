@@ -6,6 +6,7 @@ import { Poses } from './poses.js';
 /** @typedef {'me' | 'site' | 'fleet' | 'poses' | 'tasks' | 'orders' | 'alarms' | 'stats' | 'link' | 'standing' | 'tick'} Topic */
 
 const MOST_ROWS = 2000;
+const MOVING = new Set(['driving', 'acting', 'waiting', 'in_doubt', 'cancelling', 'manual']);
 /** A robot that said nothing for so long on the floor's clock is stale: it speaks at least every 30 s. */
 export const STALE_MS = 45_000;
 /** So long without a word from central, on the browser's clock, and everything shown is old. */
@@ -63,11 +64,16 @@ class Floor {
     return performance.now() - this.poses.heard;
   }
 
-  /** `stopped`: by `floorplane stop`, which holds newcomers too; `paused`: every robot that is there is paused. */
+  /** `stopped`: by `floorplane stop`, which holds newcomers too; `paused`: nobody moves, and most are paused. */
   get halt() {
     if (this.view?.stopped) return 'stopped';
     const there = this.view?.robots.filter((r) => r.state !== 'offline') ?? [];
-    return there.length && there.every((r) => r.state === 'paused') ? 'paused' : '';
+    const moves = there.some((r) => MOVING.has(r.state));
+    return !moves && this.pausedCount * 2 > there.length ? 'paused' : '';
+  }
+
+  get pausedCount() {
+    return this.view?.robots.filter((r) => r.state === 'paused').length ?? 0;
   }
 
   get isOld() {
@@ -134,7 +140,7 @@ class Floor {
         moved = true;
       }
     }
-    const doors = (/** @type {any} */ v) => JSON.stringify([v?.doors, v?.stations]);
+    const doors = (/** @type {any} */ v) => JSON.stringify([v?.doors, v?.stations, v?.closed]);
     moved ||= doors(view) !== doors(this.view);
     this.view = view;
     this.robots = new Map(view.robots.map((r) => [r.id, r]));

@@ -7,7 +7,7 @@ const STEP_M = 0.02;
 const JUMP_M = 6;
 
 export const STATES = [
-  'offline', 'idle', 'driving', 'acting', 'waiting', 'in_doubt', 'cancelling', 'rejected', 'paused', 'manual', 'charging', 'error',
+  'offline', 'idle', 'driving', 'acting', 'waiting', 'in_doubt', 'cancelling', 'rejected', 'paused', 'manual', 'charging', 'error', 'new',
 ];
 
 /**

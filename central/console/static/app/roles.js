@@ -4,8 +4,8 @@ import { floor } from './floor.js';
 const FLOOR = ['operator', 'supervisor'];
 /** @type {Record<string, string[]>} */
 const MAY = {
-  pause: FLOOR, resume: FLOOR, charge: FLOOR, acknowledge: FLOOR, stop: FLOOR,
-  retire: ['supervisor'], return: ['supervisor'], audit: ['supervisor'], cancel: ['erp', 'supervisor'],
+  pause: FLOOR, resume: FLOOR, charge: FLOOR, acknowledge: FLOOR, stop: FLOOR, cancel_robot: FLOOR, reassign: FLOOR, node: FLOOR,
+  retire: ['supervisor'], return: ['supervisor'], adopt: ['supervisor'], audit: ['supervisor'], cancel: ['erp', 'supervisor'],
 };
 
 /** @param {string} what */

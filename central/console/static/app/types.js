@@ -3,11 +3,12 @@
  * @typedef {{resource: string, holder: string, holder_task: string, since_ms: number, until: string}} Wait
  * @typedef {{id: string, state: string, x_m: number, y_m: number, heading_rad: number, battery: number, node: string,
  *   at_ms: number, pod?: string, mission?: string, station?: string, tasks?: string[], order_id?: string, wait?: Wait[],
- *   errors?: string[], retired?: boolean}} RobotView
+ *   errors?: string[], retired?: boolean, manufacturer?: string, serial?: string, version?: string, dialect?: string,
+ *   series?: string, adopted?: boolean}} RobotView
  * @typedef {{id: string, totes: (string | null)[], pod: string | null, queue: string[], open_picks: number}} StationView
  * @typedef {{id: string, state: string}} DoorView
  * @typedef {{site: string, epoch: number, at_ms: number, stopped: boolean, robots: RobotView[], stations: StationView[],
- *   open_tasks: number, doors?: DoorView[]}} FleetView
+ *   open_tasks: number, doors?: DoorView[], closed?: string[]}} FleetView
  * @typedef {{id: string, x_m: number, y_m: number, kind?: string, door?: string}} Node
  * @typedef {{id: string, start: string, end: string}} Edge
  * @typedef {{id: string, kind: string, lane: string[], exit: string, slots: number}} Station

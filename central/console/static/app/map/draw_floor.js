@@ -2,7 +2,7 @@
 
 /**
  * @typedef {{pods: Map<string, string>, chutes: Record<string, string[]>,
- *   stations: Map<string, import('../types.js').StationView>, doors: Map<string, string>}} Standing
+ *   stations: Map<string, import('../types.js').StationView>, doors: Map<string, string>, closed: string[]}} Standing
  */
 
 /**
@@ -19,7 +19,28 @@ export function drawFloor(g, c, s, paint, standing) {
   cells(g, c, s, paint, standing, unit);
   if (s.belt) belt(g, c, s.belt, s.pitch, paint, standing);
   for (const place of s.stations) station(g, c, s, place, paint, standing.stations.get(place.station.id), unit);
+  closed(g, c, s, paint, standing.closed, unit);
   for (const door of s.doors) drawDoor(g, c, door, standing.doors.get(door.id) ?? '', paint, unit);
+}
+
+/** Nodes that an operator has closed. @param {CanvasRenderingContext2D} g @param {import('./camera.js').Camera} c
+ * @param {import('./scene.js').Scene} s @param {Record<string, string>} paint @param {string[]} nodes @param {number} unit */
+function closed(g, c, s, paint, nodes, unit) {
+  const r = unit * 0.34;
+  g.beginPath();
+  for (const id of nodes) {
+    const n = s.node.get(id);
+    if (!n) continue;
+    const [x, y] = [c.px(n.x_m), c.py(n.y_m)];
+    g.roundRect(x - r * 1.3, y - r * 1.3, 2.6 * r, 2.6 * r, 2);
+    g.moveTo(x - r, y - r);
+    g.lineTo(x + r, y + r);
+    g.moveTo(x + r, y - r);
+    g.lineTo(x - r, y + r);
+  }
+  g.strokeStyle = paint.bad;
+  g.lineWidth = Math.max(1.5, unit * 0.1);
+  g.stroke();
 }
 
 /** @param {CanvasRenderingContext2D} g @param {import('./camera.js').Camera} c @param {import('./scene.js').Scene} s

@@ -22,7 +22,7 @@ export function drawRobots(g, c, robots, paint, hatch, marks) {
   const loads = robots.filter((s) => s.pose.loaded);
   if (loads.length) {
     g.beginPath();
-    for (const { pose } of loads) turned(c, pose, r * 1.32, r * 1.32, g);
+    for (const { pose } of loads) box(c, pose, r * 1.32, r * 1.32, POD, g);
     g.fillStyle = paint['map-pod'];
     g.globalAlpha = 0.92;
     g.fill();
@@ -41,7 +41,7 @@ export function drawRobots(g, c, robots, paint, hatch, marks) {
   }
   for (const [key, group] of groups) {
     g.beginPath();
-    for (const { pose } of group) turned(c, pose, r, r * 0.82, g);
+    for (const { pose } of group) box(c, pose, r, r * 0.82, ROBOT, g);
     if (key === 'stale') {
       g.fillStyle = paint['map-ground'];
       g.fill();
@@ -67,10 +67,10 @@ export function drawRobots(g, c, robots, paint, hatch, marks) {
 }
 
 /** @param {import('./camera.js').Camera} c @param {import('../poses.js').Pose} p @param {number} l @param {number} w
- * @param {CanvasRenderingContext2D} g half length and half width in pixels */
-function turned(c, p, l, w, g) {
+ * @param {number[][]} corners @param {CanvasRenderingContext2D} g half length and half width in pixels */
+function box(c, p, l, w, corners, g) {
   const [x, y, cos, sin] = [c.px(p.x), c.py(p.y), Math.cos(p.h), -Math.sin(p.h)];
-  CORNERS.forEach(([a, b], i) => {
+  corners.forEach(([a, b], i) => {
     const [px, py] = [x + a * l * cos - b * w * sin, y + a * l * sin + b * w * cos];
     if (i) g.lineTo(px, py);
     else g.moveTo(px, py);
@@ -78,9 +78,10 @@ function turned(c, p, l, w, g) {
   g.closePath();
 }
 
-const K = 0.68;
-/** A box with its corners cut, in half lengths and half widths. */
-const CORNERS = [[K, -1], [1, -K], [1, K], [K, 1], [-K, 1], [-1, K], [-1, -K], [-K, -1]];
+/** A box with its corners cut, in half lengths and half widths; `k`: where the cut begins. @param {number} k */
+const cut = (k) => [[k, -1], [1, -k], [1, k], [k, 1], [-k, 1], [-1, k], [-1, -k], [-k, -1]];
+const ROBOT = cut(0.66);
+const POD = cut(0.86);
 
 /** @param {number[]} p @returns {[number, number]} */
 const pair = (p) => [p[0], p[1]];

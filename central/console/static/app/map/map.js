@@ -119,6 +119,7 @@ class FpMap extends Part {
         chutes: floor.chutes,
         stations: new Map(view?.stations.map((s) => [s.id, s])),
         doors: new Map(view?.doors?.map((d) => [d.id, d.state])),
+        closed: view?.closed ?? [],
       });
     }
     const gliding = floor.poses.blend(began);

@@ -16,5 +16,5 @@ export function paints() {
 export const COLOUR = {
   offline: 'robot-offline', idle: 'robot-idle', driving: 'robot-driving', acting: 'robot-acting', waiting: 'robot-waiting',
   in_doubt: 'robot-doubt', cancelling: 'robot-doubt', rejected: 'robot-doubt', paused: 'robot-paused', manual: 'robot-paused',
-  charging: 'robot-charging', error: 'robot-error',
+  charging: 'robot-charging', error: 'robot-error', new: 'robot-doubt',
 };

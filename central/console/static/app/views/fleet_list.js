@@ -5,7 +5,7 @@ import { age, percent, words } from '../format.js';
 import { Part } from '../part.js';
 import { until } from '../waits.js';
 
-const FIRST = ['error', 'rejected', 'in_doubt', 'cancelling', 'offline', 'paused', 'manual', 'waiting', 'acting', 'driving', 'charging', 'idle'];
+const FIRST = ['new', 'error', 'rejected', 'in_doubt', 'cancelling', 'offline', 'paused', 'manual', 'waiting', 'acting', 'driving', 'charging', 'idle'];
 
 class FpFleet extends Part {
   static topics = /** @type {import('../floor.js').Topic[]} */ (['fleet', 'tick', 'link']);
@@ -45,6 +45,7 @@ class FpFleet extends Part {
 
 /** @param {import('../types.js').RobotView} r */
 export function doing(r) {
+  if (r.state === 'new') return 'not adopted yet';
   const out = r.retired ? 'retired · ' : '';
   if (r.errors?.length) return `${out}${r.errors[0]}`;
   if (r.state === 'paused') return `${out}paused${r.pod ? ` with ${r.pod}` : ''}`;

@@ -14,6 +14,9 @@ const COMMANDS = {
   resume: { title: 'Resume', text: 'It goes on with what it was doing.', action: 'Resume', suggestions: ['checked', 'way is free'] },
   charge: { title: 'Send to a charger', text: 'It goes to charge as soon as it carries nothing.', action: 'Charge', suggestions: ['battery low', 'before the shift'] },
   retire: { title: 'Take out of service', text: 'It finishes what it carries and gets nothing more, until it is returned.', action: 'Retire', danger: true, suggestions: ['maintenance', 'wheel noise', 'sensor dirty'] },
+  cancel: { title: 'Cancel its order', text: 'Its VDA 5050 order is cancelled. It is placed where it stands and goes on with its work from there.', action: 'Cancel order', suggestions: ['stuck', 'looks lost'] },
+  reassign: { title: 'Give its work to others', text: 'What it has not picked up yet is given to other robots; it gets other work later.', action: 'Reassign', suggestions: ['too slow', 'stuck behind others'] },
+  adopt: { title: 'Adopt into the fleet', text: 'It gets work from now on. Its manufacturer, serial number and place are as it says itself.', action: 'Adopt', suggestions: ['commissioned', 'rented for the peak'] },
   return: { title: 'Return to service', text: 'It gets work again.', action: 'Return', suggestions: ['repaired', 'checked'] },
 };
 
@@ -51,21 +54,23 @@ class FpRobot extends Part {
         <dt>Carries</dt><dd class="mono">${r.pod ?? '–'}</dd>
         <dt>Mission</dt><dd class="mono">${r.mission ?? '–'}${r.station ? html` <span class="arrow">→</span> <a href="#/stations">${r.station}</a>` : nothing}</dd>
         <dt>VDA order</dt><dd class="mono">${r.order_id || '–'}</dd>
+        <dt>Make</dt><dd>${[r.manufacturer, r.series].filter(Boolean).join(' ') || '–'} <span class="dim">${r.version ? `VDA 5050 ${r.version}` : ''}${r.dialect ? ` · ${r.dialect}` : ''}</span></dd>
         <dt>At</dt><dd><span class="mono">${r.node}</span> <span class="dim">${r.x_m.toFixed(1)}, ${r.y_m.toFixed(1)} m · ${Math.round((r.heading_rad * 180) / Math.PI)}°</span></dd>
       </dl></section>
       ${r.wait?.length ? html`<section data-wait><h3>Why it waits</h3><ol class="chain">${r.wait.map((w) => this.link(w))}</ol></section>` : nothing}
       ${r.errors?.length ? html`<section><h3>Errors</h3>${r.errors.map((e) => html`<p class="bad-text">${e}</p>`)}</section>` : nothing}
       <section><h3>Works for</h3>${r.tasks?.length ? r.tasks.map((id) => this.task(id)) : html`<p class="dim">No order’s task now.</p>`}</section>
       <section><h3>Commands</h3><div class="actions">
-        ${paused ? this.button('resume') : this.button('pause')} ${this.button('charge')}
-        ${r.retired ? this.button('return') : this.button('retire')}
+        ${r.state === 'new' ? this.button('adopt') : html`${paused ? this.button('resume') : this.button('pause')} ${this.button('charge')}
+        ${r.order_id ? this.button('cancel') : nothing} ${r.mission && !r.pod ? this.button('reassign') : nothing}
+        ${r.retired ? this.button('return') : this.button('retire')}`}
         ${may('pause') ? nothing : html`<p class="dim">Your role may look, not command.</p>`}
       </div></section>`;
   }
 
   /** @param {string} name */
   button(name) {
-    if (!may(name)) return nothing;
+    if (!may(name === 'cancel' ? 'cancel_robot' : name)) return nothing;
     const { action, danger } = COMMANDS[name];
     return html`<button class="button ${danger ? 'danger' : ''}" data-command=${name} @click=${() => this.ask(name)}>${action}</button>`;
   }
