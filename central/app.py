@@ -22,6 +22,7 @@ from central.orders import routes as orders
 from central.problems import Problem
 from central.settings import console_folder
 from central.shipping import routes as shipping
+from central.stock import adjustments, card
 from central.stock import routes as stock
 from central.transports import routes as transports
 from central.webhooks import routes as webhooks
@@ -31,6 +32,8 @@ VERSION = "1.0.0"
 _ROUTERS = (
     items.router,
     stock.router,
+    card.router,
+    adjustments.router,
     ledger.router,
     orders.router,
     work.router,

@@ -91,7 +91,7 @@ class Central:
             async with asyncio.TaskGroup() as group:
                 for part in (self._hub, self._relay, self._facts, self._releaser, self._epcis, self._webhooks):
                     group.create_task(part.run(), name=part.name)
-                group.create_task(self._make_partitions(), name="central.partitions")
+                group.create_task(self._keep_house(), name="central.house")
                 self.ready.set()
         finally:
             self.ready.clear()
@@ -111,10 +111,14 @@ class Central:
                 logger.info("central is ready", site=self._site.id, new_places=new)
                 return
 
-    async def _make_partitions(self) -> None:
+    async def _keep_house(self) -> None:
+        """Every day: the stock of past months is kept, and the ledger has partitions for the coming ones."""
         while True:
-            await self._clock.sleep(_DAY_S)
+            now = moment(self._clock.now_ms())
             try:
-                await self._database.read("SELECT make_partitions($1)", moment(self._clock.now_ms()))
+                await self._database.read("SELECT make_partitions($1)", now)
+                rows = await self._database.read("SELECT settled_seq() AS seq")
+                await self._database.read("SELECT keep_months($1, $2)", now, rows[0]["seq"])
             except Unavailable as e:
-                logger.warning("partitions are made tomorrow", error=str(e))
+                logger.warning("partitions and month ends are made tomorrow", error=str(e))
+            await self._clock.sleep(_DAY_S)

@@ -15,10 +15,15 @@ class CentralSettings(Settings):
     port: int = Field(8080, ge=0, le=65535, description="Port of it; 0: any free one")
     tote_volume_ml: int = Field(60_000, ge=1_000, le=1_000_000, description="What fits into a tote")
     tote_weight_g: int = Field(25_000, ge=1_000, le=1_000_000, description="What a tote may carry")
+    adjustment_limit: int = Field(
+        1_000, ge=1, le=1_000_000, description="Pieces that one person may adjust; above it a second one must agree"
+    )
     body_limit_bytes: int = Field(1_000_000, ge=10_000, description="Largest body of a request")
     bulk_limit_bytes: int = Field(200_000_000, ge=100_000, description="Largest body of a bulk request")
     session_hours: int = Field(12, ge=1, le=168, description="How long a browser stays logged in")
-    webhook_internal: bool = Field(False, description="Whether webhooks may go to private addresses and over plain HTTP")
+    webhook_internal: bool = Field(
+        False, description="Whether webhooks may go to private addresses and over plain HTTP"
+    )
     epcis_gln: str = Field("", pattern=r"^(\d{13})?$", description="The site's GLN, for EPCIS; none: private names")
     static: Path | None = Field(None, description="Folder of the console's pages; none: the packaged one")
 

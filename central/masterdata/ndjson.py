@@ -18,7 +18,7 @@ class LineResult(BaseModel):
 
     line: int = Field(description="Number of the line, from 1")
     id: str = Field("", description="What the line is about")
-    outcome: str = Field(description="created | updated | posted | duplicate | refused")
+    outcome: str = Field(description="created | updated | posted | pending | duplicate | refused")
     errors: list[FieldError] = Field(default_factory=list)
 
 

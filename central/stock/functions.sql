@@ -39,53 +39,194 @@ BEGIN
 END $$;
 
 -- Book lines of (n, place, item, qty, reason, key) against a virtual place, each by itself; says what became of each.
-CREATE OR REPLACE FUNCTION book(p_at timestamptz, p_actor text, p_lines jsonb)
-RETURNS TABLE (n integer, outcome text, held integer) LANGUAGE plpgsql AS $$
+-- `p_owner`: only items of this owner ('': of all). What moves more than `p_limit` pieces waits for a second person, but
+-- for the opening of an account. A count that finds no difference (qty 0) is kept, and ends doubt.
+DROP FUNCTION IF EXISTS book(timestamptz, text, jsonb);
+CREATE OR REPLACE FUNCTION book(
+    p_at timestamptz, p_actor text, p_lines jsonb, p_owner text DEFAULT '', p_limit integer DEFAULT 2000000000
+) RETURNS TABLE (n integer, outcome text, held integer) LANGUAGE plpgsql AS $$
 DECLARE
     l record;
+    i item;
     found_kind text;
 BEGIN
+    -- by account: two requests that book the same stock wait for each other in one direction only
     FOR l IN
         SELECT * FROM jsonb_to_recordset(p_lines)
-            AS x(n integer, place text, item text, qty integer, reason text, key text) ORDER BY x.n
+            AS x(n integer, place text, item text, qty integer, reason text, key text) ORDER BY x.item, x.place, x.n
     LOOP
         n := l.n; held := NULL;
+        SELECT * INTO i FROM item WHERE id = l.item;
+        IF NOT FOUND OR (p_owner <> '' AND i.owner <> p_owner) THEN outcome := 'unknown item'; RETURN NEXT; CONTINUE; END IF;
+        IF i.kind <> 'stock' THEN outcome := 'service item'; RETURN NEXT; CONTINUE; END IF;
         SELECT p.kind INTO found_kind FROM place p WHERE p.code = l.place;
         IF found_kind IS DISTINCT FROM 'bin' THEN outcome := 'unknown place'; RETURN NEXT; CONTINUE; END IF;
-        SELECT i.kind INTO found_kind FROM item i WHERE i.id = l.item;
-        IF found_kind IS NULL THEN outcome := 'unknown item'; RETURN NEXT; CONTINUE; END IF;
-        IF found_kind <> 'stock' THEN outcome := 'service item'; RETURN NEXT; CONTINUE; END IF;
+        IF abs(l.qty) > p_limit AND (l.reason <> 'opening' OR EXISTS (
+               SELECT FROM stock s WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = i.owner AND s.status = 'ok'))
+           AND NOT EXISTS (SELECT FROM posted p WHERE p.key = l.key) THEN
+            INSERT INTO adjustment (place, item, qty, reason, key, asked_by, asked_at)
+            VALUES (l.place, l.item, l.qty, l.reason, l.key, p_actor, p_at) ON CONFLICT (key) DO NOTHING;
+            outcome := CASE WHEN FOUND THEN 'pending' ELSE 'duplicate' END; RETURN NEXT; CONTINUE;
+        END IF;
         INSERT INTO posted VALUES (l.key) ON CONFLICT DO NOTHING;
         IF NOT FOUND THEN outcome := 'duplicate'; RETURN NEXT; CONTINUE; END IF;
+        IF l.qty = 0 THEN
+            UPDATE stock s SET doubt = false
+            WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = i.owner AND s.status = 'ok' AND s.doubt;
+            PERFORM emit('floorplane.stock.counted', l.place, p_at, jsonb_build_object(
+                'bin', l.place, 'item', l.item, 'difference', 0, 'who', p_actor, 'key', l.key));
+            outcome := 'posted'; RETURN NEXT; CONTINUE;
+        END IF;
         IF l.qty > 0 THEN
             SELECT s.qty INTO held FROM stock s
-            WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = '' AND s.status = 'ok' FOR UPDATE;
+            WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = i.owner AND s.status = 'ok' FOR UPDATE;
             IF held > 2000000000 - l.qty THEN
                 DELETE FROM posted p WHERE p.key = l.key;
                 outcome := 'too much'; RETURN NEXT; CONTINUE;
             END IF;
-            INSERT INTO stock AS s (place, item, qty) VALUES (l.place, l.item, l.qty)
+            INSERT INTO stock AS s (place, item, owner, qty) VALUES (l.place, l.item, i.owner, l.qty)
             ON CONFLICT (place, item, lot, owner, status)
             DO UPDATE SET qty = s.qty + excluded.qty, doubt = s.doubt AND l.reason <> 'count'
             RETURNING s.qty INTO held;
         ELSE
             UPDATE stock s SET qty = s.qty + l.qty, doubt = s.doubt AND l.reason <> 'count'
-            WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = '' AND s.status = 'ok'
+            WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = i.owner AND s.status = 'ok'
               AND s.qty - s.reserved >= -l.qty
             RETURNING s.qty INTO held;
             IF NOT FOUND THEN
                 DELETE FROM posted p WHERE p.key = l.key;
                 SELECT s.qty - s.reserved INTO held FROM stock s
-                WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = '' AND s.status = 'ok';
+                WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = i.owner AND s.status = 'ok';
                 held := COALESCE(held, 0); outcome := 'too little'; RETURN NEXT; CONTINUE;
             END IF;
         END IF;
-        INSERT INTO ledger (at, a, b, item, qty, reason, actor, key)
+        INSERT INTO ledger (at, a, b, item, owner, qty, reason, actor, key)
         SELECT p_at, CASE WHEN l.qty > 0 THEN v ELSE l.place END, CASE WHEN l.qty > 0 THEN l.place ELSE v END,
-               l.item, abs(l.qty), l.reason, p_actor, l.key
+               l.item, i.owner, abs(l.qty), l.reason, p_actor, l.key
         FROM (SELECT CASE WHEN l.reason = 'opening' THEN 'supplier' ELSE 'adjustment' END AS v) AS x;
         outcome := 'posted'; RETURN NEXT;
     END LOOP;
+END $$;
+
+-- A second person decides about an adjustment; says 'unknown', 'decided', 'same person', what `book` says, or 'refused'.
+CREATE OR REPLACE FUNCTION decide_adjustment(p_id bigint, p_at timestamptz, p_who text, p_approve boolean, p_why text, p_owner text)
+RETURNS TABLE (outcome text, held integer) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    x adjustment;
+BEGIN
+    SELECT * INTO x FROM adjustment a WHERE a.id = p_id FOR UPDATE;
+    IF NOT FOUND OR (p_owner <> '' AND NOT EXISTS (SELECT FROM item i WHERE i.id = x.item AND i.owner = p_owner)) THEN
+        outcome := 'unknown'; RETURN NEXT; RETURN;
+    END IF;
+    IF x.state <> 'pending' THEN outcome := 'decided'; RETURN NEXT; RETURN; END IF;
+    IF x.asked_by = p_who THEN outcome := 'same person'; RETURN NEXT; RETURN; END IF;
+    outcome := 'refused';
+    IF p_approve THEN
+        SELECT b.outcome, b.held INTO outcome, held FROM book(p_at, x.asked_by, jsonb_build_array(jsonb_build_object(
+            'n', 1, 'place', x.place, 'item', x.item, 'qty', x.qty, 'reason', x.reason, 'key', x.key))) AS b;
+        IF outcome NOT IN ('posted', 'duplicate') THEN RETURN NEXT; RETURN; END IF;
+    END IF;
+    UPDATE adjustment a SET state = CASE WHEN p_approve THEN 'approved' ELSE 'refused' END, decided_by = p_who, decided_at = p_at, why = p_why
+    WHERE a.id = p_id;
+    PERFORM emit('floorplane.stock.adjustment_' || CASE WHEN p_approve THEN 'approved' ELSE 'refused' END, p_id::text, p_at,
+        jsonb_build_object('place', x.place, 'item', x.item, 'qty', x.qty, 'reason', x.reason, 'asked_by', x.asked_by, 'who', p_who));
+    RETURN NEXT;
+END $$;
+
+-- How much of what was where at the end of `p_at`, of one item or (NULL) of all: the last month end that is kept, and the
+-- moves since; what was posted late for a time before it is added. Only rows up to `p_upto`, where that is not NULL.
+CREATE OR REPLACE FUNCTION stock_as_of(p_at timestamptz, p_item text, p_upto bigint DEFAULT NULL)
+RETURNS TABLE (item text, place text, lot text, owner text, qty bigint) LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+DECLARE
+    kept stock_month;
+BEGIN
+    SELECT * INTO kept FROM stock_month m WHERE m.at < p_at AND (p_upto IS NULL OR m.seq <= p_upto) ORDER BY m.at DESC LIMIT 1;
+    kept.at := COALESCE(kept.at, '-infinity'); kept.seq := COALESCE(kept.seq, 0);
+    IF p_item IS NOT NULL THEN
+        RETURN QUERY
+        WITH moves AS MATERIALIZED (
+            SELECT l.a, l.b, l.lot, l.owner, l.qty FROM ledger l
+            WHERE l.item = p_item AND l.at > kept.at AND l.at <= p_at AND (p_upto IS NULL OR l.seq <= p_upto)
+            UNION ALL
+            SELECT l.a, l.b, l.lot, l.owner, l.qty FROM ledger l
+            WHERE l.item = p_item AND l.at <= kept.at AND l.seq > kept.seq AND (p_upto IS NULL OR l.seq <= p_upto)
+        ), parts AS (
+            SELECT t.place, t.lot, t.owner, t.qty FROM stock_then t WHERE t.at = kept.at AND t.item = p_item
+            UNION ALL SELECT m.b, m.lot, m.owner, m.qty FROM moves m
+            UNION ALL SELECT m.a, m.lot, m.owner, -m.qty FROM moves m
+        )
+        SELECT p_item, x.place, x.lot, x.owner, sum(x.qty)::bigint FROM parts x JOIN place c ON c.code = x.place AND c.kind <> 'virtual'
+        GROUP BY x.place, x.lot, x.owner HAVING sum(x.qty) <> 0 ORDER BY x.place, x.lot, x.owner;
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH moves AS MATERIALIZED (
+        SELECT l.item, l.a, l.b, l.lot, l.owner, l.qty FROM ledger l
+        WHERE l.at > kept.at AND l.at <= p_at AND (p_upto IS NULL OR l.seq <= p_upto)
+        UNION ALL
+        SELECT l.item, l.a, l.b, l.lot, l.owner, l.qty FROM ledger l
+        WHERE l.at <= kept.at AND l.seq > kept.seq AND (p_upto IS NULL OR l.seq <= p_upto)
+    ), parts AS (
+        SELECT t.item, t.place, t.lot, t.owner, t.qty FROM stock_then t WHERE t.at = kept.at
+        UNION ALL SELECT m.item, m.b, m.lot, m.owner, m.qty FROM moves m
+        UNION ALL SELECT m.item, m.a, m.lot, m.owner, -m.qty FROM moves m
+    ), summed AS (
+        SELECT x.item, x.place, x.lot, x.owner, sum(x.qty)::bigint AS qty FROM parts x
+        GROUP BY x.item, x.place, x.lot, x.owner HAVING sum(x.qty) <> 0
+    )
+    SELECT x.item, x.place, x.lot, x.owner, x.qty FROM summed x JOIN place c ON c.code = x.place AND c.kind <> 'virtual';
+END $$;
+
+-- One page of the same, by item and place, after (p_item, p_place, p_lot, p_owner): only as many items are looked at as fill
+-- it. `p_whose`: only items of this owner ('': of all).
+CREATE OR REPLACE FUNCTION stock_page(
+    p_at timestamptz, p_item text, p_place text, p_lot text, p_owner text, p_whose text, p_limit integer
+) RETURNS TABLE (item text, place text, lot text, owner text, qty bigint) LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    i text;
+    found_rows integer;
+    wanted integer := p_limit;
+BEGIN
+    FOR i IN SELECT x.id FROM item x WHERE x.id >= p_item AND x.kind = 'stock' AND (p_whose = '' OR x.owner = p_whose) ORDER BY x.id LOOP
+        RETURN QUERY SELECT * FROM stock_as_of(p_at, i) AS s
+            WHERE i > p_item OR (s.place, s.lot, s.owner) > (p_place, p_lot, p_owner)
+            ORDER BY s.place, s.lot, s.owner LIMIT wanted;
+        GET DIAGNOSTICS found_rows = ROW_COUNT;
+        wanted := wanted - found_rows;
+        EXIT WHEN wanted <= 0;
+    END LOOP;
+END $$;
+
+-- The number up to which every row of the ledger is committed: who posts is waited for, a moment.
+CREATE OR REPLACE FUNCTION settled_seq() RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    LOCK TABLE ledger IN SHARE MODE;
+    RETURN (SELECT COALESCE(max(seq), 0) FROM ledger);
+END $$;
+
+-- Keep the stock of each month end before `p_at` that is not kept yet, of the ledger's rows up to `p_upto`.
+CREATE OR REPLACE FUNCTION keep_months(p_at timestamptz, p_upto bigint) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    kept integer := 0;
+    month timestamptz;
+    last timestamptz;
+BEGIN
+    SELECT max(m.at) INTO last FROM stock_month m;
+    IF last IS NULL THEN SELECT min(l.at) INTO last FROM ledger l; END IF;
+    IF last IS NULL THEN RETURN 0; END IF;
+    FOR month IN
+        SELECT x - interval '1 microsecond'
+        FROM generate_series(date_trunc('month', last, 'UTC') + interval '1 month', date_trunc('month', p_at, 'UTC'), interval '1 month') AS x
+    LOOP
+        CONTINUE WHEN month <= last;
+        INSERT INTO stock_month VALUES (month, p_upto);
+        INSERT INTO stock_then (at, item, place, lot, owner, qty)
+        SELECT month, e.item, e.place, e.lot, e.owner, e.qty FROM stock_as_of(month, NULL, p_upto) AS e;
+        kept := kept + 1;
+    END LOOP;
+    RETURN kept;
 END $$;
 
 -- Make the partitions of the month of `p_at` and of the two after it.

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from central.context import Correlation, Here
 from central.identity.access import ANYONE, ERP, Principal
@@ -28,7 +28,9 @@ class BookingIn(BaseModel):
 
     place: str = Field(pattern=PATTERN, description="A bin")
     item: str = Field(pattern=PATTERN)
-    qty: int = Field(ge=-1_000_000, le=1_000_000, strict=True, description="Pieces, not 0")
+    qty: int = Field(
+        ge=-1_000_000, le=1_000_000, strict=True, description="Pieces; 0 only for a count that found no difference"
+    )
     reason: str = Field(
         min_length=1, max_length=40, pattern=r"^[a-z][a-z_]*$", description="opening, count, damage, scrap, found, …"
     )
@@ -36,12 +38,11 @@ class BookingIn(BaseModel):
         None, min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$", description="Posts once; by default of the line"
     )
 
-    @field_validator("qty")
-    @classmethod
-    def _something(cls, qty: int) -> int:
-        if qty == 0:
-            raise ValueError("a number other than 0")
-        return qty
+    @model_validator(mode="after")
+    def _something(self) -> "BookingIn":
+        if self.qty == 0 and self.reason != "count":
+            raise ValueError("qty: a number other than 0, unless it is a count that found no difference")
+        return self
 
 
 class StockRow(BaseModel):
@@ -92,7 +93,8 @@ async def bulk_stock(
 ) -> Response:
     """Book opening stock, adjustments and counts; each line by itself, and the same line once.
 
-    A line is known by its `key`, else by the Idempotency-Key and its number, so that the request may be sent again.
+    What moves more than the limit of one person waits as `pending` for a second one (`/v1/adjustments`). A line is
+    known by its `key`, else by the Idempotency-Key and its number, so that the request may be sent again.
     """
     at = moment(here.clock.now_ms())
     results: list[LineResult] = []
@@ -111,9 +113,15 @@ async def bulk_stock(
             for n, b in chunk
         ]
         rows = await here.database.write(
-            "SELECT * FROM book($1, $2, $3::jsonb)", at, who.name, msgspec.json.encode(lines).decode()
+            "SELECT * FROM book($1, $2, $3::jsonb, $4, $5)",
+            at,
+            who.name,
+            msgspec.json.encode(lines).decode(),
+            who.owner,
+            here.settings.adjustment_limit,
         )
-        results.extend(_result(r, b) for r, (_, b) in zip(rows, chunk, strict=True))
+        bookings = dict(chunk)
+        results.extend(_result(r, bookings[r["n"]]) for r in rows)
         chunk.clear()
 
     async for one in read_lines(request, BookingIn):
@@ -134,7 +142,7 @@ async def bulk_stock(
 
 def _result(row: Any, booking: BookingIn) -> LineResult:
     about = f"{booking.place}/{booking.item}"
-    if row["outcome"] in {"posted", "duplicate"}:
+    if row["outcome"] in {"posted", "duplicate", "pending"}:
         return LineResult(line=row["n"], id=about, outcome=row["outcome"])
     field, bound = _REFUSED[row["outcome"]]
     error = FieldError(field=field, value=getattr(booking, field), bound=bound.format(held=row["held"]))
@@ -143,14 +151,15 @@ def _result(row: Any, booking: BookingIn) -> LineResult:
 
 @router.get("/items/{item_id}/stock", response_model=ItemStock, responses=documented(404))
 async def get_stock(
-    item_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Principal = ANYONE
+    item_id: Annotated[str, Path(pattern=PATTERN)], here: Here, who: Principal = ANYONE
 ) -> dict[str, Any]:
     """Show where an item is, what is reserved, and what a new order could get."""
     rows = await here.database.read(
         "SELECT s.place, p.kind, p.parent AS pod, s.qty, s.reserved, s.status, s.doubt"
         " FROM item i LEFT JOIN stock s ON s.item = i.id AND s.live LEFT JOIN place p ON p.code = s.place"
-        " WHERE i.id = $1 ORDER BY s.place, s.id",
+        " WHERE i.id = $1 AND ($2 = '' OR i.owner = $2) ORDER BY s.place, s.id",
         item_id,
+        who.owner,
     )
     if not rows:
         raise Refusal(404, f"item: {item_id!r} is not known")

@@ -12,12 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from central.migrate import migrate
 from contracts.errors import Unavailable
 from contracts.site import write_site
 from deploy import launch, notify
@@ -94,13 +95,17 @@ class Connection:
 
 
 @contextmanager
-def standing(settings: Mapping[str, object] | None = None) -> Iterator[Stand]:
-    """Run database, log and central until the block ends; items and stock are there. Call it from the main thread.
+def standing(
+    settings: Mapping[str, object] | None = None, prepare: Callable[[str], Awaitable[None]] | None = None
+) -> Iterator[Stand]:
+    """Run database, log and central until the block ends. Call it from the main thread.
 
     Parameters
     ----------
     settings
         Of central (``{"database_connections": 8}``).
+    prepare
+        Fills the migrated database, whose URL it gets, before central starts; None: items and stock come over REST.
 
     Raises
     ------
@@ -112,6 +117,8 @@ def standing(settings: Mapping[str, object] | None = None) -> Iterator[Stand]:
         with EmbeddedPostgres(folder / "postgres") as postgres:
             nats = EmbeddedNats(folder / "nats", *free_ports(2)).start()
             try:
+                if prepare is not None:
+                    asyncio.run(_prepared(postgres.url(), prepare))
                 site = folder / "site.json"
                 write_site(build(1, Catalogue.seeded(1)), site)
                 (port,) = free_ports(1)
@@ -128,7 +135,8 @@ def standing(settings: Mapping[str, object] | None = None) -> Iterator[Stand]:
                 with process([sys.executable, "-m", "deploy.cli", "central", *flags]):
                     secrets = msgspec.json.decode((folder / "secrets.json").read_bytes())
                     stand = Stand("127.0.0.1", port, postgres.url(), secrets["tokens"], _item_names())
-                    asyncio.run(_fill(stand, _bins(site)))
+                    if prepare is None:
+                        asyncio.run(_fill(stand, _bins(site)))
                     yield stand
             finally:
                 nats.stop()
@@ -162,6 +170,11 @@ def process(command: Sequence[str]) -> Iterator[int]:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+async def _prepared(url: str, prepare: Callable[[str], Awaitable[None]]) -> None:
+    await migrate(url)
+    await prepare(url)
 
 
 def _item_names() -> tuple[str, ...]:
