@@ -151,7 +151,7 @@ def _take(world: World, event: EdgeEvent, cause: Cause) -> bool | None:
     if isinstance(body, PickConfirmed):
         return stations.pick_confirmed(world, event, body, cause)
     if isinstance(body, ToteSeen):
-        return flow.seen(world, body)
+        return flow.seen(world, event, body)
     if isinstance(body, TotePushed):
         return flow.pushed(world, event, body)
     if isinstance(body, ToteDiverted):
@@ -162,7 +162,7 @@ def _take(world: World, event: EdgeEvent, cause: Cause) -> bool | None:
         return doors.changed(world, body)
     if isinstance(body, DeviceAlarm):
         return _device(world, body)
-    return False  # an unknown scan is for the edge's own light, and leads to nothing here
+    return flow.scanned(world, event, body, cause)
 
 
 def _device(world: World, body: DeviceAlarm) -> bool:

@@ -41,7 +41,7 @@ from dispatcher.facts import (
 from dispatcher.params import Params
 from dispatcher.world import Place, World, new_world
 
-SCHEMA = 2
+SCHEMA = 3
 """Grows when a pickled core of an older version cannot be read any more."""
 
 

@@ -1,6 +1,6 @@
 """The way of a tote from its slot over the conveyor to its chute and into the parcel."""
 
-from contracts.ids import CellId, ChuteId
+from contracts.ids import CellId, ChuteId, ToteId
 from contracts.messages.facts import Evidence, TaskStarted, ToteArrived, TotePacked
 from contracts.messages.floor import (
     EdgeEvent,
@@ -12,6 +12,7 @@ from contracts.messages.floor import (
     ToteDiverted,
     TotePushed,
     ToteSeen,
+    UnknownScan,
 )
 from dispatcher.outbox import Cause
 from dispatcher.world import Place, Tote, World, remember
@@ -65,15 +66,31 @@ def pushed(world: World, event: EdgeEvent, body: TotePushed) -> bool:
     return False
 
 
-def seen(world: World, body: ToteSeen) -> bool:
-    """Give a tote that the sorter does not know its way (again)."""
+def seen(world: World, event: EdgeEvent, body: ToteSeen) -> bool:
+    """Give a tote that the sorter does not know its way (again), also one that seemed to have come down a chute."""
     tote = world.totes.get(body.tote)
-    if body.chute is None and tote is not None and tote.place in {Place.PUSHING, Place.CONVEYED}:
+    if body.chute is not None or tote is None:
+        return False
+    if tote.place is Place.ARRIVED and (event.epoch, event.seq) > tote.arrived:
+        tote.place = Place.CONVEYED  # it rides: the line took another for it
+        _done(world, event.cell, f"pack-{tote.id}")
+    if tote.place in {Place.PUSHING, Place.CONVEYED}:
         if tote.chute is None:
             _route_somewhere(world, tote)
         else:
-            open_command = world.cells[world.chutes[tote.chute].cell].commands.get(f"route-{tote.id}")
-            _route(world, tote, retry=0 if open_command is None else open_command.retry + 1)
+            _route(world, tote, retry=event.seq)  # a name of its own: the cell answers one that it knows from memory
+    return False
+
+
+def scanned(world: World, event: EdgeEvent, body: UnknownScan, cause: Cause) -> bool | None:
+    """Believe a packer who scans a tote at a chute that it was not seen to come down; other scans lead to nothing."""
+    tote = world.totes.get(ToteId(body.code))
+    if tote is None or tote.place in {Place.WAITING, Place.STANDING, Place.PACKED}:
+        return False
+    for cell in world.site.cells:
+        for device in cell.devices:
+            if device.id == body.device and device.serves in world.chutes:
+                return diverted(world, event, ToteDiverted(tote.id, ChuteId(device.serves)), cause)
     return False
 
 
@@ -82,8 +99,12 @@ def diverted(world: World, event: EdgeEvent, body: ToteDiverted, cause: Cause) -
     tote = world.totes.get(body.tote)
     if tote is None:
         return _unknown(world)
-    if tote.place in {Place.ARRIVED, Place.PACKED} or body.chute not in world.chutes:
+    again = tote.place is Place.ARRIVED
+    if again and (tote.chute == body.chute or (event.epoch, event.seq) < tote.arrived):
         return False
+    if tote.place is Place.PACKED or body.chute not in world.chutes:
+        return False
+    again = again or tote.arrived > (0, 0)
     _leave_slot(world, tote)
     if tote.chute != body.chute:
         if tote.chute is not None:
@@ -91,10 +112,11 @@ def diverted(world: World, event: EdgeEvent, body: ToteDiverted, cause: Cause) -
         world.chute_load[body.chute] += 1
         tote.chute = body.chute
     tote.place = Place.ARRIVED
+    tote.arrived = (event.epoch, event.seq)
     _done(world, event.cell, f"route-{tote.id}")
     if tote.pack is not None:
         world.tell(TaskStarted(task=tote.pack.task, attempt=tote.pack.attempt, station=None, robot=None))
-    _pack(world, tote)
+    _pack(world, tote, retry=event.seq if again else 0)
     if tote.convey is None:
         return False
     key = (tote.convey.task, tote.convey.attempt)
@@ -176,10 +198,10 @@ def _route(world: World, tote: Tote, *, retry: int = 0) -> None:
         world.command(cell, f"route-{tote.id}", RouteTote(tote=tote.id, chute=tote.chute), retry=retry)
 
 
-def _pack(world: World, tote: Tote) -> None:
+def _pack(world: World, tote: Tote, *, retry: int = 0) -> None:
     if tote.chute is not None:
         cell = world.chutes[tote.chute].cell
-        world.command(cell, f"pack-{tote.id}", PackTote(tote=tote.id, chute=tote.chute))
+        world.command(cell, f"pack-{tote.id}", PackTote(tote=tote.id, chute=tote.chute), retry=retry)
 
 
 def _leave_slot(world: World, tote: Tote) -> None:

@@ -70,6 +70,8 @@ class Tote:
     station: StationId | None = None
     slot: int = -1
     chute: ChuteId | None = None
+    arrived: tuple[int, int] = (0, 0)
+    """The line's event (epoch, seq) by which it came down its chute."""
 
     @property
     def rank(self) -> tuple[int, int, int]:

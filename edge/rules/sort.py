@@ -135,7 +135,8 @@ class SortRules:
         if route is None:
             if not _LABEL.match(code):
                 return [Emit(UnknownScan(self._scanner, code))]
-            return [Emit(ToteSeen(tote=ToteId(code), chute=None))]
+            # one that we took for diverted rides after all: another came down in its stead
+            return [*self.diverted.drop(code), Emit(ToteSeen(tote=ToteId(code), chute=None))]
         tote, chute = ToteId(code), ChuteId(route.decode())
         k = self._chutes.index(chute)
         if int(self._inputs.get("chute_full", 0)) >> k & 1:

@@ -1,24 +1,31 @@
 """Each phase of the dispatcher by itself: slots, assignment, chutes, energy, doors."""
 
+import msgspec
 import pytest
 
 from contracts.errors import Rejected
-from contracts.ids import ChuteId, DoorId, PodId, StationId, ToteId
+from contracts.ids import ChuteId, DeviceId, DoorId, PodId, StationId, ToteId
 from contracts.messages.facts import PickDone, ToteArrived, TotePacked
 from contracts.messages.floor import (
     DoorChanged,
     MoveDoor,
     OpenTote,
     PackConfirmed,
+    PackTote,
+    PickConfirmed,
     PushTote,
     RouteTote,
     ToteDiverted,
     ToteSeen,
+    UnknownScan,
 )
 from contracts.messages.ops import VehicleState
+from contracts.site import Device
 from dispatcher import assignment, energy, flow
+from dispatcher.commands import SendEdgeCommand
 from dispatcher.fleet.member import Purpose
 from dispatcher.params import Params
+from dispatcher.world import Place
 from tests.unit.dispatcher_bench import Bench, small_site, tote_work
 
 FIRST_COME = Params(station_rule="first_come")
@@ -147,8 +154,6 @@ def test_totes_are_spread_over_the_chutes_and_wait_when_all_are_full() -> None:
     for name, pod in (("A", 0), ("B", 1), ("C", 2)):
         bench.work(*tote_work(name, [pod]))
     bench.wait(60)
-    from contracts.messages.floor import PickConfirmed
-
     for name in ("A", "B", "C"):
         bench.hear(bench.event("station-S1", PickConfirmed(tote_work(name, [0])[0].task, 1, 1, "", "", None)))
     assert [r.chute for r in bench.commanded(RouteTote)] == ["C1", "C2"]
@@ -167,8 +172,6 @@ def test_a_tote_that_the_sorter_does_not_know_is_routed_again_and_one_on_another
     bench.people = False
     bench.work(*tote_work("A", [0]))
     bench.wait(60)
-    from contracts.messages.floor import PickConfirmed
-
     bench.hear(bench.event("station-S1", PickConfirmed(tote_work("A", [0])[0].task, 1, 1, "", "", None)))
     bench.hear(bench.event("line", ToteSeen(ToteId("T-A-1"), None)))
     assert [r.chute for r in bench.commanded(RouteTote)] == ["C1", "C1"]
@@ -176,6 +179,40 @@ def test_a_tote_that_the_sorter_does_not_know_is_routed_again_and_one_on_another
     assert bench.told(ToteArrived)[0].chute == "C2"
     assert bench.world.chute_load == {"C1": 0, "C2": 1}
     assert bench.world.stations[StationId("S1")].slots == [None, None]
+
+
+def test_two_totes_that_the_line_took_for_each_other_are_both_packed() -> None:
+    """The readers on the belt and at the packer's are believed: one tote rides, the other lies on a chute."""
+    site = small_site()
+    line = msgspec.structs.replace(site.cells[2], devices=(Device(DeviceId("C2-scanner"), "scanner", "x", "x", "C2"),))
+    site = msgspec.structs.replace(site, cells=(*site.cells[:2], line, *site.cells[3:]))
+    bench = Bench(site)
+    bench.people = False
+    bench.work(*tote_work("A", [0]), *tote_work("B", [0]))
+    bench.wait(60)
+    for order, station in (("A", "S1"), ("B", "S1")):
+        confirmed = PickConfirmed(tote_work(order, [0])[0].task, 1, 1, "", "", None)
+        bench.hear(bench.event(f"station-{station}", confirmed))
+    a, b = ToteId("T-A-1"), ToteId("T-B-1")
+    assert {r.tote: r.chute for r in bench.commanded(RouteTote)} == {a: "C1", b: "C2"}
+    late = bench.event("line", ToteSeen(a, None))
+    bench.hear(bench.event("line", ToteDiverted(a, ChuteId("C1"))))
+    bench.hear(late)  # it was seen before it came down, and nobody told us
+    assert bench.world.totes[a].place is Place.ARRIVED
+    bench.hear(bench.event("line", ToteSeen(a, None)))
+    assert bench.world.totes[a].place is Place.CONVEYED
+    assert bench.commanded(RouteTote)[-1] == RouteTote(a, ChuteId("C1"))
+    bench.hear(bench.event("line", UnknownScan(DeviceId("C2-scanner"), b)))
+    assert bench.commanded(PackTote)[-1] == PackTote(b, ChuteId("C2"))
+    bench.hear(bench.event("line", ToteDiverted(a, ChuteId("C2"))))
+    assert bench.commanded(PackTote)[-1] == PackTote(a, ChuteId("C2"))
+    assert sorted(t.task for t in bench.told(ToteArrived)) == ["C-T-A-1", "C-T-B-1"]
+    names = [c.command.id for c in bench.sent if isinstance(c, SendEdgeCommand) and "T-A-1" in c.command.id]
+    assert len(names) == len(set(names))
+    for tote in (a, b):
+        bench.hear(bench.event("line", PackConfirmed(tote, ChuteId("C2"), tote, 400)))
+    assert len(bench.told(TotePacked)) == 2
+    assert bench.world.chute_load == {"C1": 0, "C2": 0}
 
 
 def test_a_cancelled_tote_frees_its_slot_and_its_pods() -> None:

@@ -195,6 +195,20 @@ def test_a_tote_diverted_while_the_edge_was_down_is_told_at_the_start(bench: Ben
     assert bench.of(ToteDiverted) == [ToteDiverted(ToteId("T-1"), ChuteId("C1"))] * 2
 
 
+def test_a_tote_that_rides_though_it_was_taken_for_diverted_is_routed_and_told_again(bench: Bench) -> None:
+    """Another came down in its stead; when it passes the scanner it is believed to ride, also after a restart."""
+    bench.route("T-1", "C2")
+    bench.divert(1, bench.pass_scanner("T-1"))
+    bench.pass_scanner("T-1")
+    assert bench.events[-1] == ToteSeen(ToteId("T-1"), None)
+    bench.start()
+    bench.route("T-1", "C3")
+    index = bench.pass_scanner("T-1")
+    assert bench.routes[-1] == (index, 2)
+    bench.divert(2, index)
+    assert bench.of(ToteDiverted) == [ToteDiverted(ToteId("T-1"), ChuteId(c)) for c in ("C2", "C3")]
+
+
 def test_routes_outlive_a_restart(bench: Bench) -> None:
     bench.route("T-1", "C2")
     bench.start()
