@@ -50,8 +50,8 @@ def run(args: list[str]) -> dict[str, object]:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(args)
     source = options.orders or options.data.parent / "orders" / "warehouse_shipments.csv.gz"
-    learn, judge, group = _read(source, options.until)
-    problem = _problem(learn, group)
+    learn, judge, group = read(source, options.until)
+    problem = problem_of(learn, group)
     floor = Floor(problem)
     as_is = by_group(problem, group)
     rules: dict[str, Ints] = {"as_is": as_is}
@@ -102,8 +102,8 @@ def run(args: list[str]) -> dict[str, object]:
     }
 
 
-def _read(path: Path, until: str) -> tuple[Orders, Orders, Ints]:
-    """Orders before and from a day on, and the group of each part (category and product line)."""
+def read(path: Path, until: str) -> tuple[Orders, Orders, Ints]:
+    """Return orders before and from a day on, and the group of each part (category and product line)."""
     if not path.exists():
         raise Rejected("--orders", str(path), "a file of order lines")
     with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as lines:
@@ -120,7 +120,8 @@ def _read(path: Path, until: str) -> tuple[Orders, Orders, Ints]:
     return Orders.of(list(orders[0].values())), Orders.of(list(orders[1].values())), group
 
 
-def _problem(orders: Orders, group: Ints) -> Problem:
+def problem_of(orders: Orders, group: Ints) -> Problem:
+    """Lay out the assumed floor for these parts, with no rule but the room in the bays."""
     block = _BAYS * _BAY_M
     w = Warehouse(_AISLES, _PITCH_M, (block, block), _AISLES // 2, 2)
     free = np.full(len(group), NO_GROUP, np.int64)

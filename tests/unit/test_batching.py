@@ -30,7 +30,7 @@ def problems(draw: st.DrawFn) -> Problem:
 
 
 @given(problems())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_plan_is_feasible_reproducible_and_never_worse_with_more_effort(problem: Problem) -> None:
     """The independent check accepts it, the same effort gives the same plan, annealing never loses to savings."""
     alone = plan(problem, Params(proposals=0, pool=0))
@@ -42,7 +42,7 @@ def test_a_plan_is_feasible_reproducible_and_never_worse_with_more_effort(proble
 
 
 @given(problems())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_small_problems_are_solved_to_the_end(problem: Problem) -> None:
     """With five orders at the most, no way of putting them together is shorter than the plan."""
     small = Problem(problem.warehouse, problem.orders[:5], problem.load[:5], problem.capacity)
@@ -54,7 +54,7 @@ def test_small_problems_are_solved_to_the_end(problem: Problem) -> None:
         ),
         default=0.0,
     )
-    assert plan(small, Params(proposals=20_000, start_share=0.5)).length_m == pytest.approx(best)
+    assert plan(small, Params(proposals=6_000, start_share=0.5)).length_m == pytest.approx(best)
 
 
 def _as_plan(problem: Problem, labels: tuple[int, ...]) -> Plan | None:
@@ -90,9 +90,9 @@ def test_the_check_can_fail() -> None:
 
 @pytest.mark.skipif(not HENN.exists(), reason="the published instances are not beside this checkout")
 def test_published_optima_are_nearly_met() -> None:
-    """Three instances of 40 orders within 2 % of the proven optimum after a second's worth of proposals."""
+    """Two instances of 40 orders within 2 % of the proven optimum after 800,000 proposals."""
     with gzip.open(HENN, "rt") as lines:
-        rows = [d for d in map(json.loads, lines) if len(d["orders"]) == 40 and d["is_opt"]][::25][:3]
+        rows = [d for d in map(json.loads, lines) if len(d["orders"]) == 40 and d["is_opt"]][::25][:2]
     for d in rows:
         end = d["w_end"]
         bottom = 0 if d["depot"] == "top" else 1
@@ -100,6 +100,6 @@ def test_published_optima_are_nearly_met() -> None:
         orders = tuple(Picks.sort(w, [x[0] for x in o], [end + x[1] for x in o]) for o in d["orders"])
         load = np.array([[sum(x[2] for x in o)] for o in d["orders"]])
         problem = Problem(w, orders, load, np.array([d["cap"]]))
-        found = plan(problem, Params(proposals=2_000_000))
+        found = plan(problem, Params(proposals=800_000, pool=4_000))
         check(problem, found)
         assert d["best_known"] - 1e-6 <= found.length_m <= 1.02 * d["best_known"], d["name"]

@@ -92,8 +92,8 @@ class Params(msgspec.Struct, frozen=True):
     proposals: int | None = None
     seconds: float = 10.0
     seed: int = 1
-    start_share: float = 0.02
-    end_share: float = 0.002
+    start_share: float = 0.04
+    end_share: float = 0.006
     pool: int = 20_000
 
     def __post_init__(self) -> None:
