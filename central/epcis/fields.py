@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from central.problems import FieldError
@@ -21,6 +21,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d
 _STANDARD_WORD = re.compile(r"(?:urn:epcglobal:cbv|https?://ns\.gs1\.org/cbv/)")
 _STANDARD_MEASURE = re.compile(r"https?://(?:www\.)?gs1\.org/voc/")
 _SHOWN = 120
+_LARGEST = 10**300
 
 
 def refuse(errors: Errors, path: str, value: object, bound: str) -> None:
@@ -36,12 +37,12 @@ def is_uri(value: object) -> bool:
 
 
 def instant(value: object) -> datetime | None:
-    """Return an RFC 3339 date-time, None for anything else."""
+    """Return an RFC 3339 date-time in UTC, None for anything else."""
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         return None
     try:
-        return datetime.fromisoformat(value.upper())
-    except ValueError:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
 
 
@@ -61,6 +62,8 @@ def number(value: Any, path: str, errors: Errors) -> None:
     """Check a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         refuse(errors, path, value, "a number")
+    elif not -_LARGEST <= value <= _LARGEST:
+        refuse(errors, path, str(value), "a number of at most 300 digits")
 
 
 def text(value: Any, path: str, errors: Errors) -> None:
@@ -119,10 +122,13 @@ def listed(of: Check, *, least: int = 0, unique: bool = False) -> Check:
             return
         if len(value) < least:
             refuse(errors, path, value, f"a list of at least {least}")
+        seen: set[str] = set()
         for n, one in enumerate(value):
             of(one, f"{path}/{n}", errors)
-            if unique and one in value[:n] and len(value) < 10_000:
-                refuse(errors, f"{path}/{n}", one, "in the list once")
+            if unique and isinstance(one, str):
+                if one in seen:
+                    refuse(errors, f"{path}/{n}", one, "in the list once")
+                seen.add(one)
 
     return check
 

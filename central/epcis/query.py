@@ -97,6 +97,9 @@ def read_query(parameters: Sequence[tuple[str, str]], errors: Errors, owner: str
     for name, value in parameters:
         grouped.setdefault(name, []).append(value)
     for name, raw in grouped.items():
+        if any("\0" in one for one in (name, *raw)):
+            refuse(errors, name.replace("\0", ""), "\\0", "text without NUL")
+            continue
         values = [v for one in raw for v in _several(one)]
         family, rest = "_".join(name.split("_")[:2]), "_".join(name.split("_")[2:])
         if name in _LISTED:

@@ -131,7 +131,7 @@ async def get_events(
         list[Annotated[str, Query(pattern=_TYPE, max_length=100)]],
         Query(alias="type", max_length=50, description="Only these types; `floorplane.order.*` for all that begin so"),
     ] = [],  # noqa: B006 - FastAPI copies it
-    subject: Annotated[str, Query(max_length=100, description="Only subjects that begin so")] = "",
+    subject: Annotated[str, Query(pattern=r"^[^\x00]{0,100}$", description="Only subjects that begin so")] = "",
     after: Annotated[
         str | None, Query(max_length=40, description="`next` of the page before; `start` for the first")
     ] = None,

@@ -21,7 +21,7 @@ MoveId = Annotated[int, Path(ge=1, lt=2**63, description="`seq` of the move")]
 class Undo(BaseModel):
     """Why a move is undone."""
 
-    reason: str = Field(min_length=1, max_length=500, examples=["the wrong bin was scanned"])
+    reason: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]+$", examples=["the wrong bin was scanned"])
     error: Literal["did_not_occur", "incorrect_data"] = Field(
         "did_not_occur", description="What EPCIS is told: it did not happen, or it happened otherwise"
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from central.context import Correlation, Here
@@ -26,6 +26,9 @@ router = APIRouter(prefix="/v1/webhooks", tags=["events"])
 Type = Annotated[str, Field(pattern=r"^[a-z0-9_.]+\*?$", max_length=100, examples=["floorplane.order.*"])]
 
 
+WebhookId = Annotated[str, Path(pattern=r"^W-\d{1,18}$")]
+
+
 class WebhookIn(BaseModel):
     """Where events go, and which."""
 
@@ -35,7 +38,7 @@ class WebhookIn(BaseModel):
 
     url: str = Field(min_length=1, max_length=2000, description="https, at a public address")
     types: list[Type] = Field(default_factory=list, max_length=50, description="Only these; none: all")
-    subject: str = Field("", max_length=100, description="Only subjects that begin so")
+    subject: str = Field("", pattern=r"^[^\x00]{0,100}$", description="Only subjects that begin so")
     secret: str | None = Field(None, max_length=200, description="`whsec_` and base64; none: one is made")
 
 
@@ -134,7 +137,7 @@ async def list_webhooks(here: Here, who: Principal = ERP) -> list[dict[str, Any]
 
 
 @router.get("/{webhook_id}", response_model=Webhook, responses=documented(404))
-async def get_webhook(webhook_id: str, here: Here, who: Principal = ERP) -> dict[str, Any]:
+async def get_webhook(webhook_id: WebhookId, here: Here, who: Principal = ERP) -> dict[str, Any]:
     """Show one webhook."""
     rows = await here.database.read(_LIST + " AND w.id = $2", who.owner, webhook_id)
     if not rows:
@@ -143,7 +146,7 @@ async def get_webhook(webhook_id: str, here: Here, who: Principal = ERP) -> dict
 
 
 @router.delete("/{webhook_id}", status_code=204, response_model=None, responses=documented(404))
-async def delete_webhook(webhook_id: str, here: Here, correlation: Correlation, who: Principal = ERP) -> None:
+async def delete_webhook(webhook_id: WebhookId, here: Here, correlation: Correlation, who: Principal = ERP) -> None:
     """Remove a webhook with all that it was still to be sent."""
     at = moment(here.clock.now_ms())
 
@@ -160,7 +163,7 @@ async def delete_webhook(webhook_id: str, here: Here, correlation: Correlation, 
 
 @router.get("/{webhook_id}/dead-letters", responses=documented(404))
 async def list_dead_letters(
-    webhook_id: str,
+    webhook_id: WebhookId,
     here: Here,
     limit: Annotated[int, Query(ge=1, le=500, description="Most rows")] = 100,
     beyond: Annotated[int, Query(ge=0, lt=2**63, description="Only after this id")] = 0,
@@ -183,7 +186,7 @@ def _data(text: str | None) -> dict[str, Any] | None:
 
 @router.post("/{webhook_id}/dead-letters:replay", response_model=Replayed, responses=documented(400, 404, 409))
 async def replay_dead_letters(
-    webhook_id: str,
+    webhook_id: WebhookId,
     body: Replay,
     here: Here,
     correlation: Correlation,

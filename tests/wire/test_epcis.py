@@ -254,3 +254,51 @@ async def test_what_we_did_is_told_as_the_standard_wants_it(floor: Floor) -> Non
     assert again.json()["epcisBody"] == answer.json()["epcisBody"]
     alone = await floor.erp.get(f"/v1/epcis/events/{gone[0]['eventID']}")
     assert list(schema.iter_errors(alone.json())) == []
+
+
+async def test_hostile_input_gets_a_clear_answer(floor: Floor) -> None:
+    """Characters that no database keeps, times and numbers beyond all bounds, no end of nesting; never a 500."""
+    hostile: list[bytes] = [
+        json.dumps(document(an_event(1, **{"ex:x": "\0"}))).encode(),
+        json.dumps(document(an_event(1, epcList=["urn:x:\0"]))).encode(),
+        json.dumps(document(an_event(1, eventTime="0001-01-01T00:00:00+14:00"))).encode(),
+        json.dumps(document(an_event(1, eventTime="9999-12-31T23:59:59-14:00"))).encode(),
+        json.dumps(document(an_event(1, quantityList=[{"epcClass": "urn:x:y", "quantity": 0}])))
+        .replace('"quantity": 0', f'"quantity": {"9" * 400}').encode(),
+        json.dumps(document(an_event(1, quantityList=[{"epcClass": "urn:x:y", "quantity": 0}])))
+        .replace('"quantity": 0', '"quantity": 1e999').encode(),
+        b"[" * 50_000, b"", b"null", b"[]", b'{"type": []}', b'{"type": "EPCISDocument"}', b"\xff", b'"\\ud800"',
+    ]  # fmt: skip
+    for body in hostile:
+        answer = await floor.erp.post("/v1/epcis/capture", content=body)
+        assert answer.status_code == 400, (body[:60], answer.text)
+        answer = await floor.erp.post("/v1/epcis/events", content=body)
+        assert answer.status_code == 400, (body[:60], answer.text)
+    for url in ("events?MATCH_epc=%00", "events?%00=1", "events/%00", "capture/%00", "events?EQ_source_%00=a",
+                "events?perPage=9999999999", "events?GE_quantity=nan", "events?eventCountLimit=-1",
+                "events?nextPageToken=MDAwMS0wMS0wMVQwMDowMDowMCswMDowMCA5OTk5OTk5OTk5OTk5OTk5OTk5IDA="):  # fmt: skip
+        answer = await floor.erp.get(f"/v1/epcis/{url}")
+        assert answer.status_code < 500, url
+        assert answer.status_code >= 400 or "nan" in url, url
+    assert await found(floor) == []
+
+
+async def test_owners_see_their_own_events_alone(floor: Floor) -> None:
+    """What one owner's client captured, another neither finds nor reads; the house sees both."""
+    await capture(floor, document(an_event(1, eventID="urn:uuid:404d95fc-9457-4a51-bd6a-0bba133845a8")))
+    await floor.rows("INSERT INTO client (name, role, owner) VALUES ('other', 'erp', 'acme')")
+    await floor.rows(
+        "INSERT INTO token (hash, client, created_at) VALUES (sha256('acme-token'::bytea), 'other', '2013-01-01Z')"
+    )
+    acme = {"Authorization": "Bearer acme-token"}
+    shown = await floor.nobody.get("/v1/epcis/events", headers=acme)
+    assert shown.json()["epcisBody"]["queryResults"]["resultsBody"]["eventList"] == []
+    one = "/v1/epcis/events/urn:uuid:404d95fc-9457-4a51-bd6a-0bba133845a8"
+    assert (await floor.nobody.get(one, headers=acme)).status_code == 404
+    answer = await floor.nobody.post("/v1/epcis/capture", json=document(an_event(2)), headers=acme)
+    assert answer.status_code == 202
+    job = answer.headers["location"]
+    assert (await floor.nobody.get(job, headers=acme)).status_code == 200
+    shown = await floor.nobody.get("/v1/epcis/events", headers=acme)
+    assert len(shown.json()["epcisBody"]["queryResults"]["resultsBody"]["eventList"]) == 1
+    assert len(await found(floor)) == 2
