@@ -52,6 +52,8 @@ class DayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """A site file; None: the reference site, laid out for the parts of the order file."""
     days: int = 1
     """How many consecutive floor days the date's orders come again, under new references."""
+    stock_for: int = 1
+    """The opening stock, so many times."""
     record: Path | None = None
     """Folder for the dispatcher's recording; None: it is thrown away."""
     params: Params = Params()
@@ -191,6 +193,9 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
     if not 1 <= options.days <= 60:
         raise Rejected("days", options.days, "in 1..60")
     catalogue, orders = _orders(options)
+    if options.stock_for != 1:
+        openings = tuple(msgspec.structs.replace(o, qty=o.qty * options.stock_for) for o in catalogue.openings)
+        catalogue = Catalogue(catalogue.items, openings)
     site = build(options.seed, catalogue, options.robots) if options.site is None else read_site(options.site)
     midnight = midnight_ms(options.date)
     planned: list[Planned] = []

@@ -1,8 +1,8 @@
 """A real day through the whole stack on virtual time: seconds a line, growth over days, pod visits a line.
 
 Each run is `floorplane day`: REST intake, a real PostgreSQL, robots, stations, conveyor, packing, shipping. Growth is
-time a line against that of the fewest days; 1 is linear. The days are the date's orders again under new references, on
-one opening stock: what has run out is counted as short, and every order closes all the same.
+time a line against that of the fewest days; 1 is linear. The days are the date's orders again under new references,
+with an opening stock that lasts for all of them.
 """
 
 import argparse
@@ -28,11 +28,11 @@ def run(args: list[str]) -> dict[str, object]:
     """Run the days; see `--help`."""
     options = _options(args)
     day = DayOptions(orders=options.orders, date=options.date, seed=options.seed, robots=options.robots)
-    runs = [_one(msgspec.structs.replace(day, days=n)) for n in options.days]
+    runs = [_one(msgspec.structs.replace(day, days=n, stock_for=n)) for n in options.days]
     for one in runs:
         for kind in ("wall", "cpu"):
             one[f"growth_of_{kind}_per_line"] = round(one[f"{kind}_per_line_ms"] / runs[0][f"{kind}_per_line_ms"], 3)
-    first = msgspec.structs.replace(day, days=options.days[0])
+    first = msgspec.structs.replace(day, days=options.days[0], stock_for=options.days[0])
     others = {
         "first_come": msgspec.structs.replace(first, params=Params(station_rule="first_come")),
         "half_the_robots": msgspec.structs.replace(first, robots=max(1, options.robots // 2)),

@@ -68,6 +68,17 @@ def test_a_day_with_a_bad_date_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "record").exists()
 
 
+def test_what_has_run_out_is_short_and_nothing_stays_open(tmp_path: Path) -> None:
+    """Two days on one day's stock: the pieces that are left ship, the others are told as short, and the books hold."""
+    orders = write_orders(tmp_path / "orders.csv", orders=0, seed=1)
+    day = run_day(DayOptions(orders=orders, date=DATE, robots=ROBOTS, days=2))
+    assert (day.orders_received, day.orders_open) == (6, ())
+    assert day.orders_shipped == 6  # of two lines of the second day only what was left
+    assert (day.lines_short, day.lines_picked, day.service_lines) == (2, 8, 6)
+    assert (day.invariant_violations, day.collisions) == (0, 0)
+    assert 24 < day.virtual_hours < 36
+
+
 class Told:
     """What central's events and REST tell of a day, for an ERP that reads both."""
 
