@@ -21,11 +21,11 @@ claims = st.lists(
         item=st.sampled_from(["a", "b", "c"]),
         stock=st.integers(1, 20),
         bin=st.sampled_from(["B1", "B2", "B3"]),
-        qty=st.integers(1, 400),
+        qty=st.integers(1, 60),
         volume_ml=st.integers(0, 70_000),
         weight_g=st.integers(0, 30_000),
     ),
-    max_size=12,
+    max_size=8,
     unique_by=lambda c: (c.line, c.bin, c.stock),
 )
 
