@@ -80,6 +80,8 @@ class MqttFloor:
         self._second_look: asyncio.TimerHandle | None = None
         self._last: dict[str, bytes] = {}
         self._checked: set[str] = set()
+        self._takes_spaces = False
+        """This broker has brought a topic with a space: it can be answered on one."""
         self._closed = False
         self.dropped = 0
         """QoS 1 messages that the full queue has dropped."""
@@ -276,7 +278,7 @@ class MqttFloor:
 
     def _check(self, topic: str, payload: bytes) -> None:
         if topic not in self._checked or len(payload) > MAX_PAYLOAD_BYTES:
-            check(topic, payload)
+            check(topic.replace(" ", "_") if self._takes_spaces else topic, payload)
             if len(self._checked) >= _ROUTES:
                 self._checked.clear()
             self._checked.add(topic)
@@ -339,6 +341,7 @@ class MqttFloor:
         if route is None:
             if len(self._routes) >= _ROUTES:
                 self._routes.clear()
+            self._takes_spaces |= " " in topic
             route = self._routes[topic] = tuple(s for s in self._subscriptions if matches(s.pattern, topic))
         retained, known = properties["retain"], self._last.get(topic)
         if len(self._last) >= _ROUTES:
