@@ -12,7 +12,7 @@ PEERS := .peers
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 
-.PHONY: help up day reset test test-peers check bench lock install
+.PHONY: help up day reset test test-peers coverage check bench lock install
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,6 +35,22 @@ test-peers: $(INSTALLED) $(PEERS)/.installed  ## What needs foreign programs, an
 	FLOORPLANE_PEERS="$(CURDIR)/$(PEERS)" NODE_PATH="$(CURDIR)/$(PEERS)/node_modules" \
 	FLOORPLANE_REQUIRE_PEERS="$${FLOORPLANE_REQUIRE_PEERS:-$(if $(filter true,$(CI)),1)}" \
 	$(BIN)/pytest -n 2 --dist loadfile -m "peer or slow" $(ARGS)
+
+# The functional core: what takes values and returns values. What numba compiles runs where no tracer sees it.
+comma := ,
+empty :=
+CORE := contracts/* dispatcher/* edge/rules/* controllers/conveyor.py controllers/sorter.py controllers/door.py \
+  controllers/spans.py controllers/tags.py controllers/scanner/parse.py controllers/vda5050/* \
+  central/packing/* central/orders/model.py central/events/cloudevents.py central/moment.py central/listing.py \
+  simulators/motion.py simulators/battery.py simulators/catalogue.py simulators/demand.py simulators/orders.py \
+  simulators/scenario.py simulators/site.py simulators/world.py simulators/virtual_time.py deploy/digest.py
+NOT_CORE := contracts/runtime/* dispatcher/service.py dispatcher/optimizers/* dispatcher/traffic/dense/*
+listed = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
+
+coverage: $(INSTALLED)  ## Which lines and branches of the functional core the suite runs; below 90 % it fails
+	$(BIN)/pytest -n 2 --dist loadfile -m "not peer and not slow" --cov --cov-report= $(ARGS)
+	$(BIN)/coverage report --include="$(call listed,$(CORE))" --omit="$(call listed,$(NOT_CORE))" \
+	  --skip-covered --sort=cover --fail-under=90
 
 check: $(INSTALLED)  ## Lint, format, types, and who may import whom
 	$(BIN)/ruff check .
