@@ -10,6 +10,7 @@ from central.context import Context
 from central.database import Database
 from central.epcis.projection import Names
 from central.epcis.projector import EpcisProjector
+from central.events.kafka import KafkaSink
 from central.events.published import Published
 from central.events.relay import Relay
 from central.facts.consumer import FactConsumer
@@ -64,6 +65,11 @@ class Central:
         published = Published()
         self._epcis = EpcisProjector(self._database, clock, Names(site.id, settings.epcis_gln))
         self._webhooks = WebhookPump(self._database, site, clock, internal=settings.webhook_internal)
+        self._sinks = (
+            []
+            if settings.kafka_servers is None
+            else [KafkaSink(self._database, site.id, clock, published, settings.kafka_servers, settings.kafka_topic)]
+        )
         for hook in (published.published, self._epcis.published, self._webhooks.published):
             self._relay.on_published(hook)
         self.app: FastAPI = build(
@@ -89,7 +95,15 @@ class Central:
         try:
             await self._open()
             async with asyncio.TaskGroup() as group:
-                for part in (self._hub, self._relay, self._facts, self._releaser, self._epcis, self._webhooks):
+                for part in (
+                    self._hub,
+                    self._relay,
+                    self._facts,
+                    self._releaser,
+                    self._epcis,
+                    self._webhooks,
+                    *self._sinks,
+                ):
                     group.create_task(part.run(), name=part.name)
                 group.create_task(self._keep_house(), name="central.house")
                 self.ready.set()

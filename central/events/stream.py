@@ -58,8 +58,8 @@ def read_place(text: str | None, field: str) -> tuple[str, int] | None:
 
 async def read_some(
     database: Database, site: SiteId, place: tuple[str, int], wanted: Filter
-) -> tuple[list[tuple[str, bytes]], tuple[str, int], bool]:
-    """Return (id, CloudEvent) of what follows a place, the place that was reached, and whether there may be more."""
+) -> tuple[list[tuple[str, str, bytes]], tuple[str, int], bool]:
+    """Return (id, subject, CloudEvent) of what follows a place, the place reached, and whether there may be more."""
     rows = await database.read(
         "SELECT * FROM events_after($1, $2, $3, $4, $5, $6)",
         *place, list(wanted.patterns), wanted.subject, wanted.owner, _LOOKED_AT,
@@ -67,7 +67,7 @@ async def read_some(
     if not rows:
         return [], place, False
     end = rows[-1]
-    found = [(f"{r['tx']}-{r['seq']}", cloud_event(site, r)) for r in rows[:-1]]
+    found = [(f"{r['tx']}-{r['seq']}", r["subject"], cloud_event(site, r)) for r in rows[:-1]]
     return found, (end["tx"], end["seq"]), end["looked"] == _LOOKED_AT
 
 
@@ -89,7 +89,7 @@ async def follow(
                 found, place, more = await read_some(database, site, place, wanted)
             except Unavailable:
                 return  # the reader comes back and goes on where it was
-            for name, event in found:
+            for name, _, event in found:
                 yield b"id: " + name.encode() + b"\ndata: " + event + b"\n\n"
             if more:
                 continue
@@ -153,7 +153,7 @@ async def get_events(
         stream = follow(here.database, here.site.id, here.clock, here.published, place, wanted)
         return StreamingResponse(stream, headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
     found, place, _ = await read_some(here.database, here.site.id, place or START, wanted)
-    items = b",".join(event for _, event in found)
+    items = b",".join(event for _, _, event in found)
     return Response(
         b'{"items":[' + items + b'],"next":"' + "-".join(map(str, place)).encode() + b'"}',
         media_type="application/json",
