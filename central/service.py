@@ -95,16 +95,10 @@ class Central:
         try:
             await self._open()
             async with asyncio.TaskGroup() as group:
-                for part in (
-                    self._hub,
-                    self._relay,
-                    self._facts,
-                    self._releaser,
-                    self._epcis,
-                    self._webhooks,
-                    *self._sinks,
-                ):
+                for part in (self._hub, self._relay, self._facts, self._releaser, self._epcis, self._webhooks):
                     group.create_task(part.run(), name=part.name)
+                for sink in self._sinks:
+                    group.create_task(sink.run(), name=sink.name)
                 group.create_task(self._keep_house(), name="central.house")
                 self.ready.set()
         finally:
