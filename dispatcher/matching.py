@@ -64,6 +64,11 @@ def match_nearest(
     return match_dense((pool[rows][:, starts] - gain[:, None]).T.astype(np.float64))
 
 
+def warm() -> None:
+    """Load what is compiled, so that no robot waits for it later."""
+    _nearest(np.zeros((1, 1), np.int32), np.zeros(1, np.int32), np.zeros(1, np.int32), np.zeros(1, np.int32), 1)
+
+
 @njit(cache=True)
 def _nearest(pool: Ints, rows: Ints, starts: Ints, gain: Ints, most: int) -> tuple[Ints, Ints]:
     """Return costs and names of the `most` cheapest tasks of each robot, shape (robots, most); tables read in order."""

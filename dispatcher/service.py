@@ -158,6 +158,9 @@ class Dispatcher:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _begin(self) -> None:
+        from dispatcher import matching
+
+        matching.warm()
         now_ms = self._clock.now_ms()
         epoch = max(1, now_ms // 1000)
         core = self.journal.recover(self._site)
