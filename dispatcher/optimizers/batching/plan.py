@@ -56,6 +56,8 @@ def plan(problem: Problem, params: Params | None = None, clock: Callable[[], flo
     best = _plan(problem, _groups(batch_of), 0)
     mean = max(best.length_m / len(best.batches), 1e-6)  # all picks may lie at the depot
     hot, cold = mean * p.start_share, mean * p.end_share
+    if orders > _FEW_ORDERS:  # each order has fewer moves in the same time: begin and end colder
+        hot, cold = hot / 2, cold / 3
     seen = np.zeros((p.pool, -(-orders // 64)), np.uint64)
     lengths = np.zeros(p.pool)
     proposals = p.proposals

@@ -84,7 +84,8 @@ class Params(msgspec.Struct, frozen=True):
     seed
         Of the random moves.
     start_share, end_share
-        Temperature at first and at last, as a share of the mean tour length; in (0, 1].
+        Temperature at first and at last, as a share of the mean tour length; in (0, 1]. Above
+        150 orders a half and a third of them.
     pool
         How many batches that were seen are kept for the set partitioning; 0 leaves it out.
     """
