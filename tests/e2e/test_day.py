@@ -1,6 +1,7 @@
 """A day through the whole stack on virtual time: all that has stock ships, the books hold, and one seed is one day."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -186,7 +187,7 @@ def test_a_day_of_fifty_idle_robots_costs_little(postgres_url: str, tmp_path: Pa
             assert _ok(await floor.http.get("/v1/orders"))["items"] == []
 
     virtual_time.run(main())
-    assert used_s < 12
+    assert used_s < (8 if sys.gettrace() is None else 40)  # under `make coverage` each line costs more
 
 
 def _with_robots(plan: FloorPlan, robots: int) -> FloorPlan:
