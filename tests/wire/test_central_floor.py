@@ -397,11 +397,13 @@ async def test_an_order_waits_for_its_release(postgres: ScratchPostgres) -> None
     """Reserved at once, published when the clock reaches its time; floor time runs a thousand times as fast here."""
     async with running(postgres, scale=1000) as floor:
         await floor.stock(("P0-B0", "part1", 10))
-        release_at = moment(floor.clock.now_ms() + 900_000).isoformat()
+        release_ms = floor.clock.now_ms() + 1_500_000
+        release_at = moment(release_ms).isoformat()
         taken = await floor.order("A-1", ("part1", 4), release_at=release_at)
         assert taken["state"] == "allocated"
         shown = await floor.shown("A-1")
-        assert {t["state"] for t in shown["tasks"]} == {"waiting"}
+        if floor.clock.now_ms() < release_ms:  # a busy machine may take longer than the second and a half until then
+            assert {t["state"] for t in shown["tasks"]} == {"waiting"}
         await floor.until(lambda: len(floor.keys) == 3)
         shown = await floor.shown("A-1")
         assert shown["state"] == "released"
