@@ -15,11 +15,15 @@ from central.epcis import routes as epcis
 from central.events import asyncapi, stream
 from central.fleet import routes as fleet
 from central.front import Front
+from central.identity import clients
 from central.identity import routes as identity
 from central.ledger import routes as ledger
 from central.masterdata import items
+from central.masterdata.ndjson import LineResult
 from central.orders import routes as orders
+from central.orders.model import OrderIn
 from central.problems import Problem
+from central.quota import Quota
 from central.settings import console_folder
 from central.shipping import routes as shipping
 from central.stock import adjustments, card
@@ -46,6 +50,7 @@ _ROUTERS = (
     alarms.router,
     fleet.router,
     identity.router,
+    clients.router,
     invariants.router,
     health.router,
     console.router,
@@ -74,6 +79,7 @@ def build(context: Context) -> FastAPI:
         Front,
         doorkeeper=context.doorkeeper,
         metrics=context.metrics,
+        quota=Quota(context.clock, settings.rate_per_s, settings.rate_burst_s),
         body_limit_bytes=settings.body_limit_bytes,
         bulk_limit_bytes=settings.bulk_limit_bytes,
     )
@@ -110,9 +116,10 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas = document["components"]["schemas"]
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(schema.pop("$defs"))
-        schemas["Problem"] = schema
+        for model in (Problem, LineResult, OrderIn, stock.BookingIn, items.Item):
+            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+            schemas.update(schema.pop("$defs", {}))
+            schemas[model.__name__] = schema
         document["components"]["securitySchemes"] = {
             "token": {"type": "http", "scheme": "bearer"},
             "session": {"type": "apiKey", "in": "cookie", "name": "floorplane_session"},

@@ -7,9 +7,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from central.identity.access import COOKIE, Doorkeeper
+from central.identity.access import COOKIE, Doorkeeper, Principal
 from central.metrics import Metrics
 from central.problems import problem
+from central.quota import Quota
 from contracts.errors import Unavailable
 from contracts.runtime.logging import correlation as correlating
 
@@ -26,14 +27,23 @@ class Front:
     ----------
     body_limit_bytes, bulk_limit_bytes
         Largest body of an ordinary request, and of one to a path that ends in ``:bulk``.
+    quota
+        How many requests each client may send.
     """
 
     def __init__(
-        self, app: ASGIApp, doorkeeper: Doorkeeper, metrics: Metrics, body_limit_bytes: int, bulk_limit_bytes: int
+        self,
+        app: ASGIApp,
+        doorkeeper: Doorkeeper,
+        metrics: Metrics,
+        quota: Quota,
+        body_limit_bytes: int,
+        bulk_limit_bytes: int,
     ) -> None:
         self._app = app
         self._doorkeeper = doorkeeper
         self._metrics = metrics
+        self._quota = quota
         self._body_limit = body_limit_bytes
         self._bulk_limit = bulk_limit_bytes
         self._served = 0
@@ -59,7 +69,10 @@ class Front:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[CORRELATION] = state["correlation"]
+                told = MutableHeaders(scope=message)
+                told[CORRELATION] = state["correlation"]
+                for name, value in state.get("quota", {}).items():
+                    told[name] = value
             await send(message)
 
         token = correlating.set(state["correlation"])
@@ -85,6 +98,15 @@ class Front:
                 await refused(scope, receive, send)
                 return
             scope["state"]["principal"] = who
+            standing = self._quota.take(who.name)
+            if standing is not None:
+                scope["state"]["quota"] = self._quota.headers(standing)
+                if not standing.allowed:
+                    refused = problem(
+                        429, f"{who.name} has sent too many requests", headers={"Retry-After": str(standing.reset_s)}
+                    )
+                    await refused(scope, receive, send)
+                    return
         limit = self._bulk_limit if path.endswith(":bulk") else self._body_limit
         if int(headers.get("content-length") or 0) > limit:
             await problem(413, f"The body is larger than {limit} bytes")(scope, receive, send)
@@ -101,7 +123,7 @@ class Front:
 
         await self._app(scope, limited, send)
 
-    async def _principal(self, scope: Scope, headers: Headers) -> object | None:
+    async def _principal(self, scope: Scope, headers: Headers) -> Principal | None:
         kind, _, secret = headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and secret:
             return await self._doorkeeper.recognise(secret.strip())

@@ -60,7 +60,7 @@ async def _migrate(url: str) -> None:
         async with engine.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             # not waited for in SQL: who waits there holds a snapshot, and an index that is built online waits for that
-            while not await driver.fetchval(f"SELECT pg_try_advisory_lock({_LOCK})"):
+            while not await driver.fetchval(f"SELECT pg_try_advisory_lock({_LOCK})"):  # noqa: ASYNC110 - the other is another process
                 await asyncio.sleep(_AGAIN_S)
             await connection.run_sync(_upgrade)
             await connection.commit()

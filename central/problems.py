@@ -65,18 +65,20 @@ _TEXT = {
     404: "No such thing",
     405: "This path has no such method",
     409: "In conflict with what is stored, or the same request is under way",
+    412: "If-Match names another state of the resource than it has now",
     413: "The body is larger than allowed",
     422: "A field is missing or out of its bounds; `errors` names each",
-    429: "Too many at a time; try again later",
+    428: "If-Match is needed: read the resource first",
+    429: "More than this client may ask at a time; `Retry-After` says when it may again",
     503: "A part of the system does not answer now; try again",
 }
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that may answer with these problems (401, 403, 422 and 503 always)."""
+    """Return the `responses` of a route that may answer with these problems (401, 403, 422, 429 and 503 always)."""
     return {
         s: {"description": _TEXT[s], "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-        for s in sorted({401, 403, 422, 503, *statuses})
+        for s in sorted({401, 403, 422, 429, 503, *statuses})
     }
 
 

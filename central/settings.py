@@ -18,6 +18,8 @@ class CentralSettings(Settings):
     adjustment_limit: int = Field(
         1_000, ge=1, le=1_000_000, description="Pieces that one person may adjust; above it a second one must agree"
     )
+    rate_per_s: int = Field(2_000, ge=0, le=1_000_000, description="Requests a second of one client; 0: no limit")
+    rate_burst_s: int = Field(10, ge=1, le=3_600, description="For so many seconds' requests a client may be ahead")
     body_limit_bytes: int = Field(1_000_000, ge=10_000, description="Largest body of a request")
     bulk_limit_bytes: int = Field(200_000_000, ge=100_000, description="Largest body of a bulk request")
     session_hours: int = Field(12, ge=1, le=168, description="How long a browser stays logged in")

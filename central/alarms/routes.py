@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from central.context import Correlation, Here
 from central.database import Connection
-from central.identity.access import ANYONE, FLOOR, Principal
+from central.identity.access import FLOOR, HOUSE, Principal
 from central.identity.audit import AUDIT
 from central.listing import Limit
 from central.moment import moment
@@ -48,7 +48,7 @@ async def list_alarms(
     unacknowledged: Annotated[bool, Query(description="Only those that nobody has seen")] = False,
     limit: Limit = 100,
     cursor: Annotated[int | None, Query(ge=1, le=2**62, description="`next` of the page before")] = None,
-    _: Principal = ANYONE,
+    _: Principal = HOUSE,
 ) -> dict[str, Any]:
     """List alarms, newest first."""
     rows = await here.database.read(

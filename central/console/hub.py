@@ -201,7 +201,8 @@ async def live(socket: WebSocket) -> None:
     """Feed a console; the session cookie or a bearer token opens it."""
     hub: Any = socket.app.state.context.hub
     origin = urlsplit(socket.headers.get("origin", "")).netloc
-    if socket.state.principal is None or (origin and origin != socket.headers.get("host")):
+    who: Any = socket.state.principal
+    if who is None or who.owner or (origin and origin != socket.headers.get("host")):
         await socket.close(_NOBODY, "log in first, on this very address")
         return
     await hub.attend(socket)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from central.context import Here
-from central.identity.access import ANYONE, Principal
+from central.identity.access import HOUSE, Principal
 from central.problems import documented
 
 router = APIRouter(prefix="/v1", tags=["fleet"])
@@ -27,7 +27,7 @@ _CHUTES = (
 
 
 @router.get("/standing", response_model=Standing, responses=documented())
-async def get_standing(here: Here, _: Principal = ANYONE) -> dict[str, Any]:
+async def get_standing(here: Here, _: Principal = HOUSE) -> dict[str, Any]:
     """Show where pods stand and which totes wait at which chute."""
     chutes: dict[str, list[str]] = {c.id: [] for c in here.site.chutes}
     for row in await here.database.read(_CHUTES):

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from central.context import Context, Correlation, Here
-from central.identity.access import ANYONE, FLOOR, Principal, Role
+from central.identity.access import FLOOR, HOUSE, Principal, Role
 from central.identity.audit import AUDIT
 from central.moment import moment
 from central.orders.routes import Reason
@@ -58,7 +58,7 @@ class Done(BaseModel):
 
 
 @router.get("/robots", response_model=Fleet, responses=documented())
-async def list_robots(here: Here, _: Principal = ANYONE) -> dict[str, Any]:
+async def list_robots(here: Here, _: Principal = HOUSE) -> dict[str, Any]:
     """Show every robot and station as last heard, with its age."""
     view = here.fleet.view
     if view is None:
@@ -74,7 +74,7 @@ async def list_robots(here: Here, _: Principal = ANYONE) -> dict[str, Any]:
 
 
 @router.get("/sites/{site_id}", responses=documented(404), response_model=dict[str, Any])
-async def get_site(site_id: str, here: Here, _: Principal = ANYONE) -> Response:
+async def get_site(site_id: str, here: Here, _: Principal = HOUSE) -> Response:
     """Show a site: its road map, pods, stations, chutes, doors, cells and robots (`contracts.site.Site`)."""
     if site_id != here.site.id:
         raise Refusal(404, f"site: {site_id!r} is not known; this is {here.site.id}")
@@ -82,7 +82,7 @@ async def get_site(site_id: str, here: Here, _: Principal = ANYONE) -> Response:
 
 
 @router.get("/sites", responses=documented())
-async def list_sites(here: Here, _: Principal = ANYONE) -> list[str]:
+async def list_sites(here: Here, _: Principal = HOUSE) -> list[str]:
     """List the sites that this central serves."""
     return [here.site.id]
 
@@ -121,7 +121,7 @@ class Why(BaseModel):
 
 @router.get("/robots/{robot_id}", response_model=RobotOut, responses=documented(404))
 async def get_robot(
-    robot_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Principal = ANYONE
+    robot_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Principal = HOUSE
 ) -> dict[str, Any]:
     """Show one robot, its dialect, and how robots of its manufacturer depart from the standard."""
     robot = _robot(here, robot_id)
@@ -137,7 +137,7 @@ async def get_robot(
 
 
 @router.get("/robots/{robot_id}/why", response_model=Why, responses=documented(404))
-async def why(robot_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Principal = ANYONE) -> dict[str, Any]:
+async def why(robot_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Principal = HOUSE) -> dict[str, Any]:
     """Say why a robot waits: resource, who holds it, for which task, since when, and what would free it."""
     robot = _robot(here, robot_id)
     view = here.fleet.view

@@ -37,7 +37,7 @@ class Principal(msgspec.Struct, frozen=True):
     name: str
     role: Role
     owner: str = ""
-    """Whose goods it sees and changes; empty: everybody's."""
+    """Whose goods it sees and changes; empty: everybody's. Only clients of the role ERP are bound to an owner."""
 
 
 def digest(secret: str) -> bytes:
@@ -76,22 +76,32 @@ class Doorkeeper:
 
     def forget(self, secret: str) -> None:
         """Recognise this one anew, as after a logout."""
-        self._known.pop(digest(secret), None)
+        self.forget_hash(digest(secret))
+
+    def forget_hash(self, hashed: bytes) -> None:
+        """Recognise the secret with this digest anew."""
+        self._known.pop(hashed, None)
 
 
-def allowed(*roles: Role) -> Callable[[HTTPConnection], Any]:
-    """Return a dependency that gives the principal, and refuses others than these roles (none: any role)."""
+def allowed(*roles: Role, house: bool = False) -> Callable[[HTTPConnection], Any]:
+    """Return a dependency that gives the principal, and refuses others than these roles (none: any role).
+
+    `house`: what the route shows belongs to no owner, so nobody who is bound to one sees it.
+    """
 
     async def principal(connection: HTTPConnection) -> Principal:
         who: Principal = connection.state.principal
         if roles and who.role not in roles:
             raise Refusal(403, f"{who.name} has the role {who.role}; this needs {' or '.join(roles)}")
+        if house and who.owner:
+            raise Refusal(403, f"{who.name} sees only what belongs to {who.owner}; this is the house's")
         return who
 
     return principal
 
 
 ANYONE = Depends(allowed())
+HOUSE = Depends(allowed(house=True))
 FLOOR = Depends(allowed(Role.OPERATOR, Role.SUPERVISOR))
 ERP = Depends(allowed(Role.ERP, Role.SUPERVISOR))
 SUPERVISOR = Depends(allowed(Role.SUPERVISOR))

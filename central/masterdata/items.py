@@ -1,24 +1,27 @@
 """REST of the item master."""
 
+import hashlib
 from typing import Annotated, Any, Literal
 
 import asyncpg
 import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from central.context import Correlation, Here
 from central.database import Connection, Database
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
 from central.listing import Limit
-from central.masterdata.ndjson import LineResult, read_lines, write_results
+from central.masterdata.ndjson import RESULTS, LineResult, lines_of, read_lines, write_results
 from central.moment import moment
+from central.preconditions import IfMatch, check
 from central.problems import Refusal, documented, refused
 from contracts.ids import PATTERN
 
 router = APIRouter(prefix="/v1", tags=["items"])
 CHUNK = 1_000
+Owner = Annotated[str, StringConstraints(max_length=64, pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]*)?$")]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
 
@@ -49,6 +52,7 @@ class ItemIn(BaseModel):
     volume_ml: int = Field(0, ge=0, le=100_000_000, strict=True, description="Of one piece")
     category: Text = ""
     product_line: Text = ""
+    owner: Owner | None = Field(None, description="Whose goods; the token's owner when absent. Empty: the house's")
 
 
 class Item(ItemIn):
@@ -66,63 +70,95 @@ class ItemPage(BaseModel):
 
 ItemId = Annotated[str, Path(pattern=PATTERN)]
 _UPSERT = """
-INSERT INTO item AS i (id, kind, barcode, name, weight_g, volume_ml, category, product_line)
-SELECT id, kind, barcode, name, weight_g, volume_ml, category, product_line FROM jsonb_to_recordset($1::jsonb)
+INSERT INTO item AS i (id, kind, barcode, name, weight_g, volume_ml, category, product_line, owner)
+SELECT id, kind, barcode, name, weight_g, volume_ml, category, product_line, owner FROM jsonb_to_recordset($1::jsonb)
     AS x(id text, kind text, barcode text, name text, weight_g integer, volume_ml integer, category text,
-         product_line text)
+         product_line text, owner text)
 ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, barcode = excluded.barcode, name = excluded.name,
     weight_g = excluded.weight_g, volume_ml = excluded.volume_ml, category = excluded.category,
-    product_line = excluded.product_line
+    product_line = excluded.product_line, owner = excluded.owner
 RETURNING id, xmax = 0 AS created
 """
 
 
-async def keep_items(connection: Connection, items: list[Item]) -> dict[str, bool]:
-    """Store items with distinct ids; says for each whether it was new.
+async def keep_items(connection: Connection, items: list[Item], owner: str) -> dict[str, bool]:
+    """Store items with distinct ids for a sender bound to an owner (empty: to none); says for each if it was new.
 
     Raises
     ------
     Refusal
-        409: one would become a service while it is in stock.
+        409: one would become a service, or another owner's, while it is in stock; or its id is another owner's.
+        422: it names an owner that is not the sender's.
     """
-    services = [i.id for i in items if i.kind == "service"]
-    if services:
-        kept = await connection.fetchval("SELECT min(item) FROM stock WHERE live AND item = ANY($1)", services)
-        if kept is not None:
-            raise refused("kind", "service", f"stock, while {kept} lies in bins", status=409)
-    rows = await connection.fetch(_UPSERT, msgspec.json.encode([i.model_dump() for i in items]).decode())
-    return {r["id"]: r["created"] for r in rows}
+    for item in items:
+        if owner and item.owner not in {None, owner}:
+            raise refused("owner", item.owner, f"{owner}, whose token this is")
+    there = {
+        r["id"]: r
+        for r in await connection.fetch(
+            "SELECT i.id, i.owner, EXISTS (SELECT FROM stock s WHERE s.item = i.id AND s.live) AS held"
+            " FROM item i WHERE i.id = ANY($1) FOR UPDATE OF i",
+            sorted(i.id for i in items),
+        )
+    }
+    rows = []
+    for item in items:
+        was = there.get(item.id)
+        whose = item.owner if item.owner is not None else owner or (was["owner"] if was else "")
+        if was is not None:
+            if owner and was["owner"] != owner:
+                raise refused("id", item.id, "an id that is free", status=409)
+            if was["held"] and item.kind == "service":
+                raise refused("kind", "service", f"stock, while {item.id} lies in bins", status=409)
+            if was["held"] and was["owner"] != whose:
+                raise refused("owner", whose, f"{was['owner']!r}, while {item.id} lies in bins", status=409)
+        rows.append(item.model_dump() | {"owner": whose})
+    made = await connection.fetch(_UPSERT, msgspec.json.encode(rows).decode())
+    return {r["id"]: r["created"] for r in made}
 
 
-@router.put("/items/{item_id}", responses=documented(400, 409))
-async def put_item(item_id: ItemId, body: ItemIn, here: Here, correlation: Correlation, who: Principal = ERP) -> Item:
-    """Create an item, or change what is known of it."""
+def _tag(row: Any) -> str:
+    return hashlib.md5(msgspec.json.encode([row[c] for c in Item.model_fields]), usedforsecurity=False).hexdigest()
+
+
+@router.put("/items/{item_id}", response_model=Item, responses=documented(400, 409, 412, 428))
+async def put_item(
+    item_id: ItemId,
+    body: ItemIn,
+    response: Response,
+    here: Here,
+    correlation: Correlation,
+    if_match: IfMatch = None,
+    who: Principal = ERP,
+) -> dict[str, Any]:
+    """Create an item, or change what is known of it: a change needs If-Match with the item's ETag."""
     item = Item(id=item_id, **body.model_dump())
 
-    async def work(connection: Connection) -> None:
-        await keep_items(connection, [item])
+    async def work(connection: Connection) -> dict[str, Any]:
+        was = await connection.fetchrow("SELECT * FROM item WHERE id = $1 FOR UPDATE", item_id)
+        if was is not None and (not who.owner or was["owner"] == who.owner):
+            check(if_match, _tag(was))
+        elif was is None and if_match is not None:
+            raise Refusal(412, f"If-Match: there is no item {item_id!r} to change")
+        await keep_items(connection, [item], who.owner)
         await connection.execute(
             AUDIT, moment(here.clock.now_ms()), who.name, who.role, "item.put", item_id, "", correlation, None
         )
+        return dict(await connection.fetchrow("SELECT * FROM item WHERE id = $1", item_id))
 
     try:
-        await here.database.unit(work)
+        kept = await here.database.unit(work)
     except asyncpg.UniqueViolationError as e:
         raise refused("barcode", body.barcode, "a barcode that no other item has", status=409) from e
-    return item
+    response.headers["ETag"] = f'"{_tag(kept)}"'
+    return kept
 
 
 @router.post(
     "/items:bulk",
     response_class=Response,
-    responses=documented(413) | {200: {"model": LineResult, "description": "NDJSON, one result a line"}},
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "description": "NDJSON, one item a line",
-            "content": {"application/x-ndjson": {"schema": Item.model_json_schema()}},
-        }
-    },
+    responses=documented(413) | {200: RESULTS},
+    openapi_extra={"requestBody": lines_of(Item)},
 )
 async def bulk_items(request: Request, here: Here, correlation: Correlation, who: Principal = ERP) -> Response:
     """Create or change many items; each line by itself."""
@@ -130,7 +166,7 @@ async def bulk_items(request: Request, here: Here, correlation: Correlation, who
     chunk: dict[str, tuple[int, Item]] = {}
 
     async def flush() -> None:
-        results.extend(await _keep_chunk(here.database, list(chunk.values())))
+        results.extend(await _keep_chunk(here.database, list(chunk.values()), who.owner))
         chunk.clear()
 
     async for one in read_lines(request, Item):
@@ -157,16 +193,18 @@ async def bulk_items(request: Request, here: Here, correlation: Correlation, who
     return Response(write_results(sorted(results, key=lambda r: r.line)), media_type="application/x-ndjson")
 
 
-async def _keep_chunk(database: Database, numbered: list[tuple[int, Item]]) -> list[LineResult]:
+async def _keep_chunk(database: Database, numbered: list[tuple[int, Item]], owner: str) -> list[LineResult]:
     async def work(connection: Connection) -> dict[str, bool]:
-        return await keep_items(connection, [item for _, item in numbered])
+        return await keep_items(connection, [item for _, item in numbered], owner)
 
     try:
         made = await database.unit(work)
     except (asyncpg.UniqueViolationError, Refusal) as e:
         if len(numbered) > 1:  # find the one line that is wrong
             half = len(numbered) // 2
-            return await _keep_chunk(database, numbered[:half]) + await _keep_chunk(database, numbered[half:])
+            return await _keep_chunk(database, numbered[:half], owner) + await _keep_chunk(
+                database, numbered[half:], owner
+            )
         line, item = numbered[0]
         cause = (
             e.errors[0]
@@ -185,21 +223,22 @@ async def list_items(
     barcode: Annotated[str | None, Query(max_length=64)] = None,
     limit: Limit = 100,
     cursor: Annotated[str, Query(max_length=64, description="`next` of the page before")] = "",
-    _: Principal = ANYONE,
+    who: Principal = ANYONE,
 ) -> dict[str, Any]:
     """List items in order of their ids."""
     rows = await here.database.read(
         "SELECT * FROM item WHERE id > $1 AND ($2::text IS NULL OR kind = $2) AND ($3::text IS NULL OR category = $3)"
-        " AND ($4::text IS NULL OR barcode = $4) ORDER BY id LIMIT $5",
-        cursor, kind, category, barcode, limit,
+        " AND ($4::text IS NULL OR barcode = $4) AND ($6 = '' OR owner = $6) ORDER BY id LIMIT $5",
+        cursor, kind, category, barcode, limit, who.owner,
     )  # fmt: skip
     return {"items": [dict(r) for r in rows], "next": rows[-1]["id"] if len(rows) == limit else None}
 
 
 @router.get("/items/{item_id}", response_model=Item, responses=documented(404))
-async def get_item(item_id: ItemId, here: Here, _: Principal = ANYONE) -> dict[str, Any]:
+async def get_item(item_id: ItemId, response: Response, here: Here, who: Principal = ANYONE) -> dict[str, Any]:
     """Show an item."""
-    rows = await here.database.read("SELECT * FROM item WHERE id = $1", item_id)
+    rows = await here.database.read("SELECT * FROM item WHERE id = $1 AND ($2 = '' OR owner = $2)", item_id, who.owner)
     if not rows:
         raise Refusal(404, f"item: {item_id!r} is not known")
+    response.headers["ETag"] = f'"{_tag(rows[0])}"'
     return dict(rows[0])

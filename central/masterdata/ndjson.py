@@ -22,6 +22,22 @@ class LineResult(BaseModel):
     errors: list[FieldError] = Field(default_factory=list)
 
 
+MEDIA_TYPE = "application/x-ndjson"
+RESULTS: dict[str, Any] = {
+    "description": "NDJSON, one result a line",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/LineResult"}}},
+}
+
+
+def lines_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return a body of one such model a line, as the document says it; `central.app` brings its schema in."""
+    return {
+        "required": True,
+        "description": "NDJSON, one object a line",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}},
+    }
+
+
 class Numbered(msgspec.Struct, Generic[M]):
     """A line that was read, or why it could not be."""
 

@@ -30,7 +30,8 @@ def index_ledger(name: str, how: str) -> None:
         partitions = bind.exec_driver_sql(
             "SELECT i.inhrelid::regclass::text FROM pg_inherits i WHERE i.inhparent = 'ledger'::regclass"
             " AND NOT EXISTS (SELECT FROM pg_index x JOIN pg_inherits y ON y.inhrelid = x.indexrelid"
-            f" WHERE x.indrelid = i.inhrelid AND y.inhparent = '{name}'::regclass) ORDER BY 1"
+            " WHERE x.indrelid = i.inhrelid AND y.inhparent = $1::text::regclass) ORDER BY 1",
+            (name,),
         ).scalars()
         for partition in list(partitions):
             own = f"{partition}_{name}"

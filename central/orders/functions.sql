@@ -112,25 +112,163 @@ CREATE OR REPLACE FUNCTION say_order_work(p_id text, p_at timestamptz) RETURNS v
     ORDER BY x.n, CASE t.kind WHEN 'pick' THEN 0 WHEN 'convey' THEN 1 ELSE 2 END, length(t.id), t.id;
 $$;
 
--- Release every order whose time has come; says which, and when the next one is due.
+-- What an ETag of an order is made of: it changes with the order and with its lines.
+CREATE OR REPLACE FUNCTION order_tag(p_id text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT md5(o::text || (SELECT string_agg(l::text, ';' ORDER BY l.line) FROM order_line l WHERE l.order_id = p_id))
+    FROM orders o WHERE o.id = p_id;
+$$;
+
+CREATE OR REPLACE FUNCTION release_one(o orders, p_at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE orders SET state = 'released', released_at = p_at, expires_at = NULL WHERE id = o.id;
+    UPDATE task SET state = 'released', released_at = p_at WHERE order_id = o.id AND state = 'waiting';
+    PERFORM emit('floorplane.order.released', o.id, p_at, NULL, o.correlation);
+    PERFORM say_order_work(o.id, p_at);
+    PERFORM finish_order(o.id, p_at, o.source);
+END $$;
+
+-- Release an order that was only reserved; at its release time, where that is later.
+CREATE OR REPLACE FUNCTION release_reserved(p_id text, p_at timestamptz)
+RETURNS TABLE (outcome text, state text, release_at timestamptz) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    o orders;
+BEGIN
+    SELECT * INTO o FROM orders x WHERE x.id = p_id FOR UPDATE;
+    IF o.state <> 'allocated' OR o.expires_at IS NULL THEN
+        outcome := CASE WHEN o.state = 'allocated' THEN 'waits for its release time only' ELSE 'is ' || o.state || ' already' END;
+        RETURN NEXT; RETURN;
+    END IF;
+    IF o.release_at > p_at THEN
+        UPDATE orders x SET expires_at = NULL WHERE x.id = p_id;
+    ELSE
+        PERFORM release_one(o, p_at);
+    END IF;
+    RETURN QUERY SELECT 'released', x.state, x.release_at FROM orders x WHERE x.id = p_id;
+END $$;
+
+-- Release every order whose time has come, and give up reservations that have expired; says how many were released, and
+-- when the next one is due.
 CREATE OR REPLACE FUNCTION release_due(p_at timestamptz) RETURNS TABLE (released integer, next_at timestamptz) LANGUAGE plpgsql AS $$
 DECLARE
-    o record;
+    o orders;
 BEGIN
     released := 0;
     FOR o IN
-        SELECT id, correlation, source FROM orders WHERE state = 'allocated' AND release_at <= p_at
+        SELECT * FROM orders WHERE state = 'allocated' AND release_at <= p_at AND expires_at IS NULL
         ORDER BY release_at, id FOR UPDATE
     LOOP
-        UPDATE orders SET state = 'released', released_at = p_at WHERE id = o.id;
-        UPDATE task SET state = 'released', released_at = p_at WHERE order_id = o.id AND state = 'waiting';
-        PERFORM emit('floorplane.order.released', o.id, p_at, NULL, o.correlation);
-        PERFORM say_order_work(o.id, p_at);
-        PERFORM finish_order(o.id, p_at, o.source);
+        PERFORM release_one(o, p_at);
         released := released + 1;
     END LOOP;
-    SELECT min(release_at) INTO next_at FROM orders WHERE state = 'allocated';
+    FOR o IN
+        SELECT * FROM orders WHERE state = 'allocated' AND expires_at IS NOT NULL AND expires_at <= p_at
+        ORDER BY expires_at, id FOR UPDATE
+    LOOP
+        PERFORM cancel_order(o.id, p_at, 'central', 'the reservation has expired');
+    END LOOP;
+    SELECT LEAST((SELECT min(release_at) FROM orders WHERE state = 'allocated' AND expires_at IS NULL),
+                 (SELECT min(expires_at) FROM orders WHERE state = 'allocated' AND expires_at IS NOT NULL)) INTO next_at;
     RETURN NEXT;
+END $$;
+
+-- Change the quantities of an order's lines: lines of (line, item, qty) that are there already or new, all items known.
+-- Says for each what stands in its way, or the bins that hold what was reserved anew (as `open_orders`).
+CREATE OR REPLACE FUNCTION change_lines(p_id text, p_at timestamptz, p_why text, p_lines jsonb)
+RETURNS TABLE (outcome text, line integer, item text, stock_id bigint, bin text, qty integer, volume_ml integer, weight_g integer)
+LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    l record;
+    was order_line;
+    t task;
+    r record;
+    need integer;
+    claimed integer;
+    begun integer;
+BEGIN
+    FOR l IN
+        SELECT x.line, x.item, x.qty, i.kind, i.volume_ml, i.weight_g
+        FROM jsonb_to_recordset(p_lines) AS x(line integer, item text, qty integer) JOIN item i ON i.id = x.item
+        ORDER BY x.item, x.line
+    LOOP
+        line := l.line; item := l.item; volume_ml := l.volume_ml; weight_g := l.weight_g; stock_id := NULL; bin := NULL;
+        SELECT * INTO was FROM order_line x WHERE x.order_id = p_id AND x.line = l.line FOR UPDATE;
+        IF NOT FOUND THEN
+            INSERT INTO order_line (order_id, line, item, kind, qty) VALUES (p_id, l.line, l.item, l.kind, l.qty) RETURNING * INTO was;
+        END IF;
+        IF l.kind <> 'stock' THEN
+            IF l.qty = 0 THEN
+                UPDATE order_line x SET cancelled = x.qty WHERE x.order_id = p_id AND x.line = l.line;
+            ELSE
+                UPDATE order_line x SET qty = l.qty, cancelled = 0 WHERE x.order_id = p_id AND x.line = l.line;
+            END IF;
+            CONTINUE;
+        END IF;
+        SELECT COALESCE(sum(x.qty), 0) INTO begun FROM task x
+        WHERE x.order_id = p_id AND x.line = l.line AND x.kind = 'pick' AND x.state = 'started';
+        IF l.qty < was.done + begun THEN
+            outcome := 'begun'; qty := was.done + begun; RETURN NEXT; CONTINUE;
+        END IF;
+        FOR t IN
+            SELECT * FROM task x WHERE x.order_id = p_id AND x.line = l.line AND x.kind = 'pick' AND x.state IN ('waiting', 'released')
+            ORDER BY x.stock, x.id FOR UPDATE
+        LOOP
+            DELETE FROM reservation x WHERE x.task = t.id;
+            UPDATE stock x SET reserved = x.reserved - t.qty WHERE x.id = t.stock;
+            UPDATE task x SET state = 'cancelled', closed_at = p_at, reason = p_why WHERE x.id = t.id;
+            outcome := 'withdrawn'; bin := t.id; RETURN NEXT;
+        END LOOP;
+        need := l.qty - was.done - begun; claimed := 0;
+        FOR r IN SELECT * FROM reserve(l.item, need) LOOP
+            claimed := claimed + r.qty;
+            outcome := 'claimed'; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
+            RETURN NEXT;
+        END LOOP;
+        UPDATE order_line x SET qty = GREATEST(l.qty, 1), allocated = begun + claimed, short = need - claimed,
+            cancelled = CASE WHEN l.qty = 0 THEN 1 ELSE 0 END
+        WHERE x.order_id = p_id AND x.line = l.line;
+    END LOOP;
+END $$;
+
+-- Lay the totes and tasks of a change out, close what was withdrawn (new work is said first), and tell the ERP.
+CREATE OR REPLACE FUNCTION apply_change(
+    p_id text, p_at timestamptz, p_who text, p_why text, p_withdrawn text[], p_totes text[], p_tote_ns integer[], p_oversize boolean[],
+    p_tasks text[], p_task_totes integer[], p_lines integer[], p_items text[], p_stocks bigint[], p_bins text[], p_qtys integer[]
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    o orders;
+    x text;
+    waits boolean;
+BEGIN
+    SELECT * INTO o FROM orders WHERE id = p_id;
+    waits := o.state = 'allocated';
+    INSERT INTO place (code, kind) SELECT unnest(p_totes), 'tote';
+    INSERT INTO tote (id, order_id, n, state, oversize)
+    SELECT t.id, p_id, t.n, 'open', t.oversize FROM unnest(p_totes, p_tote_ns, p_oversize) AS t(id, n, oversize);
+    INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at)
+    SELECT k.id, 'pick', CASE WHEN waits THEN 'waiting' ELSE 'released' END, p_id, k.line, p_totes[k.t], k.item, k.stock, k.bin, k.qty,
+           p_at, CASE WHEN NOT waits THEN p_at END
+    FROM unnest(p_tasks, p_task_totes, p_lines, p_items, p_stocks, p_bins, p_qtys) AS k(id, t, line, item, stock, bin, qty);
+    INSERT INTO task (id, kind, state, order_id, tote, created_at, released_at)
+    SELECT k.letter || '-' || t.id, k.kind, CASE WHEN waits THEN 'waiting' ELSE 'released' END, p_id, t.id, p_at, CASE WHEN NOT waits THEN p_at END
+    FROM unnest(p_totes) AS t(id), (VALUES ('C', 'convey'), ('K', 'pack')) AS k(letter, kind);
+    INSERT INTO reservation SELECT k.id, k.stock, k.qty FROM unnest(p_tasks, p_stocks, p_qtys) AS k(id, stock, qty);
+    IF NOT waits THEN
+        -- also what was open before: its due time or priority may be another one
+        INSERT INTO event (type, subject, at)
+        SELECT 'work', t.id, p_at FROM task t JOIN tote y ON y.id = t.tote
+        WHERE t.order_id = p_id AND t.state IN ('released', 'started')
+        ORDER BY y.n, CASE t.kind WHEN 'pick' THEN 0 WHEN 'convey' THEN 1 ELSE 2 END, length(t.id), t.id;
+    END IF;
+    FOR x IN SELECT id FROM tote WHERE order_id = p_id AND state = 'open' ORDER BY n LOOP
+        PERFORM void_empty_tote(x, p_at);
+    END LOOP;
+    IF NOT waits THEN PERFORM say_work(w.id, p_at) FROM unnest(p_withdrawn) AS w(id); END IF;
+    PERFORM emit('floorplane.order.changed', p_id, p_at, jsonb_build_object(
+        'ref', o.ref, 'source', o.source, 'who', p_who, 'reason', p_why, 'due', o.due, 'priority', o.priority, 'lines', lines_of(p_id)),
+        o.correlation);
+    IF NOT waits THEN PERFORM finish_order(p_id, p_at, p_who); END IF;
 END $$;
 
 -- Cancel what nobody has begun: says how many picks were withdrawn and how many go on.

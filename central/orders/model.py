@@ -135,3 +135,50 @@ class OrderDetail(OrderOut):
     tasks: list[dict[str, Any]]
     ledger: list[dict[str, Any]]
     shipment: dict[str, Any] | None
+
+
+class OrderState(BaseModel):
+    """How an order stands after a command."""
+
+    id: str
+    state: str
+
+
+class LineChange(BaseModel):
+    """A line of an order as it should be: an existing one with another quantity, or a new one."""
+
+    line: int = Field(ge=1, le=1_000_000, strict=True)
+    item: Name | None = Field(None, description="Needed for a new line; may not differ for an existing one")
+    qty: int = Field(ge=0, le=MOST_PIECES, strict=True, description="Pieces; 0 cancels what is not begun")
+
+
+class OrderChange(BaseModel):
+    """What should be different; what is absent stays."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"priority": 5, "lines": [{"line": 2, "qty": 3}]}]})
+
+    due: AwareDatetime | None = None
+    priority: int | None = Field(None, ge=0, le=9)
+    ship_to: str | None = Field(None, max_length=500, pattern=r"^[^\x00]*$")
+    lines: list[LineChange] = Field(default_factory=list, max_length=MOST_LINES)
+    reason: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="It is kept")
+
+    @field_validator("due")
+    @classmethod
+    def _sane(cls, at: datetime | None) -> datetime | None:
+        if at is not None and not 1970 <= at.year <= 2200:
+            raise ValueError("a time in the years 1970 to 2200")
+        return at
+
+
+class OrderChanged(BaseModel):
+    """An order after a change."""
+
+    id: str
+    state: str
+    due: datetime
+    priority: int
+    ship_to: str
+    lines: list[LineOut]
+    withdrawn_picks: int = Field(description="Picks that nobody had begun and that are not needed any more")
+    new_totes: int

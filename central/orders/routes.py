@@ -11,12 +11,22 @@ from central.context import Context, Correlation, Here
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, after, before, following
-from central.masterdata.ndjson import LineResult, read_lines, write_results
+from central.masterdata.ndjson import RESULTS, LineResult, lines_of, read_lines, write_results
 from central.moment import milliseconds, moment
+from central.orders.change import IfMatch, change_order, hold_order
 from central.orders.intake import Asked, Sender, Taken, take_in
-from central.orders.model import LineOut, OrderDetail, OrderIn, OrderOut, OrderTaken
+from central.orders.model import (
+    LineOut,
+    OrderChange,
+    OrderChanged,
+    OrderDetail,
+    OrderIn,
+    OrderOut,
+    OrderState,
+    OrderTaken,
+)
 from central.packing.cartonize import ToteParams
-from central.problems import FieldError, Refusal, documented
+from central.problems import FieldError, Refusal, documented, refused
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 IdempotencyKey = Annotated[
@@ -74,14 +84,8 @@ _CHUNK = 50
 @router.post(
     ":bulk",
     response_class=Response,
-    responses=documented(413) | {200: {"model": LineResult, "description": "NDJSON, one result a line"}},
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "description": "NDJSON, one order a line",
-            "content": {"application/x-ndjson": {"schema": OrderIn.model_json_schema()}},
-        }
-    },
+    responses=documented(413) | {200: RESULTS},
+    openapi_extra={"requestBody": lines_of(OrderIn)},
 )
 async def bulk_orders(
     request: Request, here: Here, correlation: Correlation, idempotency_key: IdempotencyKey, who: Principal = ERP
@@ -161,8 +165,9 @@ async def list_orders(
     search: Annotated[str | None, Query(max_length=64, description="Only refs and ids that hold this text")] = None,
     newest: Annotated[bool, Query(description="The newest first")] = False,
     limit: Limit = 100,
+    owner: Annotated[str | None, Query(max_length=64, description="Only of this owner; empty: the house's")] = None,
     cursor: Cursor = None,
-    _: Principal = ANYONE,
+    who: Principal = ANYONE,
 ) -> dict[str, Any]:
     """List orders in the order in which they came, or the newest first."""
     at, name = before(cursor) if newest else after(cursor)
@@ -172,8 +177,9 @@ async def list_orders(
         " AND ($4::text IS NULL OR o.source = $4) AND ($5::text IS NULL OR o.ref = $5)"
         " AND (NOT $6 OR o.closed_at IS NULL)"
         " AND ($7::text IS NULL OR strpos(lower(o.ref), lower($7)) > 0 OR strpos(lower(o.id), lower($7)) > 0)"
+        " AND ($9::text IS NULL OR o.owner = $9)"
         f" ORDER BY o.received_at {direction}, o.id {direction} LIMIT $8",
-        at, name, state, source, ref, open_only, search, limit,
+        at, name, state, source, ref, open_only, search, limit, _seen(who, owner),
     )  # fmt: skip
     return {"items": [dict(r) for r in rows], "next": following(rows, limit, "received_at")}
 
@@ -196,30 +202,54 @@ SELECT
 """
 
 
+def _seen(who: Principal, owner: str | None) -> str | None:
+    """Whose orders are listed: an owner's token sees its own alone."""
+    if who.owner and owner not in {None, who.owner}:
+        raise refused("owner", owner, f"{who.owner}, whose token this is", status=403)
+    return who.owner or owner
+
+
 @router.get("/{order_id}", response_model=OrderDetail, responses=documented(404))
-async def get_order(order_id: str, here: Here, _: Principal = ANYONE) -> dict[str, Any]:
-    """Show an order with everything it led to: lines, totes, tasks (with robot and station), ledger rows, shipment."""
-    rows = await here.database.read(_LIST + "WHERE o.id = $1", order_id)
+async def get_order(order_id: str, response: Response, here: Here, who: Principal = ANYONE) -> dict[str, Any]:
+    """Show an order with everything it led to: lines, totes, tasks (with robot and station), ledger rows, shipment.
+
+    The ETag changes with the order and its lines; a change of the order asks for it.
+    """
+    rows = await here.database.read(
+        _LIST.replace("SELECT o.*", "SELECT order_tag(o.id) AS tag, o.*", 1)
+        + "WHERE o.id = $1 AND ($2 = '' OR o.owner = $2)",
+        order_id, who.owner,
+    )  # fmt: skip
     if not rows:
         raise Refusal(404, f"order: {order_id!r} is not known")
     more = (await here.database.read(_DETAIL, order_id))[0]
     parts = {k: json.loads(v) if v is not None else None for k, v in more.items()}
     shipment = parts.pop("shipment")
+    response.headers["ETag"] = f'"{rows[0]["tag"]}"'
     return dict(rows[0]) | {k: v or [] for k, v in parts.items()} | {"shipment": shipment}
 
 
 @router.get("/{order_id}/lines", response_model=list[LineOut], responses=documented(404))
-async def get_lines(order_id: str, here: Here, _: Principal = ANYONE) -> list[dict[str, Any]]:
+async def get_lines(order_id: str, here: Here, who: Principal = ANYONE) -> list[dict[str, Any]]:
     """Show the lines of an order alone."""
-    rows = await here.database.read("SELECT * FROM order_line WHERE order_id = $1 ORDER BY line", order_id)
+    rows = await here.database.read(
+        "SELECT l.* FROM orders o JOIN order_line l ON l.order_id = o.id"
+        " WHERE o.id = $1 AND ($2 = '' OR o.owner = $2) ORDER BY l.line",
+        order_id, who.owner,
+    )  # fmt: skip
     if not rows:
         raise Refusal(404, f"order: {order_id!r} is not known")
     return [dict(r) for r in rows]
 
 
-@router.post("/{order_id}/cancel", response_model=Cancelled, responses=documented(400, 404, 409))
+@router.post("/{order_id}/cancel", response_model=Cancelled, responses=documented(400, 404, 409, 412))
 async def cancel_order(
-    order_id: str, body: Reason, here: Here, correlation: Correlation, who: Principal = ERP
+    order_id: str,
+    body: Reason,
+    here: Here,
+    correlation: Correlation,
+    if_match: IfMatch = None,
+    who: Principal = ERP,
 ) -> dict[str, Any]:
     """Cancel as far as possible: picks that nobody has begun are withdrawn; what is in totes already goes on.
 
@@ -228,11 +258,10 @@ async def cancel_order(
     at: datetime = moment(here.clock.now_ms())
 
     async def work(connection: Any) -> dict[str, Any]:
+        await hold_order(connection, order_id, who.owner, if_match, needed=False)
         row = await connection.fetchrow(
             "SELECT * FROM cancel_order($1, $2, $3, $4)", order_id, at, who.name, body.reason
         )
-        if row["outcome"] == "unknown":
-            raise Refusal(404, f"order: {order_id!r} is not known")
         if row["outcome"].startswith("is "):
             raise Refusal(409, f"order: {order_id} {row['outcome']} already; nothing can be cancelled")
         await connection.execute(
@@ -246,3 +275,41 @@ async def cancel_order(
         }
 
     return await here.database.unit(work)
+
+
+@router.post("/{order_id}/release", response_model=OrderState, responses=documented(404, 409, 412))
+async def release_order(
+    order_id: str, here: Here, correlation: Correlation, if_match: IfMatch = None, who: Principal = ERP
+) -> dict[str, Any]:
+    """Release an order that was only reserved (`reserve_until`): it is picked at once, or at its release time."""
+    at = moment(here.clock.now_ms())
+
+    async def work(connection: Any) -> tuple[str, datetime | None]:
+        await hold_order(connection, order_id, who.owner, if_match, needed=False)
+        row = await connection.fetchrow("SELECT * FROM release_reserved($1, $2)", order_id, at)
+        if row["outcome"] != "released":
+            raise Refusal(409, f"order: {order_id} {row['outcome']}")
+        await connection.execute(AUDIT, at, who.name, who.role, "order.release", order_id, "", correlation, None)
+        return row["state"], row["release_at"]
+
+    state, release_at = await here.database.unit(work)
+    if release_at is not None and state == "allocated":
+        here.releaser.expect(milliseconds(release_at))
+    return {"id": order_id, "state": state}
+
+
+@router.patch("/{order_id}", responses=documented(400, 404, 409, 412, 428))
+async def patch_order(
+    order_id: str,
+    body: OrderChange,
+    here: Here,
+    correlation: Correlation,
+    if_match: IfMatch = None,
+    who: Principal = ERP,
+) -> OrderChanged:
+    """Change an order as far as it is still possible; all of it, or nothing (409 says what stands in the way).
+
+    Due time, priority and address may change until the order is closed. A line may become more or less, down to what
+    is picked or being picked; what is new is reserved now and travels in totes of its own.
+    """
+    return await change_order(here, order_id, body, who, correlation, if_match)

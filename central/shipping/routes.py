@@ -33,13 +33,14 @@ async def list_shipments(
     order: Annotated[str | None, Query(description="Only of this order")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-    _: Principal = ANYONE,
+    who: Principal = ANYONE,
 ) -> dict[str, Any]:
     """List shipments in the order in which they left."""
     at, name = after(cursor)
     rows = await here.database.read(
         "SELECT * FROM shipment WHERE (at, id) > ($1, $2) AND ($3::text IS NULL OR order_id = $3)"
+        " AND ($5 = '' OR EXISTS (SELECT FROM orders o WHERE o.id = order_id AND o.owner = $5))"
         " ORDER BY at, id LIMIT $4",
-        at, name, order, limit,
+        at, name, order, limit, who.owner,
     )  # fmt: skip
     return {"items": [dict(r) for r in rows], "next": following(rows, limit, "at")}

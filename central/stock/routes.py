@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from central.context import Correlation, Here
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
 from central.masterdata.items import CHUNK
-from central.masterdata.ndjson import LineResult, read_lines, write_results
+from central.masterdata.ndjson import RESULTS, LineResult, lines_of, read_lines, write_results
 from central.moment import moment
 from central.orders.routes import IdempotencyKey
 from central.problems import FieldError, Refusal, documented
@@ -28,21 +28,22 @@ class BookingIn(BaseModel):
 
     place: str = Field(pattern=PATTERN, description="A bin")
     item: str = Field(pattern=PATTERN)
-    qty: int = Field(
-        ge=-1_000_000, le=1_000_000, strict=True, description="Pieces; 0 only for a count that found no difference"
-    )
     reason: str = Field(
         min_length=1, max_length=40, pattern=r"^[a-z][a-z_]*$", description="opening, count, damage, scrap, found, …"
+    )
+    qty: int = Field(
+        ge=-1_000_000, le=1_000_000, strict=True, description="Pieces; 0 only for a count that found no difference"
     )
     key: str | None = Field(
         None, min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$", description="Posts once; by default of the line"
     )
 
-    @model_validator(mode="after")
-    def _something(self) -> "BookingIn":
-        if self.qty == 0 and self.reason != "count":
-            raise ValueError("qty: a number other than 0, unless it is a count that found no difference")
-        return self
+    @field_validator("qty")
+    @classmethod
+    def _something(cls, qty: int, info: ValidationInfo) -> int:
+        if qty == 0 and info.data.get("reason") != "count":
+            raise ValueError("a number other than 0, unless it is a count that found no difference")
+        return qty
 
 
 class StockRow(BaseModel):
@@ -79,14 +80,8 @@ _REFUSED = {
 @router.post(
     "/stock:bulk",
     response_class=Response,
-    responses=documented(413) | {200: {"model": LineResult, "description": "NDJSON, one result a line"}},
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "description": "NDJSON, one booking a line",
-            "content": {"application/x-ndjson": {"schema": BookingIn.model_json_schema()}},
-        }
-    },
+    responses=documented(413) | {200: RESULTS},
+    openapi_extra={"requestBody": lines_of(BookingIn)},
 )
 async def bulk_stock(
     request: Request, here: Here, correlation: Correlation, idempotency_key: IdempotencyKey, who: Principal = ERP

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
-from central.identity.access import ANYONE, Principal, Role, allowed
+from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, after, before, following
 from central.moment import moment
@@ -21,7 +21,7 @@ from contracts.layout import NodeKind
 from contracts.site import Site
 
 router = APIRouter(prefix="/v1/transports", tags=["transports"])
-MOVERS = Depends(allowed(Role.ERP, Role.OPERATOR, Role.SUPERVISOR))
+MOVERS = Depends(allowed(Role.ERP, Role.OPERATOR, Role.SUPERVISOR, house=True))
 
 
 @router.post(
@@ -82,7 +82,7 @@ async def list_transports(
     newest: Annotated[bool, Query(description="The newest first")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
-    _: Principal = ANYONE,
+    _: Principal = HOUSE,
 ) -> dict[str, Any]:
     """List transports in the order in which they came, or the newest first."""
     at, name = before(cursor) if newest else after(cursor)
@@ -98,7 +98,7 @@ async def list_transports(
 
 
 @router.get("/{transport_id}", response_model=TransportDetail, responses=documented(404))
-async def get_transport(transport_id: str, here: Here, _: Principal = ANYONE) -> dict[str, Any]:
+async def get_transport(transport_id: str, here: Here, _: Principal = HOUSE) -> dict[str, Any]:
     """Show a transport: its state, its robot, its history."""
     rows = await here.database.read("SELECT * FROM transport WHERE id = $1", transport_id)
     if not rows:

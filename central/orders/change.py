@@ -1,0 +1,169 @@
+"""Changing an order that was taken in: all of a change or nothing, in one transaction."""
+
+from typing import Any
+
+import msgspec
+
+from central.context import Context
+from central.database import Connection
+from central.identity.access import Principal
+from central.identity.audit import AUDIT
+from central.moment import moment
+from central.orders.model import LineOut, OrderChange, OrderChanged
+from central.packing.cartonize import Claim, ToteParams, cartonize
+from central.preconditions import IfMatch, check
+from central.problems import FieldError, Refusal, refused
+
+__all__ = ["IfMatch", "change_order", "hold_order"]
+_CLOSED = frozenset({"packed", "shipped", "short", "cancelled"})
+
+
+async def hold_order(connection: Connection, order: str, owner: str, if_match: str | None, *, needed: bool) -> Any:
+    """Lock an order's row for this transaction and check what its author has seen of it.
+
+    Raises
+    ------
+    Refusal
+        404: it is not known, or of another owner. 412, 428: see `central.preconditions.check`.
+    """
+    row = await connection.fetchrow(
+        "SELECT * FROM orders WHERE id = $1 AND ($2 = '' OR owner = $2) FOR UPDATE", order, owner
+    )
+    if row is None:
+        raise Refusal(404, f"order: {order!r} is not known")
+    check(if_match, await connection.fetchval("SELECT order_tag($1)", order), needed=needed)
+    return row
+
+
+async def change_order(
+    here: Context, order: str, change: OrderChange, who: Principal, correlation: str, if_match: str | None
+) -> OrderChanged:
+    """Change an order.
+
+    Raises
+    ------
+    Refusal
+        404, 412, 428 as `hold_order`; 409: it is closed, or a line is begun beyond what it should become; 422: an item
+        is not known, or a line is named twice.
+    """
+    at = moment(here.clock.now_ms())
+    params = ToteParams(here.settings.tote_volume_ml, here.settings.tote_weight_g)
+
+    async def work(connection: Connection) -> OrderChanged:
+        row = await hold_order(connection, order, who.owner, if_match, needed=True)
+        if row["state"] in _CLOSED:
+            raise Refusal(409, f"order: {order} is {row['state']} already; nothing of it can be changed")
+        await connection.execute(
+            "UPDATE orders SET due = COALESCE($2, due), priority = COALESCE($3, priority),"
+            " ship_to = COALESCE($4, ship_to) WHERE id = $1",
+            order, change.due, change.priority, change.ship_to,
+        )  # fmt: skip
+        lines = await _lines(connection, order, row["owner"], change)
+        withdrawn, claims = await _claim(connection, order, at, change.reason, lines)
+        totes = await _lay_out(connection, order, at, who.name, change.reason, withdrawn, claims, params)
+        detail = change.model_dump_json(exclude_unset=True)
+        await connection.execute(
+            AUDIT, at, who.name, who.role, "order.change", order, change.reason, correlation, detail
+        )
+        now = await connection.fetchrow("SELECT * FROM orders WHERE id = $1", order)
+        kept = await connection.fetch("SELECT * FROM order_line WHERE order_id = $1 ORDER BY line", order)
+        return OrderChanged(
+            id=order,
+            state=now["state"],
+            due=now["due"],
+            priority=now["priority"],
+            ship_to=now["ship_to"],
+            lines=[LineOut(**{k: x[k] for k in LineOut.model_fields}) for x in kept],
+            withdrawn_picks=len(withdrawn),
+            new_totes=totes,
+        )
+
+    return await here.database.unit(work)
+
+
+async def _lines(connection: Connection, order: str, owner: str, change: OrderChange) -> list[dict[str, Any]]:
+    """Check the lines of a change, and name the item of each."""
+    rows = await connection.fetch("SELECT line, item FROM order_line WHERE order_id = $1", order)
+    there = {r["line"]: r["item"] for r in rows}
+    wanted = {x.item for x in change.lines if x.item is not None}
+    known = {
+        r["id"]
+        for r in await connection.fetch("SELECT id FROM item WHERE id = ANY($1) AND owner = $2", sorted(wanted), owner)
+    }
+    seen: set[int] = set()
+    found = []
+    for n, x in enumerate(change.lines):
+        item = there.get(x.line, x.item)
+        if x.line in seen:
+            raise refused(f"lines/{n}/line", x.line, "a line that the change names once")
+        if item is None or (x.line not in there and item not in known):
+            raise refused(f"lines/{n}/item", item, "an item of the item master, as a new line needs")
+        if x.item not in {None, item}:
+            raise refused(f"lines/{n}/item", x.item, f"{item}: a line keeps its item; cancel it and add another one")
+        if x.line not in there and x.qty == 0:
+            raise refused(f"lines/{n}/qty", 0, "above 0 for a new line")
+        seen.add(x.line)
+        found.append({"line": x.line, "item": item, "qty": x.qty})
+    return found
+
+
+async def _claim(
+    connection: Connection, order: str, at: object, why: str, lines: list[dict[str, Any]]
+) -> tuple[list[str], list[Claim]]:
+    rows = await connection.fetch(
+        "SELECT * FROM change_lines($1, $2, $3, $4::jsonb)", order, at, why, msgspec.json.encode(lines).decode()
+    )
+    begun = [
+        FieldError(field=f"lines/{r['line']}", value=r["line"], bound=f"at least {r['qty']} pieces: so many are begun")
+        for r in rows
+        if r["outcome"] == "begun"
+    ]
+    if begun:
+        raise Refusal(409, f"line {begun[0].value}: {begun[0].bound}", begun)
+    withdrawn = [r["bin"] for r in rows if r["outcome"] == "withdrawn"]
+    claims = [
+        Claim(r["line"], r["item"], r["stock_id"], r["bin"], r["qty"], r["volume_ml"], r["weight_g"])
+        for r in rows
+        if r["outcome"] == "claimed"
+    ]
+    return withdrawn, claims
+
+
+async def _lay_out(
+    connection: Connection,
+    order: str,
+    at: object,
+    who: str,
+    why: str,
+    withdrawn: list[str],
+    claims: list[Claim],
+    params: ToteParams,
+) -> int:
+    last = await connection.fetchval("SELECT COALESCE(max(n), 0) FROM tote WHERE order_id = $1", order)
+    cartons = cartonize(claims, params)
+    numbers = [last + n for n in range(1, len(cartons) + 1)]
+    totes = [f"T-{order}-{n}" for n in numbers]
+    picks = [
+        (f"P-{tote}-{k}", t, claim)
+        for t, (tote, carton) in enumerate(zip(totes, cartons, strict=True), 1)
+        for k, claim in enumerate(carton.claims, 1)
+    ]
+    await connection.execute(
+        "SELECT apply_change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        order,
+        at,
+        who,
+        why,
+        withdrawn,
+        totes,
+        numbers,
+        [c.oversize for c in cartons],
+        [p for p, _, _ in picks],
+        [t for _, t, _ in picks],
+        [c.line for _, _, c in picks],
+        [c.item for _, _, c in picks],
+        [c.stock for _, _, c in picks],
+        [c.bin for _, _, c in picks],
+        [c.qty for _, _, c in picks],
+    )
+    return len(totes)
