@@ -199,6 +199,64 @@ def invariants(
         raise typer.Exit(3)
 
 
+robots = typer.Typer(no_args_is_help=True, help="Robots: what one can do before it is adopted.")
+app.add_typer(robots, name="robot", rich_help_panel=_TOOLS)
+
+
+@robots.callback()
+def _robots() -> None:
+    """Robots: what one can do before it is adopted."""
+
+
+@robots.command("check")
+def check_robot(
+    serial: Annotated[str, typer.Argument(help="Its serial number.")],
+    mqtt_url: Annotated[
+        str | None, typer.Option(envvar="FLOORPLANE_MQTT_URL", help="The broker; without it, that of the running `up`.")
+    ] = None,
+    site: Annotated[Path | None, typer.Option(envvar="FLOORPLANE_SITE", help="The site file with its roads.")] = None,
+    json: Json = None,
+    state: State = Path(".floorplane"),
+) -> None:
+    """Drive one robot through a conformance script and print a score with reasons. Its next node must be free.
+
+    Do it before the robot is adopted: the check is its master control meanwhile. Ends with 1 below 60 points.
+    """
+    import msgspec
+
+    from contracts.runtime.clock import LoopClock
+    from contracts.runtime.floor.mqtt import MqttConnector
+    from contracts.site import read_site
+    from deploy.bench.frame import write
+    from deploy.robot_check import Report, RobotCheck
+    from deploy.state import StateFolder
+
+    running = StateFolder(state).running()
+    url = mqtt_url or (running.mqtt_url if running else "mqtt://127.0.0.1:1883")
+    roads = read_site(site or (Path(running.site) if running else state / "site.json")).layout
+
+    async def drive() -> Report:
+        clock = LoopClock()
+        floor = await MqttConnector(url).connect(f"floorplane-check-{clock.now_ms():x}")
+        try:
+            return await RobotCheck(floor, clock, roads, serial).run()
+        finally:
+            await floor.close()
+
+    report = asyncio.run(drive())
+    if json is not None:
+        write(msgspec.to_builtins(report), json)
+    for one in report.findings:
+        style = "green" if one.points == one.of else "yellow" if one.points else "red"
+        _err.print(f"[{style}]{one.points:>3}/{one.of:<3}[/] {one.what}", end="")
+        _say(f"  {one.reason}" if one.reason else "")
+    for key, value in report.suggested.items():
+        _say(f"for its dialect: {key} = {value!s}".lower())
+    _say(f"{report.manufacturer} {serial}, VDA 5050 {report.version}: {report.score} of 100")
+    if report.score < 60:
+        raise typer.Exit(1)
+
+
 @app.command("export-lif", rich_help_panel=_TOOLS)
 def export_lif(
     out: Annotated[Path, typer.Argument(help="The LIF file to write.")],
