@@ -18,6 +18,9 @@ _ORDER: dict[str, Any] = {"ref": _TEXT, "source": _TEXT, "lines": _LINES}
 
 
 _TRANSPORT: dict[str, Any] = {n: {"type": ["string", "null"]} for n in ("robot", "node", "reason", "who")}
+_ADJUSTMENT: dict[str, Any] = {
+    "place": _TEXT, "item": _TEXT, "qty": _NUMBER, "reason": _TEXT, "asked_by": _TEXT, "who": _TEXT,
+}  # fmt: skip
 _TRANSPORTS = {
     "open": "A transport waits for a robot again",
     "assigned": "A robot is on its way to it",
@@ -54,6 +57,14 @@ CATALOGUE: tuple[EventType, ...] = (
         {"bin": _TEXT, "item": _TEXT, "task": _TEXT, "missing": _NUMBER, "reason": _TEXT},
     ),
     EventType(
+        "floorplane.stock.counted", "place", "A bin was counted as the books have it",
+        {"bin": _TEXT, "item": _TEXT, "difference": _NUMBER, "who": _TEXT, "key": _TEXT},
+    ),
+    EventType(
+        "floorplane.stock.adjustment_approved", "adjustment", "A second person let a booking pass", _ADJUSTMENT
+    ),
+    EventType("floorplane.stock.adjustment_refused", "adjustment", "A second person did not", _ADJUSTMENT),
+    EventType(
         "floorplane.ledger.reversed", "move", "A posted move was undone by another",
         {"move": _NUMBER, "reversal": _NUMBER, "from": _TEXT, "to": _TEXT, "item": _TEXT, "qty": _NUMBER,
          "order": {"type": ["string", "null"]}, "error": _TEXT, "reason": _TEXT, "who": _TEXT},
@@ -63,5 +74,8 @@ CATALOGUE: tuple[EventType, ...] = (
         dict.fromkeys(("key", "severity", "subject", "text", "remedy"), _TEXT),
     ),
     EventType("floorplane.alarm.cleared", "alarm", "Its cause is gone", {"key": _TEXT}),
+    EventType(
+        "floorplane.alarm.acknowledged", "alarm", "Somebody has seen it", {"key": _TEXT, "who": _TEXT}
+    ),
     *(EventType(f"floorplane.transport.{s}", "transport", told, _TRANSPORT) for s, told in _TRANSPORTS.items()),
 )  # fmt: skip

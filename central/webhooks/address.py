@@ -77,7 +77,10 @@ async def resolve(url: str, *, internal: bool) -> Target:
     """
     host, port = check_url(url, internal=internal)
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    except UnicodeError as e:
+        raise Rejected("url", url, f"a URL with a host that can be looked up ({e})") from e
     addresses = [ipaddress.ip_address(str(f[4][0]).partition("%")[0]) for f in found]
     if not internal:
         for address in addresses:

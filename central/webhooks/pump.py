@@ -98,8 +98,8 @@ class WebhookPump:
 
     async def _round(self, http: httpx.AsyncClient) -> None:
         known = await self._database.read("SELECT 1 FROM webhook LIMIT 1")
+        self._idle = not known
         if not known:
-            self._idle = True
             return
         now = moment(self._clock.now_ms())
         while (await self._database.read("SELECT fan_out($1, $2) AS more", now, _LOOKED_AT))[0]["more"]:
