@@ -67,7 +67,7 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """An event of an order: received, shipped or cancelled."""
+    """An event of an order: received, changed or cancelled."""
 
     tx: str
     seq: int
@@ -150,19 +150,24 @@ def of_moves(moves: Sequence[Move], originals: Mapping[int, Move], names: Names)
 
 
 def of_happenings(happenings: Iterable[Happening], names: Names) -> list[Told]:
-    """Return the transaction events of orders: linked when received, unlinked when cancelled."""
+    """Return the transaction events of orders: linked when received, seen when changed, unlinked when cancelled."""
     told = []
     for h in happenings:
         wanted = [line for line in h.data.get("lines") or () if line["qty"] > 0]
         order = _order(h.data.get("source"), h.data.get("ref"), names)
-        event: Event = {"type": "TransactionEvent", **_when(f"{h.type}/{h.order}", h.at, names)}
+        changed = h.type.endswith(".changed")
+        cause = f"{h.type}/{h.order}/{_iso(h.at)}" if changed else f"{h.type}/{h.order}"
+        event: Event = {"type": "TransactionEvent", **_when(cause, h.at, names)}
         event["bizTransactionList"] = [order]
-        if h.type.endswith(".received"):
-            event["action"] = "ADD"
+        if changed or h.type.endswith(".received"):
+            event["action"] = "OBSERVE" if changed else "ADD"
+            if not wanted:
+                event["epcList"] = []  # the standard wants one of the two
+        if wanted and not h.type.endswith(".cancelled"):
             event["quantityList"] = [
                 {"epcClass": names.item(line["item"], line.get("barcode")), "quantity": line["qty"]} for line in wanted
             ]
-        else:
+        if h.type.endswith(".cancelled"):
             event["action"] = "DELETE"
             event["bizStep"] = "void_shipping"
         told.append(Told(h.owner, event))

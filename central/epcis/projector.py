@@ -18,7 +18,7 @@ logger = get_log(__name__)
 MOST = 500
 _LATER_S = 60.0
 """Nobody sees this delay: a question catches up first. It only keeps the first question of a morning short."""
-_HAPPENINGS = ("floorplane.order.received", "floorplane.order.cancelled")
+_HAPPENINGS = ("floorplane.order.received", "floorplane.order.changed", "floorplane.order.cancelled")
 
 
 class EpcisProjector:

@@ -41,6 +41,10 @@ class EventType(msgspec.Struct, frozen=True):
 
 CATALOGUE: tuple[EventType, ...] = (
     EventType("floorplane.order.received", "order", "An order was taken in and reserved", _ORDER | {"short": _NUMBER}),
+    EventType(
+        "floorplane.order.changed", "order", "Its lines, its due time or its priority are others now",
+        _ORDER | {"who": _TEXT, "reason": _TEXT, "due": {"type": "string", "format": "date-time"}, "priority": _NUMBER},
+    ),
     EventType("floorplane.order.released", "order", "The floor works on it"),
     EventType(
         "floorplane.order.line_short", "order", "So many pieces of a line will not come",
