@@ -178,6 +178,7 @@ class Dispatcher:
         try:
             self._step()
         except Exception as error:  # noqa: BLE001 - whatever it is stops the service, not only this callback
+            _log.exception("a step failed")  # now: whoever restarts the service may take its time
             if self._broken is not None and not self._broken.done():
                 self._broken.set_exception(error)
 

@@ -222,10 +222,14 @@ def _pairs(world: World, robots: list[Vehicle], tasks: list[Haul], gain_s: list[
     from dispatcher import matching
 
     if len(robots) * len(tasks) > matching.DENSE and all(v.dialect.handles_loads for v in robots):
-        pool, rows = world.traffic.tables_to([h.work.origin for h in tasks], loaded=False)
+        found = world.traffic.tables_to([h.work.origin for h in tasks], loaded=False)
+    else:
+        found = None
+    if found is not None:
+        pool, rows = found
         starts = world.traffic.numbers([v.node for v in robots])
         gain = (np.array(gain_s) * 1000).clip(max=LONGEST_MS).astype(np.int32)
-        found = matching.match_nearest(pool, rows, starts, gain)
-        return [(i, j) for i, j in found if pool[rows[j], starts[i]] < LONGEST_MS]
+        pairs = matching.match_nearest(pool, rows, starts, gain)
+        return [(i, j) for i, j in pairs if pool[rows[j], starts[i]] < LONGEST_MS]
     cost = _costs_s(world, robots, tasks)
     return [(i, j) for i, j in matching.match_dense(cost - np.array(gain_s)) if cost[i, j] < _FAR_S]

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 
+from contracts.errors import Broken
 from contracts.ids import EdgeId, NodeId
 from contracts.layout import Edge, Layout, Node
 from dispatcher.matching import match_dense, match_nearest
@@ -31,7 +32,10 @@ def run(args: list[str]) -> dict[str, object]:
     traffic = Traffic(layout)
     rng = np.random.default_rng(o.seed)
     names = [n.id for n in layout.nodes]
-    pool, rows = traffic.tables_to(names, loaded=False)
+    tables = traffic.tables_to(names, loaded=False)
+    if tables is None:
+        raise Broken("benchmark assign: its distance tables do not fit into their memory")
+    pool, rows = tables
     took, cpu, gaps, dense = [], [], [], []
     match_nearest(
         pool, rows[:300], np.arange(300, dtype=np.int32), np.zeros(300, np.int32)

@@ -336,15 +336,19 @@ class Traffic:
         at = np.fromiter((self._roads.at("start", n) for n in starts), np.int64, len(starts))
         found = np.empty((len(starts), len(ends)))
         for j, end in enumerate(ends):
-            found[:, j] = t.pool[t.row(self._roads.at("end", end), int(loaded), used)][at]
+            row = t.row(self._roads.at("end", end), int(loaded), used)  # first: the pool may grow for it
+            found[:, j] = t.pool[row][at]
         found[found >= LONGEST_MS] = math.inf
         return found / 1000
 
-    def tables_to(self, ends: Sequence[NodeId], *, loaded: bool) -> tuple[Ints, Ints]:
-        """Return the pool of distance tables, ms, (tables, nodes), and each end's row in it; to be read at once."""
+    def tables_to(self, ends: Sequence[NodeId], *, loaded: bool) -> tuple[Ints, Ints] | None:
+        """Return the pool of distance tables, ms, (tables, nodes), and each end's row in it, to be read at once.
+
+        None: they do not all fit into the memory for tables.
+        """
         t, used = self._tables, self._fleet.row
         rows = np.fromiter((t.row(self._roads.at("end", n), int(loaded), used) for n in ends), np.int32, len(ends))
-        return t.pool, rows
+        return (t.pool, rows) if len(np.unique(rows)) == len(set(ends)) else None
 
     def numbers(self, nodes: Sequence[NodeId]) -> Ints:
         """Return the columns of nodes in the distance tables."""

@@ -324,3 +324,16 @@ def test_a_robot_without_work_at_a_place_that_others_want_makes_way() -> None:
         b.work(transport(f"V{k}", "a2", "b2", handling=False), transport(f"W{k}", "b2", "a2", handling=False))
         b.wait(100)
         assert changes(b, f"V{k}")[-1:] == changes(b, f"W{k}")[-1:] == ["done"]
+
+
+def test_more_origins_than_tables_at_first_are_matched_all_the_same() -> None:
+    b = bench(2)
+    nodes = [n.id for n in b.site.layout.nodes if n.kind.value == "aisle"]
+    pairs = [(a, z) for a in nodes for z in nodes if a != z][::7]
+    b.work(*(transport(f"V{k}", a, z, handling=False) for k, (a, z) in enumerate(pairs[:90])))
+    assert sum(v.transport is not None for v in b.world.vehicles.values()) == 2
+    starts = [n.id for n in b.site.layout.nodes]
+    times = b.world.traffic.travel_times_s(starts, starts, loaded=False)
+    assert times[3, 5] == b.world.traffic.travel_s(starts[3], starts[5], loaded=False)
+    tables = b.world.traffic.tables_to(starts, loaded=False)
+    assert tables is not None
