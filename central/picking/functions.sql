@@ -47,7 +47,7 @@ BEGIN
     UPDATE stock SET qty = qty - t.qty, reserved = reserved - t.qty, doubt = doubt OR (missing > 0 AND qty > t.qty)
     WHERE id = t.stock;
     IF got > 0 THEN
-        INSERT INTO stock AS s (place, item, qty) VALUES (t.tote, t.item, got)
+        INSERT INTO stock AS s (place, item, owner, qty) SELECT t.tote, t.item, x.owner, got FROM stock x WHERE x.id = t.stock
         ON CONFLICT (place, item, lot, owner, status) DO UPDATE SET qty = s.qty + excluded.qty;
         PERFORM post(p_at, t.bin, t.tote, t.item, got, 'pick', t.id, t.order_id, t.line, actor, 'pick/' || t.id);
     END IF;
@@ -93,7 +93,7 @@ BEGIN
     IF got <= 0 OR t.done_qty > 0 THEN RETURN 'closed'; END IF;
     UPDATE stock SET qty = qty - got WHERE id = t.stock AND qty - reserved >= got;
     IF FOUND THEN
-        INSERT INTO stock AS s (place, item, qty) VALUES (t.tote, t.item, got)
+        INSERT INTO stock AS s (place, item, owner, qty) SELECT t.tote, t.item, x.owner, got FROM stock x WHERE x.id = t.stock
         ON CONFLICT (place, item, lot, owner, status) DO UPDATE SET qty = s.qty + excluded.qty;
         PERFORM post(p_at, t.bin, t.tote, t.item, got, 'late_pick', t.id, t.order_id, t.line, actor, 'pick/' || t.id);
         UPDATE task SET done_qty = LEAST(got, qty) WHERE id = t.id;

@@ -5,8 +5,8 @@ CREATE OR REPLACE FUNCTION post(
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO posted VALUES (p_key);
-    INSERT INTO ledger (at, a, b, item, qty, reason, task, order_id, line, actor, key)
-    VALUES (p_at, p_a, p_b, p_item, p_qty, p_reason, p_task, p_order, p_line, p_actor, p_key);
+    INSERT INTO ledger (at, a, b, item, owner, qty, reason, task, order_id, line, actor, key)
+    SELECT p_at, p_a, p_b, p_item, i.owner, p_qty, p_reason, p_task, p_order, p_line, p_actor, p_key FROM item i WHERE i.id = p_item;
 END $$;
 
 -- Claim up to `p_qty` pieces in as few bins as possible: the smallest bin that has all that is left, else the fullest;
