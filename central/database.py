@@ -29,10 +29,13 @@ _LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidCatalogNameError,
-    asyncpg.DiskFullError,
 )
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _TRIES = 8
+
+
+class DiskFull(Unavailable):
+    """The database has no room for what should be written; nothing of it was."""
 
 
 def dsn(url: str) -> str:
@@ -144,6 +147,8 @@ class Database:
             except _AGAIN:
                 if not left:
                     raise
+            except asyncpg.DiskFullError as e:
+                raise DiskFull(f"database: {e}") from e
             except _LOST as e:
                 raise Unavailable(f"database: {e}") from e
         raise AssertionError("unreachable")
@@ -158,6 +163,8 @@ class Database:
             except _AGAIN:
                 if not left:
                     raise
+            except asyncpg.DiskFullError as e:
+                raise DiskFull(f"database: {e}") from e
             except _LOST as e:
                 raise Unavailable(f"database: {e}") from e
         raise AssertionError("unreachable")

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
 
+import asyncpg
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from central.database import DiskFull
 from contracts.errors import Rejected, Unavailable
 from contracts.runtime.logging import get_log
 
@@ -70,15 +72,16 @@ _TEXT = {
     422: "A field is missing or out of its bounds; `errors` names each",
     428: "If-Match is needed: read the resource first",
     429: "More than this client may ask at a time; `Retry-After` says when it may again",
+    507: "The disk is full; nothing of the request was stored",
     503: "A part of the system does not answer now; try again",
 }
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the `responses` of a route that may answer with these problems (401, 403, 422, 429 and 503 always)."""
+    """Return the `responses` of a route that may answer with these problems (401, 403, 422, 429, 503, 507 always)."""
     return {
         s: {"description": _TEXT[s], "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-        for s in sorted({401, 403, 422, 429, 503, *statuses})
+        for s in sorted({401, 403, 422, 429, 503, 507, *statuses})
     }
 
 
@@ -88,6 +91,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Rejected, _rejected)
     app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, _unkept)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _fault)
 
@@ -103,7 +107,13 @@ async def _rejected(_: Request, e: Exception) -> Response:
 
 
 async def _unavailable(_: Request, e: Exception) -> Response:
+    if isinstance(e, DiskFull):
+        return problem(507, f"Nothing of this was stored: {e}", headers={"Retry-After": "60"})
     return problem(503, str(e), headers={"Retry-After": "1"})
+
+
+async def _unkept(_: Request, __: Exception) -> Response:
+    return problem(422, "A text holds a character that no database keeps (NUL)")
 
 
 async def _http(_: Request, e: Exception) -> Response:

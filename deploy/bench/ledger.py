@@ -155,7 +155,8 @@ async def _drive(
         nonlocal errors
         for rows in waiting:
             began = time.perf_counter()
-            errors += await post(rows)
+            refused = await post(rows)
+            errors += refused
             took.append(time.perf_counter() - began)
 
     began = time.perf_counter()
@@ -178,7 +179,8 @@ async def _oversell(database: Database, clients: int) -> tuple[int, float]:
 
     async def attempt(_: Any) -> int:
         nonlocal got
-        got += len(await database.write("SELECT * FROM reserve($1, 1)", item))
+        rows = await database.write("SELECT * FROM reserve($1, 1)", item)
+        got += len(rows)
         return 0
 
     driven = await _drive("reserved", [[n] for n in range(_ATTEMPTS)], clients, attempt)
