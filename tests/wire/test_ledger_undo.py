@@ -108,6 +108,26 @@ async def test_a_pick_is_undone_as_long_as_its_pieces_are_in_the_tote(floor: Flo
     assert "return" in (await undo(floor, shipped["seq"])).json()["detail"]
 
 
+async def test_many_undo_and_order_at_once_and_one_wins(floor: Floor) -> None:
+    """Eight undo the same booking while eight order its pieces: one undo at most, and nothing is oversold."""
+    await floor.stock(("P0-B0", "part1", 4))
+    (booked,) = await moves(floor)
+
+    async def try_undo(n: int) -> int:
+        answer = await floor.supervisor.post(
+            f"/v1/ledger/{booked['seq']}/reverse", json={"reason": "x"}, headers={"Idempotency-Key": f"undo-{n}"}
+        )
+        return answer.status_code
+
+    undone, *orders = await asyncio.gather(
+        asyncio.gather(*(try_undo(n) for n in range(8))), *(floor.order(f"O{n}", ("part1", 1)) for n in range(8))
+    )
+    given = sum(o["lines"][0]["allocated"] for o in orders)
+    assert sorted(undone)[:1] in ([201], [409])
+    assert undone.count(201) == (given == 0)
+    assert given == (0 if 201 in undone else 4)
+
+
 @pytest.mark.skipif(not GS1.exists(), reason=f"needs {GS1}")
 async def test_epcis_is_told_that_the_event_was_wrong_and_what_is_right(floor: Floor) -> None:
     """The event once more under its id with the declaration, and the corrective event; all of it valid."""

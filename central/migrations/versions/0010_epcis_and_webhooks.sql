@@ -69,4 +69,5 @@ CREATE TABLE webhook_delivery (
 CREATE INDEX webhook_delivery_due ON webhook_delivery (due_at, id) WHERE NOT dead;
 CREATE INDEX webhook_delivery_dead ON webhook_delivery (webhook, id) WHERE dead;
 
-INSERT INTO cursor VALUES ('epcis', '0', 0), ('webhooks', '0', 0);
+-- Both begin with what is not published yet: what happened before is nobody's news.
+INSERT INTO cursor SELECT x.name, c.tx, c.seq FROM cursor c, (VALUES ('epcis'), ('webhooks')) AS x(name) WHERE c.name = 'relay';
