@@ -27,7 +27,9 @@ from dispatcher.facts import Fact, Restarted
 from dispatcher.params import Params
 
 SNAPSHOT_FACTS = 20_000
-"""A new segment with a snapshot is begun after so many facts."""
+"""A new segment with a snapshot is begun after so many facts, and not before the last one is `SNAPSHOT_MS` old."""
+SNAPSHOT_MS = 120_000
+"""A large fleet fills a segment in seconds, and stands still while its snapshot is taken."""
 HASH_BYTES = 16
 _FRAME = struct.Struct("<II")
 _STEP = struct.Struct("<qI")
@@ -164,6 +166,8 @@ class Journal:
         self._file: FileIO | BufferedWriter | None = None
         self._segment = 0
         self._since = 0
+        self._begun_ms: int | None = None
+        self._now_ms = 0
         self.facts = 0
         """Facts recorded so far."""
         self.hash = bytes(HASH_BYTES)
@@ -222,6 +226,7 @@ class Journal:
     def begin(self, core: Core, *, fresh: bool) -> None:
         """Begin a new segment with the core as it is; a `fresh` one has heard nothing yet and needs no snapshot."""
         self._since = 0
+        self._begun_ms = None
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -248,13 +253,17 @@ class Journal:
         self.hash = running_hash(self.hash, now_ms, heard, done)
         self.facts += len(facts)
         self._since += len(facts)
+        self._now_ms = now_ms
+        if self._begun_ms is None:
+            self._begun_ms = now_ms
         if self._file is not None:
             self._append(b"".join((_STEP.pack(now_ms, len(heard)), heard, done, self.hash)))
 
     @property
     def full(self) -> bool:
         """Whether the segment is long enough for a new one to begin."""
-        return self._since >= SNAPSHOT_FACTS
+        old = self._begun_ms is not None and self._now_ms - self._begun_ms >= SNAPSHOT_MS
+        return old and self._since >= SNAPSHOT_FACTS
 
     @property
     def descriptor(self) -> int | None:
