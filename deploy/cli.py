@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from contracts.errors import Broken, FloorplaneError, Rejected
+from deploy.erp_commands import erp
 
 app = typer.Typer(
     name="floorplane",
@@ -198,6 +199,8 @@ def invariants(
     if found:
         raise typer.Exit(3)
 
+
+app.add_typer(erp, name="erp", rich_help_panel=_TOOLS)
 
 robots = typer.Typer(no_args_is_help=True, help="Robots: what one can do before it is adopted.")
 app.add_typer(robots, name="robot", rich_help_panel=_TOOLS)

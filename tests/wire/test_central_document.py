@@ -3,13 +3,9 @@
 Each call has an Idempotency-Key of its own, and goes on after a failure, so that all of them are seen at once.
 """
 
-import asyncio
 import itertools
 import json
 import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -18,12 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import CHECKS
 
-from central.serve import HttpServer
-from contracts import topics
-from contracts.codec import decode, encode
-from contracts.messages.ops import OpsAnswer, OpsCommand
 from deploy.embedded.scratch import ScratchPostgres
-from tests.wire.central_floor import Floor, running
+from tests.wire.central_served import served
 
 NAMES = (
     "not_a_server_error",
@@ -41,48 +33,6 @@ ENDLESS = ("/v1/events/stream", "/v1/events:stream")
 def _ndjson(_: Any, value: Any) -> Any:
     rows = value if isinstance(value, list) else [value]
     return b"".join(json.dumps(r).encode() + b"\n" for r in rows)
-
-
-async def _answer(payload: bytes) -> bytes:
-    return encode(OpsAnswer(decode(payload, OpsCommand).id, True, ""))
-
-
-async def _settle(floor: Floor) -> None:
-    await floor.stock(("P0-B0", "part1", 900), ("P0-B1", "part2", 900))
-    await floor.order("A1", ("part1", 4), ("serv1", 1))
-    await floor.order("A2", ("part2", 4), reserve_until="2200-01-01T00:00:00Z")
-    await floor.rows("SELECT raise_alarm('2013-12-02', 'k', 'warning', 's', 't', 'r')")
-
-
-@contextmanager
-def served(postgres: ScratchPostgres) -> Iterator[tuple[str, dict[str, str]]]:
-    """Serve a central from a loop in a thread: its URL, and its tokens by role."""
-    ready, told = threading.Event(), []
-    loop_stop: list[Any] = []
-
-    async def live() -> None:
-        async with running(postgres) as floor:
-            await floor.dispatcher.serve(topics.ops_subject(floor.site.id), _answer)
-            await _settle(floor)
-            server = HttpServer(floor.central.app, port=0)
-            serving = asyncio.create_task(server.run())
-            await server.ready.wait()
-            stop = asyncio.Event()
-            loop_stop.extend((asyncio.get_running_loop(), stop))
-            told.extend((server.url, floor.secrets.tokens))
-            ready.set()
-            await stop.wait()
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
-
-    thread = threading.Thread(target=lambda: asyncio.run(live()), name="central")
-    thread.start()
-    try:
-        assert ready.wait(60)
-        yield told[0], told[1]
-    finally:
-        loop_stop[0].call_soon_threadsafe(loop_stop[1].set)
-        thread.join(30)
 
 
 def drive(url: str, tokens: dict[str, str], examples: int) -> tuple[int, list[str]]:
