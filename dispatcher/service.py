@@ -21,7 +21,7 @@ from contracts.runtime.floor import Floor, FloorConnector
 from contracts.runtime.log import Log
 from contracts.site import Site
 from contracts.vda5050 import topics as vda
-from contracts.vda5050 import v2
+from contracts.vda5050 import translation, v2, v3
 from contracts.vda5050.factsheet import Factsheet
 from contracts.vda5050.header import has_zone
 from contracts.vda5050.reading import read, read_with_deviation
@@ -105,7 +105,7 @@ class Dispatcher:
         self._to_tell: asyncio.Queue[told.Fact] = asyncio.Queue(_TOLD_AT_ONCE)
         self._asked: dict[str, asyncio.Future[OpsAnswer]] = {}
         self._places: dict[RobotId, views.Place] = {}
-        self._topics: dict[tuple[str, str, str], str] = {}
+        self._topics: dict[tuple[str, str, str, str], str] = {}
         self._broken: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
@@ -233,8 +233,11 @@ class Dispatcher:
         await floor.subscribe(vda.pattern(vda.CONNECTION, major=vda.MAJOR), self._on_connection, qos=1)
         await floor.subscribe(vda.pattern(vda.FACTSHEET, major=vda.MAJOR), self._on_factsheet)
         await floor.subscribe(vda.pattern(vda.STATE, major=vda.MAJOR), self._on_state)
+        await floor.subscribe(vda.pattern(vda.CONNECTION, major=v3.MAJOR), self._on_connection, qos=1)
+        await floor.subscribe(vda.pattern(vda.STATE, major=v3.MAJOR), self._on_state3)
         if self._settings.publish_views:
             await floor.subscribe(vda.pattern(vda.VISUALIZATION, major=vda.MAJOR), self._on_visualization)
+            await floor.subscribe(vda.pattern(vda.VISUALIZATION, major=v3.MAJOR), self._on_visualization)
         floor.on_connect(lambda: self.hear(TransportUp("floor")))
         await self._log.hear(topics.facts_ack(site), self._on_ack)
         await self._log.serve(topics.ops_subject(site), self._on_ops)
@@ -260,6 +263,16 @@ class Dispatcher:
         except Rejected as error:
             self._keep(topic, payload, error)
 
+    def _on_state3(self, topic: str, payload: bytes) -> None:
+        try:
+            said, deviation = read_with_deviation(payload, v3.State)
+            state = translation.state_to_2(said)
+            if deviation or not state.timestamp.endswith("Z"):
+                self._deviates(state, deviation)
+            self.hear(read_state(state))
+        except Rejected as error:
+            self._keep(topic, payload, error)
+
     def _deviates(self, state: v2.State, deviation: str) -> None:
         """Count by manufacturer what had to be mended."""
         seen = self.deviations.setdefault(state.manufacturer, {})
@@ -269,7 +282,8 @@ class Dispatcher:
 
     def _on_connection(self, topic: str, payload: bytes) -> None:
         try:
-            self.hear(read_connection(read(payload, v2.Connection)))
+            said = read(payload, v2.Connection)  # the same in both versions but for two of its values
+            self.hear(read_connection(said))
         except Rejected as error:
             self._keep(topic, payload, error)
 
@@ -281,7 +295,10 @@ class Dispatcher:
 
     def _on_visualization(self, topic: str, payload: bytes) -> None:
         try:
-            message = read(payload, v2.Visualization)
+            if topic.split("/", 2)[1] == v3.MAJOR:
+                message = translation.visualization_to_2(read(payload, v3.Visualization))
+            else:
+                message = read(payload, v2.Visualization)
         except Rejected as error:
             self._keep(topic, payload, error)
             return
@@ -333,10 +350,18 @@ class Dispatcher:
 
     def _send_order(self, command: SendOrder) -> None:
         order = command.order
+        if order.version == v3.VERSION:
+            topic = self._topic(order.manufacturer, order.serial_number, vda.ORDER, v3.MAJOR)
+            self._floor.send(topic, encode(translation.order_to_3(order)))
+            return
         self._floor.send(self._topic(order.manufacturer, order.serial_number, vda.ORDER), encode(order))
 
     def _send_instant_actions(self, command: SendInstantActions) -> None:
         message = command.message
+        if message.version == v3.VERSION:
+            topic = self._topic(message.manufacturer, message.serial_number, vda.INSTANT_ACTIONS, v3.MAJOR)
+            self._floor.send(topic, encode(translation.instant_to_3(message)))
+            return
         topic = self._topic(message.manufacturer, message.serial_number, vda.INSTANT_ACTIONS)
         self._floor.send(topic, encode(message))
 
@@ -356,11 +381,11 @@ class Dispatcher:
         if asked is not None and not asked.done():
             asked.set_result(command.answer)
 
-    def _topic(self, manufacturer: str, serial: str, name: str) -> str:
-        key = (manufacturer, serial, name)
+    def _topic(self, manufacturer: str, serial: str, name: str, major: str = vda.MAJOR) -> str:
+        key = (manufacturer, serial, name, major)
         found = self._topics.get(key)
         if found is None:
-            found = self._topics[key] = vda.topic(manufacturer, serial, name)
+            found = self._topics[key] = vda.topic(manufacturer, serial, name, major=major)
         return found
 
     async def _tell(self) -> None:

@@ -7,7 +7,7 @@ from importlib.resources import files
 import msgspec
 
 from contracts.ids import NodeId, RobotId
-from contracts.vda5050 import v2
+from contracts.vda5050 import v2, v3
 from contracts.vda5050.factsheet import Factsheet
 from contracts.vda5050.header import VERSION
 from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState, Trouble
@@ -63,7 +63,10 @@ def spoken(dialect: Dialect, version: str) -> str:
     """Return the version that a robot is to be addressed in, which says of itself that it speaks `version`."""
     if dialect.version:
         return dialect.version
-    return "2.0.0" if version.lstrip("v").startswith(("1.", "2.0")) else VERSION
+    said = version.lstrip("v")
+    if said.startswith("3"):
+        return v3.VERSION
+    return "2.0.0" if said.startswith(("1.", "2.0")) else VERSION
 
 
 def read_state(state: v2.State) -> RobotState:
