@@ -37,18 +37,23 @@ _AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError
 _AGAIN_S = 0.1
 
 
-async def migrate(url: str) -> None:
+async def migrate(url: str, *, revision: str = "head") -> None:
     """Upgrade the database behind `url` (``postgresql://…``); safe at every start, and from several processes.
+
+    Parameters
+    ----------
+    revision
+        Where to stop; functions and views come with the newest only.
 
     Raises
     ------
     Unavailable
         The server cannot be reached, or is still recovering.
     """
-    await real(_migrate(url))
+    await real(_migrate(url, revision))
 
 
-async def _migrate(url: str) -> None:
+async def _migrate(url: str, revision: str) -> None:
     async def connect() -> Any:
         try:
             return await asyncpg.connect(dsn(url))
@@ -60,10 +65,12 @@ async def _migrate(url: str) -> None:
         async with engine.connect() as connection:
             driver: Any = (await connection.get_raw_connection()).driver_connection
             # not waited for in SQL: who waits there holds a snapshot, and an index that is built online waits for that
-            while not await driver.fetchval(f"SELECT pg_try_advisory_lock({_LOCK})"):  # noqa: ASYNC110 - the other is another process
+            while not await driver.fetchval(f"SELECT pg_try_advisory_lock({_LOCK})"):  # noqa: ASYNC110 - another process
                 await asyncio.sleep(_AGAIN_S)
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, revision)
             await connection.commit()
+            if revision != "head":
+                return
             async with driver.transaction():
                 for room in FUNCTIONS:
                     await driver.execute((_ROOT / room / "functions.sql").read_text())
@@ -72,8 +79,8 @@ async def _migrate(url: str) -> None:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(_ROOT / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

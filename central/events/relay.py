@@ -26,7 +26,7 @@ from contracts.runtime.logging import get_log
 from contracts.site import Site
 
 logger = get_log(__name__)
-MOST = 500
+MOST = 64
 _PATIENCE_MS = 1_000
 _AGAIN_S = 0.5
 _CLOSED_SINCE = timedelta(hours=1)
