@@ -18,14 +18,11 @@ from contracts.runtime.clock import Clock
 from contracts.runtime.floor import Floor, FloorConnector, Will
 from contracts.site import Robot, Site
 from contracts.vda5050 import topics
-from contracts.vda5050.reading import read
 from contracts.vda5050.v2 import (
     Action,
     ConnectionState,
     ErrorEntry,
     ErrorLevel,
-    InstantActions,
-    Order,
 )
 from controllers.vda5050 import Abilities, Begin, Effect, Locate, SayFactsheet, Vehicle
 from simulators.battery import Battery
@@ -167,7 +164,7 @@ class RobotTwin:
 
     def _on_order(self, _topic: str, payload: bytes) -> None:
         try:
-            order = read(payload, Order)
+            order = self.voice.order(payload)
         except Rejected as e:
             self.vehicle.unreadable(topics.ORDER, e)
             self._happened([])
@@ -177,7 +174,7 @@ class RobotTwin:
 
     def _on_instant(self, _topic: str, payload: bytes) -> None:
         try:
-            message = read(payload, InstantActions)
+            message = self.voice.instant(payload)
         except Rejected as e:
             self.vehicle.unreadable(topics.INSTANT_ACTIONS, e)
             self._happened([])

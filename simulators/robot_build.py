@@ -4,6 +4,7 @@ import msgspec
 
 from contracts.errors import Rejected
 from contracts.site import Robot
+from contracts.vda5050 import v3
 from contracts.vda5050.factsheet import (
     AgvAction,
     Factsheet,
@@ -67,11 +68,11 @@ class RobotParams(msgspec.Struct, frozen=True):
     visualization_hz: float = 0.0
     """0: none."""
     version: str = VERSION
-    """The protocol that it says it speaks: 2.0.0 or 2.1.0; some masters of 2.0 hear nothing of 2.1."""
+    """The protocol that it speaks: 2.0.0, 2.1.0 or 3.0.0; some masters of 2.0 hear nothing of 2.1."""
 
     def __post_init__(self) -> None:
-        if self.version not in {"2.0.0", "2.1.0"}:
-            raise Rejected("version", self.version, "2.0.0 or 2.1.0")
+        if self.version not in {"2.0.0", "2.1.0", v3.VERSION}:
+            raise Rejected("version", self.version, "2.0.0, 2.1.0 or 3.0.0")
         if not 0 <= self.level[0] <= self.level[1] <= 1:
             raise Rejected("level", self.level, "a range within 0 to 1")
         for name in ("lift_s", "drop_s", "dock_s", "visualization_hz"):

@@ -5,13 +5,16 @@ from contracts.ids import PodId
 from contracts.runtime.clock import Clock
 from contracts.runtime.floor import Floor
 from contracts.site import Robot
-from contracts.vda5050 import topics
+from contracts.vda5050 import topics, translation, v3
+from contracts.vda5050.reading import read
 from contracts.vda5050.v2 import (
     AgvPosition,
     BatteryState,
     Connection,
     ConnectionState,
+    InstantActions,
     Load,
+    Order,
     Velocity,
     Visualization,
     timestamp,
@@ -21,6 +24,8 @@ from simulators.battery import Battery
 from simulators.drive import Drive
 from simulators.robot_build import RobotParams, factsheet_of
 
+_INSTANTS = 100
+
 
 class Voice:
     """The messages of one robot. `floor` is None while it has no radio: then nothing is said, nor counted."""
@@ -28,23 +33,53 @@ class Voice:
     def __init__(self, robot: Robot, params: RobotParams, map_id: str, clock: Clock) -> None:
         self._robot, self._params, self._map_id, self._clock = robot, params, map_id, clock
         self._header = dict.fromkeys(topics.NAMES, 0)
-        self.topic = {n: topics.topic(robot.manufacturer, robot.id, n) for n in topics.NAMES}
+        self.new = params.version == v3.VERSION
+        """It speaks version 3."""
+        self.instants: dict[str, None] = {}
+        """Ids of its latest instant actions, which version 3 lists by themselves."""
+        major = v3.MAJOR if self.new else topics.MAJOR
+        self.topic = {n: topics.topic(robot.manufacturer, robot.id, n, major=major) for n in topics.NAMES}
         self.floor: Floor | None = None
         self.said_ms = 0
         """When the last state was due, said or not."""
 
     def connection(self, state: ConnectionState) -> bytes:
         """Write a connection message, for the will too."""
-        return encode(
-            Connection(
-                connection_state=state,
-                header_id=self._count(topics.CONNECTION),
-                timestamp=timestamp(self._clock.now_ms()),
-                version=self._params.version,
-                manufacturer=self._robot.manufacturer,
-                serial_number=self._robot.id,
-            )
+        message = Connection(
+            connection_state=state,
+            header_id=self._count(topics.CONNECTION),
+            timestamp=timestamp(self._clock.now_ms()),
+            version=self._params.version,
+            manufacturer=self._robot.manufacturer,
+            serial_number=self._robot.id,
         )
+        return encode(translation.connection_to_3(message) if self.new else message)
+
+    def order(self, payload: bytes) -> Order:
+        """Read an order, whatever version it is of.
+
+        Raises
+        ------
+        Rejected
+            It cannot be read.
+        """
+        return translation.order_to_2(read(payload, v3.Order)) if self.new else read(payload, Order)
+
+    def instant(self, payload: bytes) -> InstantActions:
+        """Read instant actions, whatever version they are of.
+
+        Raises
+        ------
+        Rejected
+            They cannot be read.
+        """
+        if not self.new:
+            return read(payload, InstantActions)
+        message = translation.instant_to_2(read(payload, v3.InstantActions))
+        self.instants.update(dict.fromkeys(a.action_id for a in message.actions))
+        while len(self.instants) > _INSTANTS:
+            del self.instants[next(iter(self.instants))]
+        return message
 
     def online(self) -> None:
         """Say that it is there, and what it is."""
@@ -54,8 +89,8 @@ class Voice:
             self.factsheet()
 
     def factsheet(self) -> None:
-        """Say what it is."""
-        if self.floor is not None:
+        """Say what it is; the factsheet of version 3 it does not speak yet."""
+        if self.floor is not None and not self.new:
             factsheet = factsheet_of(self._robot, self._params, self._clock.now_ms(), self._count(topics.FACTSHEET))
             self.floor.send(self.topic[topics.FACTSHEET], encode(factsheet), retain=True)
 
@@ -82,11 +117,12 @@ class Voice:
             robot.id,
             self._params.version,
         )
-        self.floor.send(self.topic[topics.STATE], encode(state))
+        said = translation.state_to_3(state, frozenset(self.instants)) if self.new else state
+        self.floor.send(self.topic[topics.STATE], encode(said))
 
     def visualization(self, drive: Drive) -> None:
         """Say where it is."""
-        if self.floor is not None:
+        if self.floor is not None and not self.new:
             message = Visualization(
                 agv_position=self._position(drive),
                 velocity=Velocity(round(drive.speed_mps(), 3)),

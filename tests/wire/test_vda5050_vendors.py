@@ -212,3 +212,31 @@ async def test_nulls_and_times_without_a_zone_are_read_and_counted(nats_server: 
         assert books.dispatcher.counts["unreadable"] == 1
         assert books.dispatcher.unreadable[0][0] == topic
         await client.close()
+
+
+async def test_versions_2_0_2_1_and_3_0_work_side_by_side_in_one_fleet(nats_server: Server) -> None:
+    """Three twins, each of another version on its own topics: each is driven in its own, and all is done."""
+    await nats_server.start()
+    made = [Robot(RobotId(f"R{k}"), "Floorplane", NodeId(f"{4 * k}-0")) for k in range(3)]
+    site = corridor(11, *made)
+    async with dispatching(site, nats_server.mqtt_url) as books:
+        broker, clock = MqttConnector(nats_server.mqtt_url), books.clock
+        world = World(site, Catalogue((), ()), (), clock)
+        builds = [
+            RobotParams(version=v, level=(0.9, 1.0), driving_state_s=1.0, drive=DriveParams(speed_mps=2.0))
+            for v in ("2.0.0", "2.1.0", "3.0.0")
+        ]
+        twins = [RobotTwin(r, site, broker, clock, world, 1, p) for r, p in zip(made, builds, strict=True)]
+        running = [asyncio.create_task(t.run(), name=t.name) for t in twins]
+        try:
+            vehicles = books.dispatcher.core.world.vehicles
+            await books.until(lambda: len(vehicles) == 3 and all(v.placed for v in vehicles.values()))
+            for k in range(3):
+                await books.want(f"V{k}", f"{4 * k + 1}-0", f"{4 * k}-0")
+            await books.until(lambda: all(books.states(f"V{k}")[-1:] == ["done"] for k in range(3)))
+            assert [vehicles[r.id].speaks for r in made] == ["2.0.0", "2.1.0", "3.0.0"]
+            assert world.violations == []
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
