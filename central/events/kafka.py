@@ -17,7 +17,7 @@ from contracts.runtime.logging import get_log
 
 logger = get_log(__name__)
 _ALL = Filter((), "", "")
-_HEADERS = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
+_HEADERS: list[tuple[str, str | bytes | None]] = [("content-type", b"application/cloudevents+json; charset=UTF-8")]
 _FLUSH_S = 30.0
 _SLICE_S = 0.5
 _AGAIN_S = 5.0
