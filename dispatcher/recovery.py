@@ -6,15 +6,14 @@ leg, as its own loads tell.
 
 import math
 
-import msgspec
-
 from contracts.errors import Rejected
 from contracts.ids import NodeId, PodId, RobotId
 from contracts.messages.ops import VehicleState
-from dispatcher import missions, operators, orders, transports
+from dispatcher import missions, orders, transports
 from dispatcher.facts import RobotState
 from dispatcher.fleet.member import Pin, Purpose, Vehicle
 from dispatcher.fleet.vehicle import Signal, step
+from dispatcher.trespass import halt_neighbours, let_neighbours_go
 from dispatcher.world import Stage, World
 
 _NEAR_M = 0.75
@@ -66,7 +65,7 @@ def lost_due(world: World, name: str) -> None:
     v.lost = True
     world.traffic.lost(v.id)
     if v.id in world.halted:
-        _let_neighbours_go(world, v)
+        let_neighbours_go(world, v)
     world.plan_wanted = world.release_wanted = True
     v.queue.clear()
     if not hand_on(world, v) and v.mission is None and v.transport is None:
@@ -224,7 +223,7 @@ def _place(world: World, v: Vehicle) -> None:
         world.traffic.pin(v.id)
     world.release_wanted = world.plan_wanted = world.fleet_changed = world.demand_changed = True
     if v.id in world.halted:
-        _let_neighbours_go(world, v)
+        let_neighbours_go(world, v)
     _go_on(world, v, report)
 
 
@@ -306,37 +305,9 @@ def astray(world: World, v: Vehicle, report: RobotState, detail: str = "") -> No
 
 
 def trespassed(world: World, v: Vehicle, report: RobotState) -> None:
-    """Stop the neighbours of a robot that drove where nothing was released to it, and tell it the base alone from now.
-
-    It is cancelled and placed where it stands; then its neighbours go on.
-    """
-    world.deviates(v, "drives to nodes that are not released")
-    if not v.dialect.fully_released:
-        v.dialect = msgspec.structs.replace(v.dialect, fully_released=True)
-    near = {report.node, *(e.end for e in world.site.layout.out.get(report.node, ()))}
-    halted: list[RobotId] = []
-    for other in world.vehicles.values():
-        if other is v or not other.placed or other.pause_wanted or other.state is VehicleState.OFFLINE:
-            continue
-        if other.node in near or not near.isdisjoint(world.traffic.route(other.id)[0]):
-            halted.append(other.id)
-            operators.pause(world, other, wanted=True)
-    world.halted[v.id] = [*world.halted.get(v.id, ()), *halted]
-    stopped = f"; stopped near it: {', '.join(halted)}" if halted else ""
-    world.raise_alarm(
-        f"trespass-{v.id}", "error", v.id,
-        f"Robot {v.id} of {v.manufacturer} drove to {report.node}, which was not released to it{stopped}.",
-        "It gets released nodes only from now on. If it does so again take it out of service.",
-    )  # fmt: skip
+    """Stop a robot that drove where nothing was released to it, and its neighbours until it is placed again."""
+    halt_neighbours(world, v, report)
     reset(world, v, f"it drove to {report.node}, which was not released to it")
-
-
-def _let_neighbours_go(world: World, v: Vehicle) -> None:
-    for name in world.halted.pop(v.id, ()):
-        other = world.vehicles.get(name)
-        if other is not None and not world.stopped:
-            operators.pause(world, other, wanted=False)
-    world.clear_alarm(f"trespass-{v.id}")
 
 
 def paused(world: World, v: Vehicle) -> None:
