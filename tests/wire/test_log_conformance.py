@@ -1,6 +1,7 @@
 """One behaviour of the Log port, held by the memory store and by nats-server alike."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 
@@ -302,8 +303,11 @@ async def test_say_and_hear(rig):
     await rig.outage()
     for event in back:
         await asyncio.wait_for(event.wait(), 20)
-    a.say("poses.x", b"again")
-    await asyncio.wait_for(again.wait(), 10)
+    async with asyncio.timeout(10):
+        while not again.is_set():  # what is said while one of the two is still coming back is lost, as the port says
+            a.say("poses.x", b"again")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(again.wait(), 0.2)
 
 
 async def test_a_server_that_is_not_there_is_named():
