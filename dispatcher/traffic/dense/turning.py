@@ -31,7 +31,8 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int = 60_000
     """Chains that the local search tries in a step."""
     budget_ms: float = 0.0
-    """If above 0, the local search goes on until a step has taken so long, whatever `rounds` says."""
+    """If above 0, the local search goes on until a step has taken so long, whatever `rounds` says; what a step with
+    many new tables takes too long is saved in those after it, so that the mean keeps to it."""
     settle: tuple[int, int, int] = (40, 1_000, 10)
     """Longest chain, operations tried, and asks of one robot, when robots settle by rank."""
     improve: tuple[int, int, int] = (20, 400, 10)
@@ -93,6 +94,7 @@ class TurningPlanner:
         self._weight = np.ones(n, np.int32)
         self._robots = np.arange(n)
         self._seed = search.seed
+        self._owed_ms = 0.0
         self.rounds = 0
         """Chains tried so far."""
 
@@ -108,9 +110,11 @@ class TurningPlanner:
         order = np.argsort(self.tables.pool[self._row, self.pos], kind="stable")
         self._weight[order] = 1 + self._search.weight * (len(order) - self._robots) // max(1, len(order))
         epibt.settle(order, *self._search.settle, *self._state())
-        if self._search.budget_ms:
-            while 1_000 * (time.perf_counter() - begin) < self._search.budget_ms:
+        if budget_ms := self._search.budget_ms:
+            while 1_000 * (time.perf_counter() - begin) < budget_ms - self._owed_ms:
                 self._improve(_BATCH)
+            over_ms = 1_000 * (time.perf_counter() - begin) - budget_ms
+            self._owed_ms = min(max(0.0, self._owed_ms + over_ms), budget_ms)
         else:
             self._improve(self._search.rounds)
         return self._act()
