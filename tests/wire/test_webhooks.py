@@ -155,7 +155,8 @@ async def test_what_cannot_be_delivered_is_dead_can_be_read_and_sent_again(floor
         shown = await settled(floor, made["id"], lambda w: w["dead"] == 1)
         assert "Connect" in shown["last_outcome"]
         letters = (await floor.erp.get(f"/v1/webhooks/{made['id']}/dead-letters")).json()
-        assert [(x["type"], x["subject"], x["attempts"]) for x in letters] == [("floorplane.order.shipped", "O1", 9)]
+        assert [(x["type"], x["subject"]) for x in letters] == [("floorplane.order.shipped", "O1")]
+        assert letters[0]["attempts"] > 8  # one more than the last back-off, or two if one was under way just now
         await floor.rows("UPDATE webhook SET url = $2 WHERE id = $1", made["id"], erp.url)
         answer = await floor.erp.post(
             f"/v1/webhooks/{made['id']}/dead-letters:replay", json={}, headers={"Idempotency-Key": "replay"}
