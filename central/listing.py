@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, NamedTuple, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, Field
@@ -48,6 +48,26 @@ def after(cursor: str | None) -> tuple[datetime, str]:
 def before(cursor: str | None) -> tuple[datetime, str]:
     """Return (moment, id) before which a page begins whose newest rows come first; else as `after`."""
     return END if cursor is None else after(cursor)
+
+
+class Turn(NamedTuple):
+    """Where a page begins and which way it goes: the moment and id it begins at, and the SQL words for the way."""
+
+    at: datetime
+    name: str
+    past: str
+    direction: str
+
+
+def turn(cursor: str | None, *, newest: bool) -> Turn:
+    """Return how a page is read whose rows come in order, or the newest first.
+
+    Raises
+    ------
+    Refusal
+        As `after`.
+    """
+    return Turn(*before(cursor), "<", "DESC") if newest else Turn(*after(cursor), ">", "ASC")
 
 
 def following(rows: Sequence[Any], limit: int, at: str) -> str | None:

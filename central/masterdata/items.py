@@ -13,7 +13,7 @@ from central.database import Connection, Database
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
 from central.listing import Limit
-from central.masterdata.ndjson import RESULTS, LineResult, lines_of, read_lines, write_results
+from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, take_lines, write_results
 from central.moment import moment
 from central.preconditions import IfMatch, check
 from central.problems import Refusal, documented, refused
@@ -162,23 +162,11 @@ async def put_item(
 )
 async def bulk_items(request: Request, here: Here, correlation: Correlation, who: Principal = ERP) -> Response:
     """Create or change many items; each line by itself."""
-    results: list[LineResult] = []
-    chunk: dict[str, tuple[int, Item]] = {}
 
-    async def flush() -> None:
-        results.extend(await _keep_chunk(here.database, list(chunk.values()), who.owner))
-        chunk.clear()
+    async def take(chunk: list[tuple[int, Item]]) -> list[LineResult]:
+        return await _keep_chunk(here.database, chunk, who.owner)
 
-    async for one in read_lines(request, Item):
-        if one.row is None:
-            assert one.refused is not None  # noqa: S101 - a line is read or refused
-            results.append(one.refused)
-            continue
-        if one.row.id in chunk or len(chunk) >= CHUNK:
-            await flush()
-        chunk[one.row.id] = (one.line, one.row)
-    if chunk:
-        await flush()
+    results = await take_lines(request, Item, CHUNK, take, apart=lambda item: item.id)
     await here.database.write(
         AUDIT,
         moment(here.clock.now_ms()),
@@ -190,7 +178,7 @@ async def bulk_items(request: Request, here: Here, correlation: Correlation, who
         correlation,
         None,
     )
-    return Response(write_results(sorted(results, key=lambda r: r.line)), media_type="application/x-ndjson")
+    return Response(write_results(results), media_type=MEDIA_TYPE)
 
 
 async def _keep_chunk(database: Database, numbered: list[tuple[int, Item]], owner: str) -> list[LineResult]:

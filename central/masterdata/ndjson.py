@@ -1,6 +1,6 @@
 """NDJSON bodies, read as they stream in: lines in, one result a line out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -65,6 +65,49 @@ async def read_lines(request: Request, model: type[M]) -> AsyncIterator[Numbered
             raise refused(f"lines/{number + 1}", f"{len(rest)} bytes", f"a line of at most {_LONGEST_LINE} bytes")
     if rest.strip():
         yield _read(number + 1, rest, model)
+
+
+async def take_lines(
+    request: Request,
+    model: type[M],
+    most: int,
+    take: Callable[[list[tuple[int, M]]], Awaitable[Iterable[LineResult]]],
+    *,
+    apart: Callable[[M], str] | None = None,
+) -> list[LineResult]:
+    """Take a body in as it streams, chunk by chunk, and return one result a line in the order of lines.
+
+    Parameters
+    ----------
+    most
+        Lines of one chunk, at most.
+    take
+        Does what the (number, line) pairs of a chunk ask for, in one transaction.
+    apart
+        Lines for which it gives the same come into different chunks.
+
+    Raises
+    ------
+    Refusal
+        As `read_lines`; the chunks before are taken in.
+    """
+    results: list[LineResult] = []
+    chunk: list[tuple[int, M]] = []
+    seen: set[str] = set()
+    async for one in read_lines(request, model):
+        if one.refused is not None:
+            results.append(one.refused)
+        if one.row is None:
+            continue
+        name = "" if apart is None else apart(one.row)
+        if len(chunk) >= most or (apart is not None and name in seen):
+            results.extend(await take(chunk))
+            chunk, seen = [], set()
+        chunk.append((one.line, one.row))
+        seen.add(name)
+    if chunk:
+        results.extend(await take(chunk))
+    return sorted(results, key=lambda r: r.line)
 
 
 def _read(number: int, raw: bytes, model: type[M]) -> Numbered[M]:

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from central.context import Context, Correlation, Here
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
-from central.listing import Cursor, Limit, Page, after, before, following
-from central.masterdata.ndjson import RESULTS, LineResult, lines_of, read_lines, write_results
+from central.listing import Cursor, Limit, Page, following, turn
+from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, take_lines, write_results
 from central.moment import milliseconds, moment
 from central.orders.change import IfMatch, change_order, hold_order
 from central.orders.intake import Asked, Sender, Taken, take_in
@@ -95,11 +95,9 @@ async def bulk_orders(
     A line is known by the Idempotency-Key and its number, so that the request may be sent again: what was taken in
     before is answered with `duplicate`.
     """
-    results: list[LineResult] = []
-    chunk: list[tuple[int, OrderIn]] = []
     sender = Sender(who.name, correlation, who.owner)
 
-    async def flush() -> None:
+    async def take(chunk: list[tuple[int, OrderIn]]) -> list[LineResult]:
         taken = await take_in(
             here.database,
             [Asked(f"{idempotency_key}/{n}", order) for n, order in chunk],
@@ -107,23 +105,13 @@ async def bulk_orders(
             moment(here.clock.now_ms()),
             _totes(here),
         )
-        for (n, order), one in zip(chunk, taken, strict=True):
-            results.append(_result(n, order, one))
+        for (_, order), one in zip(chunk, taken, strict=True):
             if isinstance(one, Taken):
                 _count(here, order, one)
-        chunk.clear()
+        return [_result(n, order, one) for (n, order), one in zip(chunk, taken, strict=True)]
 
-    async for line in read_lines(request, OrderIn):
-        if line.row is None:
-            assert line.refused is not None  # noqa: S101 - a line is read or refused
-            results.append(line.refused)
-            continue
-        chunk.append((line.line, line.row))
-        if len(chunk) >= _CHUNK:
-            await flush()
-    if chunk:
-        await flush()
-    return Response(write_results(sorted(results, key=lambda r: r.line)), media_type="application/x-ndjson")
+    results = await take_lines(request, OrderIn, _CHUNK, take)
+    return Response(write_results(results), media_type=MEDIA_TYPE)
 
 
 def _totes(here: Context) -> ToteParams:
@@ -170,8 +158,7 @@ async def list_orders(
     who: Principal = ANYONE,
 ) -> dict[str, Any]:
     """List orders in the order in which they came, or the newest first."""
-    at, name = before(cursor) if newest else after(cursor)
-    past, direction = ("<", "DESC") if newest else (">", "ASC")
+    at, name, past, direction = turn(cursor, newest=newest)
     rows = await here.database.read(
         _LIST + f"WHERE (o.received_at, o.id) {past} ($1, $2) AND ($3::text IS NULL OR o.state = $3)"
         " AND ($4::text IS NULL OR o.source = $4) AND ($5::text IS NULL OR o.ref = $5)"

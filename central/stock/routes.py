@@ -10,7 +10,7 @@ from central.context import Correlation, Here
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
 from central.masterdata.items import CHUNK
-from central.masterdata.ndjson import RESULTS, LineResult, lines_of, read_lines, write_results
+from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, take_lines, write_results
 from central.moment import moment
 from central.orders.routes import IdempotencyKey
 from central.problems import FieldError, Refusal, documented
@@ -92,10 +92,8 @@ async def bulk_stock(
     known by its `key`, else by the Idempotency-Key and its number, so that the request may be sent again.
     """
     at = moment(here.clock.now_ms())
-    results: list[LineResult] = []
-    chunk: list[tuple[int, BookingIn]] = []
 
-    async def flush() -> None:
+    async def take(chunk: list[tuple[int, BookingIn]]) -> list[LineResult]:
         lines = [
             {
                 "n": n,
@@ -116,23 +114,13 @@ async def bulk_stock(
             here.settings.adjustment_limit,
         )
         bookings = dict(chunk)
-        results.extend(_result(r, bookings[r["n"]]) for r in rows)
-        chunk.clear()
+        return [_result(r, bookings[r["n"]]) for r in rows]
 
-    async for one in read_lines(request, BookingIn):
-        if one.row is None:
-            assert one.refused is not None  # noqa: S101 - a line is read or refused
-            results.append(one.refused)
-            continue
-        chunk.append((one.line, one.row))
-        if len(chunk) >= CHUNK:
-            await flush()
-    if chunk:
-        await flush()
+    results = await take_lines(request, BookingIn, CHUNK, take)
     await here.database.write(
         AUDIT, at, who.name, who.role, "stock.bulk", f"{len(results)} lines", idempotency_key, correlation, None
     )
-    return Response(write_results(sorted(results, key=lambda r: r.line)), media_type="application/x-ndjson")
+    return Response(write_results(results), media_type=MEDIA_TYPE)
 
 
 def _result(row: Any, booking: BookingIn) -> LineResult:

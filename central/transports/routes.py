@@ -10,7 +10,7 @@ from central.context import Context, Correlation, Here
 from central.database import Connection
 from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
-from central.listing import Cursor, Limit, Page, after, before, following
+from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
 from central.orders.idempotency import Stored, claim, request_hash, store
 from central.orders.routes import IdempotencyKey
@@ -85,8 +85,7 @@ async def list_transports(
     _: Principal = HOUSE,
 ) -> dict[str, Any]:
     """List transports in the order in which they came, or the newest first."""
-    at, name = before(cursor) if newest else after(cursor)
-    past, direction = ("<", "DESC") if newest else (">", "ASC")
+    at, name, past, direction = turn(cursor, newest=newest)
     rows = await here.database.read(
         f"SELECT * FROM transport WHERE (created_at, id) {past} ($1, $2)"  # noqa: S608 - constants
         " AND ($3::text IS NULL OR state = $3) AND ($4::text IS NULL OR robot = $4)"

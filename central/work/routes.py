@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from central.context import Here
 from central.identity.access import ANYONE, HOUSE, Principal
-from central.listing import Cursor, Limit, Page, after, before, following
+from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
 from central.problems import documented
 
@@ -78,8 +78,7 @@ async def list_tasks(
     who: Principal = ANYONE,
 ) -> dict[str, Any]:
     """List tasks in the order in which they were made, or the newest first."""
-    at, name = before(cursor) if newest else after(cursor)
-    past, direction = ("<", "DESC") if newest else (">", "ASC")
+    at, name, past, direction = turn(cursor, newest=newest)
     rows = await here.database.read(
         f"SELECT {TASK_COLUMNS} FROM task WHERE (created_at, id) {past} ($1, $2)"  # noqa: S608 - constants
         " AND ($3::text IS NULL OR state = $3) AND ($4::text IS NULL OR kind = $4)"
