@@ -2,7 +2,7 @@
 
 import datetime as dt
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -14,6 +14,8 @@ from simulators.orders import ErpLine, ErpOrder
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+LONGEST_GAP_MS = 120_000
+"""Between two orders of a file that feeds a running floor: nobody watches an empty one."""
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -68,9 +70,10 @@ def day_plan(
 
 
 def file_plan(orders: Sequence[ErpOrder], start_ms: int, seed: int, *, within_h: float = 7.0) -> tuple[Planned, ...]:
-    """Plan all days of a file, one floor day each: the first one's orders come in the hours after the start.
+    """Plan all days of a file in turn: the first order comes at the start, and no gap is longer than two minutes.
 
-    Whenever it starts, the orders come in the same order and at the same distances.
+    Nights, and days with an order or two, are shortened so. Whenever it starts, the orders come in the same order and
+    at the same distances.
 
     Parameters
     ----------
@@ -83,7 +86,16 @@ def file_plan(orders: Sequence[ErpOrder], start_ms: int, seed: int, *, within_h:
     found: list[Planned] = []
     for k, day in enumerate(sorted(days)):
         found += day_plan(days[day], start_ms + k * DAY_MS, seed, from_h=0.0, until_h=within_h, due_h=12.0, name=day)
-    return tuple(found)
+    return tuple(_without_idle_time(found, start_ms))
+
+
+def _without_idle_time(plan: Sequence[Planned], start_ms: int) -> Iterator[Planned]:
+    """Move each order ahead with its due time, so that it comes at most `LONGEST_GAP_MS` after the one before."""
+    at_ms = before_ms = None
+    for p in plan:
+        at_ms = start_ms if at_ms is None or before_ms is None else at_ms + min(p.at_ms - before_ms, LONGEST_GAP_MS)
+        before_ms = p.at_ms
+        yield Planned(at_ms, p.due_ms - (p.at_ms - at_ms), p.order)
 
 
 class PlanFeed:
@@ -120,9 +132,10 @@ class DemandFeed:
         self._seed, self._gap_s, self._due_ms = seed, 3600 / orders_per_h, round(due_h * HOUR_MS)
 
     def planned(self, number: int, after_ms: int) -> Planned:
-        """Return the order of that number, sent some time after the one before."""
+        """Return the order of that number: the first at once, each other some time after the one before."""
         rng = random.Random(f"{self._seed}/demand/{number}")
-        at_ms = after_ms + round(rng.expovariate(1 / self._gap_s) * 1000)
+        gap_ms = round(rng.expovariate(1 / self._gap_s) * 1000)
+        at_ms = after_ms + (gap_ms if number else 0)
         lines = []
         for line in range(1, 1 + min(6, int(rng.paretovariate(1.2)))):
             item = self._items[int(len(self._items) * rng.random() ** 2)]

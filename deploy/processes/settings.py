@@ -64,7 +64,10 @@ class SimulateProcess(ProcessSettings):
     catalogue: Path = Field(Path(".floorplane/catalogue.json"), description="The items of the site")
     orders: Path | None = Field(None, description="Order file that the ERP feeds; none: a small seeded demand")
     orders_within_h: float = Field(
-        7.0, gt=0, le=12, description="The orders of a day of the file come within so many hours of the floor"
+        7.0,
+        gt=0,
+        le=12,
+        description="A day of the file comes within so many hours of the floor; gaps are cut to 2 min",
     )
     central_url: str = Field("http://127.0.0.1:8080", description="Where the ERP reaches central", pattern="^https?://")
     seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")

@@ -1,6 +1,7 @@
 """The ERP twin against a server that answers, fails and refuses, on virtual time."""
 
 import asyncio
+import itertools
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ from contracts.ids import ItemId, OrderId
 from contracts.runtime.clock import LoopClock
 from simulators import site as reference
 from simulators.catalogue import Catalogue
-from simulators.demand import DAY_MS, HOUR_MS, DemandFeed, PlanFeed, day_plan, file_plan, midnight_ms
+from simulators.demand import HOUR_MS, LONGEST_GAP_MS, DemandFeed, PlanFeed, day_plan, file_plan, midnight_ms
 from simulators.erp import Erp, read_progress
 from simulators.orders import ErpLine, ErpOrder
 from simulators.virtual_time import run
@@ -185,13 +186,16 @@ def test_the_small_demand_has_no_end_and_is_the_same_for_a_seed() -> None:
         DemandFeed(CATALOGUE, 1, 0)
 
 
-def test_a_file_of_several_days_is_planned_one_floor_day_each() -> None:
-    """The second ship date comes a day after the first."""
+def test_the_days_of_a_file_follow_each_other_without_idle_time() -> None:
+    """The first order comes at the start and no gap is long, also where the next date is far."""
     orders = [*ORDERS, ErpOrder(OrderId("late"), "2013-12-05", ORDERS[0].lines)]
     plan = file_plan(orders, DAY, 1)
+    assert plan[0].at_ms == DAY
     assert plan[-1].order.ref == "late"
-    assert DAY + DAY_MS <= plan[-1].at_ms <= DAY + DAY_MS + 7 * HOUR_MS
-    assert all(p.at_ms <= DAY + 7 * HOUR_MS for p in plan[:-1])
+    assert plan[-1].at_ms - plan[-2].at_ms == LONGEST_GAP_MS
+    gaps = [b.at_ms - a.at_ms for a, b in itertools.pairwise(plan)]
+    assert all(0 <= gap <= LONGEST_GAP_MS for gap in gaps)
+    assert all(p.due_ms - p.at_ms >= 5 * HOUR_MS for p in plan)
     assert file_plan(orders, DAY, 1) == plan != file_plan(orders, DAY, 2)
     later = file_plan(orders, DAY + 7_919, 1)  # a restart may not change which order has which number
     assert [(p.order.ref, p.at_ms - 7_919, p.due_ms - 7_919) for p in later] == [
