@@ -58,14 +58,14 @@ async def rig(request) -> AsyncIterator[Rig]:
 
 
 async def take(stream: AsyncIterator, count: int) -> list:
-    """The next entries of a reader."""
-    async with asyncio.timeout(20):
+    """The next entries of a reader; one that was on its way to a reader that left comes again after thirty seconds."""
+    async with asyncio.timeout(90):
         return [await anext(stream) for _ in range(count)]
 
 
 async def append_surely(log: Log, subject: str, payload: bytes) -> int:
     """Append, again and again, as an owner does through an outage."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await log.append(subject, payload)

@@ -29,6 +29,7 @@ _SILENCE_S = 12.0
 _BATCH = 100
 _PULL_S = 30.0
 _PAUSE_S = 0.25
+_FLUSH_S = 5
 _log = get_log("contracts.log")
 
 
@@ -248,6 +249,6 @@ async def _unsubscribe(client: Client, subscription: Subscription) -> None:
     try:
         await subscription.unsubscribe()
         if client.is_connected:
-            await client.flush(timeout=1)
+            await client.flush(timeout=_FLUSH_S)
     except (nats.errors.Error, TimeoutError):
         return  # it ended with its connection
