@@ -1,6 +1,7 @@
 """Real servers for the tests of the ports: on free ports, in a temporary folder, killed and restarted at will."""
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -59,6 +60,7 @@ class Server:
     def freeze(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)  # until every thread stands
 
     def thaw(self) -> None:
         assert self.process is not None
