@@ -91,9 +91,10 @@ def file_plan(orders: Sequence[ErpOrder], start_ms: int, seed: int, *, within_h:
 
 def _without_idle_time(plan: Sequence[Planned], start_ms: int) -> Iterator[Planned]:
     """Move each order ahead with its due time, so that it comes at most `LONGEST_GAP_MS` after the one before."""
-    at_ms = before_ms = None
+    at_ms = start_ms
+    before_ms = plan[0].at_ms if plan else start_ms
     for p in plan:
-        at_ms = start_ms if at_ms is None or before_ms is None else at_ms + min(p.at_ms - before_ms, LONGEST_GAP_MS)
+        at_ms += min(p.at_ms - before_ms, LONGEST_GAP_MS)
         before_ms = p.at_ms
         yield Planned(at_ms, p.due_ms - (p.at_ms - at_ms), p.order)
 
