@@ -1,0 +1,20 @@
+"""What goes out."""
+
+from pathlib import Path
+
+from central.migrations.script import execute
+
+revision = "0050"
+down_revision = "0040"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Lay the tables."""
+    execute(Path(__file__).with_suffix(".sql").read_text())
+
+
+def downgrade() -> None:
+    """Refuse: what was recorded is not thrown away."""
+    raise NotImplementedError("this is never taken back; restore a backup instead")
