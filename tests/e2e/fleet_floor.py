@@ -5,7 +5,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import httpx
 from contracts.ids import EdgeId, NodeId, StationId
 from contracts.layout import Edge, Layout, Node
 from contracts.lif import LifStation, write_lif
+from tests.free_ports import take
 
 PEERS = Path(os.environ.get("FLOORPLANE_PEERS", Path(__file__).parents[2] / ".peers"))
 LIBRARY = PEERS / "node_modules" / "vda-5050-lib"
@@ -54,22 +54,12 @@ def grid(width: int, height: int, *, pitch_m: float = 2.0) -> Layout:
     return Layout("grid", "floor", "1", nodes, edges)
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [int(s.getsockname()[1]) for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
 class FleetFloor:
     """A fleet in a folder of its own. Use it as a context; whatever it started ends with it."""
 
     def __init__(self, folder: Path, layout: Layout, stations: dict[str, str], *more: str, **environment: str) -> None:
         self.folder, self.layout = folder, layout
-        self.port, self.nats, self.mqtt = free_ports(3)
+        self.port, self.nats, self.mqtt = take(), take(), take()
         self.lif = folder / "floor.lif.json"
         places = [LifStation(StationId(k), (NodeId(v),)) for k, v in stations.items()]
         self.lif.write_bytes(write_lif([(layout, places)], project="test", now_ms=0))

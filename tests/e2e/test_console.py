@@ -5,7 +5,6 @@ import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from contracts.messages.floor import CellState
 from contracts.runtime.floor.mqtt import MqttConnector
 from contracts.site import read_site
 from deploy.state import Running
+from tests.free_ports import take
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -47,10 +47,7 @@ class Floor:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as a, socket.socket() as b, socket.socket() as c:
-            for s in (a, b, c):
-                s.bind(("127.0.0.1", 0))
-            self.port, nats, mqtt = (s.getsockname()[1] for s in (a, b, c))
+        self.port, nats, mqtt = take(), take(), take()
         self.link = ""
         """The one-time login link that `up` prints."""
         self.url = f"http://127.0.0.1:{self.port}"

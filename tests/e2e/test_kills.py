@@ -13,7 +13,6 @@ import random
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ from deploy.floor_time import FloorTime
 from simulators.catalogue import read_catalogue
 from simulators.orders import COLUMNS
 from simulators.witness import Packed, Violation, read_testimony
+from tests.free_ports import take
 
 pytestmark = pytest.mark.slow
 
@@ -60,12 +60,12 @@ class Floor:
 
     def __init__(self, folder: Path, orders: Path) -> None:
         self.folder, self.state = folder, folder / ".floorplane"
-        self.port, self.nats, self.mqtt = _free_ports(3)
+        self.port, self.nats, self.mqtt = take(), take(), take()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
         self._environment = {**kept, "NO_COLOR": "1", "COLUMNS": "300", "FLOORPLANE_ORDERS_WITHIN_H": str(WITHIN_H)}
         self._args = [
             "up", "--port", str(self.port), "--nats-port", str(self.nats), "--mqtt-port", str(self.mqtt),
-            "--device-port", str(_free_block(250)), "--scale", str(SCALE), "--orders", str(orders),
+            "--device-port", str(take(250)), "--scale", str(SCALE), "--orders", str(orders),
         ]  # fmt: skip
         self.said = folder / "said.txt"
         self.process: subprocess.Popen[str] | None = None
@@ -314,21 +314,3 @@ def _iso(at_ms: int) -> str:
 
 def _processes() -> list[Path]:
     return [p for p in Path("/proc").iterdir() if p.name.isdigit()]
-
-
-def _free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-
-
-def _free_block(size: int) -> int:
-    """Return the first of so many neighbouring free ports below those that are given out by themselves."""
-    for first in range(18_000, 32_000, size):
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for port in range(first, first + size):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            return first
-    raise LookupError(f"{size} free ports")

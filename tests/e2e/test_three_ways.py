@@ -8,7 +8,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from dispatcher.facts import EventHeard, Fact, RobotState, WorkOpened
 from dispatcher.replay import replay
 from simulators import virtual_time
 from tests.e2e.small_day import ROBOTS, asked, floor_plan, write_orders
+from tests.free_ports import take
 
 ORDERS = 9
 Lines = dict[str, list[tuple[int, str, int]]]
@@ -200,12 +200,7 @@ class RealFloor:
 
     def __init__(self, folder: Path, orders: Path) -> None:
         self.folder = folder
-        sockets = [socket.socket() for _ in range(3)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        self.port, nats, mqtt = (s.getsockname()[1] for s in sockets)
-        for s in sockets:
-            s.close()
+        self.port, nats, mqtt = take(), take(), take()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
         self.err = (folder / "err.txt").open("w+")
         self.process = subprocess.Popen(
@@ -213,7 +208,7 @@ class RealFloor:
                 sys.executable, "-m", "deploy.cli", "up", "--orders", str(orders), "--robots", str(ROBOTS),
                 "--scale", "20",
                 "--port", str(self.port), "--nats-port", str(nats), "--mqtt-port", str(mqtt),
-                "--device-port", str(free_block(250)),
+                "--device-port", str(take(250)),
             ],
             cwd=folder, env={**kept, "NO_COLOR": "1", "FLOORPLANE_ORDERS_WITHIN_H": "0.2"},
             stdout=subprocess.PIPE, stderr=self.err, text=True, start_new_session=True,
@@ -243,25 +238,6 @@ class RealFloor:
         finally:
             self.process.kill()
             self.err.close()
-
-
-def free_block(size: int) -> int:
-    """First of so many neighbouring ports on which nobody listens."""
-    for first in range(20_000 + os.getpid() % 97 * 100, 60_000, size):
-        taken = []
-        try:
-            for port in range(first, first + size):
-                s = socket.socket()
-                taken.append(s)
-                s.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        else:
-            return first
-        finally:
-            for s in taken:
-                s.close()
-    raise AssertionError("no free block of ports")
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.free_ports import take
+
 ORDERS = "order_ref,planned_ship_date,actual_ship_date,sku,quantity,product_line,category\n"
 
 
@@ -18,7 +20,7 @@ class Command:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = [free_port() for _ in range(3)]
+        self.ports = [take() for _ in range(3)]
         self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *args: str) -> subprocess.Popen[str]:
@@ -53,13 +55,6 @@ class Command:
                 if os.fsencode(self.folder) in words + environment and int(proc.name) != os.getpid():
                     found.append(words.replace(b"\0", b" ").decode())
         return found
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
 
 
 @pytest.fixture
@@ -104,7 +99,7 @@ def test_a_taken_port_is_named_and_nothing_stays(floorplane: Command, which: int
     with socket.socket() as other:
         other.bind(("127.0.0.1", floorplane.ports[which]))
         other.listen()
-        status, out, err = floorplane.run(*floorplane.up())
+        status, out, err = floorplane.run(*floorplane.up("--device-port", str(take(250))))
     assert status == 1
     assert f"port {floorplane.ports[which]} on 127.0.0.1 is taken by process {os.getpid()}" in err
     assert option in err
@@ -114,12 +109,10 @@ def test_a_taken_port_is_named_and_nothing_stays(floorplane: Command, which: int
 
 def test_a_taken_port_of_a_device_is_named_and_nothing_stays(floorplane: Command) -> None:
     """The twins' ports are looked at before anything starts; the device, the port and the remedy are named."""
+    taken = take()
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", taken))
         other.listen()
-        taken = other.getsockname()[1]
-        if not 1024 <= taken <= 65_000:
-            pytest.skip(f"the kernel gave port {taken}, where no site can begin")
         status, out, err = floorplane.run(*floorplane.up("--device-port", str(taken)))
     assert status == 1
     assert f"device S1-scanner: port {taken} on 127.0.0.1 is taken by process {os.getpid()}" in err
@@ -133,7 +126,7 @@ def test_a_database_that_does_not_start_is_named_with_its_own_words(floorplane: 
     data = floorplane.folder / ".floorplane" / "postgres" / "data"
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("9.6\n")
-    status, _, err = floorplane.run(*floorplane.up())
+    status, _, err = floorplane.run(*floorplane.up("--device-port", str(take(250))))
     assert status == 1
     assert "PostgreSQL ended while starting" in err
     assert "postgresql.conf" in err

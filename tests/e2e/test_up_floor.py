@@ -4,7 +4,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.free_ports import take
+
 pytestmark = pytest.mark.slow
 
 
@@ -22,10 +23,7 @@ class Floor:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as a, socket.socket() as b, socket.socket() as c:
-            for s in (a, b, c):
-                s.bind(("127.0.0.1", 0))
-            self.port, self.nats, self.mqtt = (s.getsockname()[1] for s in (a, b, c))
+        self.port, self.nats, self.mqtt = take(), take(), take()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
         self.environment = {**kept, "NO_COLOR": "1", "COLUMNS": "300", "FLOORPLANE_ORDERS_PER_H": "120"}
         self.process: subprocess.Popen[str] | None = None

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,14 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.free_ports import take
+
 NATS = Path(sys.executable).parent / "nats-server"
 MOSQUITTO = Path("/usr/sbin/mosquitto")
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 class Server:
@@ -72,7 +67,7 @@ class Server:
 
 
 def make_nats(folder: Path, more: str = "") -> Server:
-    ports = {"nats": free_port(), "mqtt": free_port()}
+    ports = {"nats": take(), "mqtt": take()}
     store = folder / "store"
     store.mkdir()
     config = folder / "nats.conf"
@@ -88,7 +83,7 @@ def make_nats(folder: Path, more: str = "") -> Server:
 
 
 def make_mosquitto(folder: Path) -> Server:
-    ports = {"mqtt": free_port()}
+    ports = {"mqtt": take()}
     store = folder / "store"
     store.mkdir()
     config = folder / "mosquitto.conf"

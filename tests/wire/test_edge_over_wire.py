@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -43,24 +42,12 @@ from simulators.floor import SimulatedFloor
 from simulators.params import FloorParams
 from simulators.serve import ServedDevices
 from simulators.site import build, stock
+from tests.free_ports import take
 from vision.pipeline import Observation
 
 CATALOGUE = Catalogue.seeded(1, 4000)
 SCALE = 4.0
 LINE, DOORS = CellId("line"), CellId("doors")
-
-
-def free_base() -> int:
-    """Find 250 free ports in a row, as a site takes them."""
-    for base in range(20_000, 60_000, 300):
-        with contextlib.ExitStack() as stack:
-            try:
-                for port in (*range(base, base + 10), *range(base + 118, base + 156)):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return base
-    raise AssertionError("no free ports")
 
 
 class Dispatcher:
@@ -118,7 +105,7 @@ async def tasks(*runs: asyncio.Task[None]) -> AsyncIterator[None]:
 
 @pytest.mark.slow
 async def test_a_totes_whole_way_over_modbus_opc_ua_and_tcp(tmp_path: Path) -> None:
-    site = build(1, CATALOGUE, robots=1, base_port=free_base())
+    site = build(1, CATALOGUE, robots=1, base_port=take(250))
     rows = [r for r in stock(site, CATALOGUE, 1) if r.physical_qty >= 2]
     pod = max(site.pods, key=lambda p: sum(site.bin_pod[r.bin] == p.id for r in rows))
     station = site.stations[0]

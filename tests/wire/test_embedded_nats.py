@@ -11,17 +11,11 @@ import pytest
 
 from contracts.errors import Unavailable
 from deploy.embedded.nats import EmbeddedNats
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
+from tests.free_ports import take
 
 
 def server_in(folder: Path) -> EmbeddedNats:
-    return EmbeddedNats(folder, free_port(), free_port())
+    return EmbeddedNats(folder, take(), take())
 
 
 async def test_a_stream_survives_a_kill_of_the_server(tmp_path: Path) -> None:

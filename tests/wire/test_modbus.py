@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -24,14 +23,9 @@ from controllers.modbus import ModbusPlc
 from controllers.ports import TagValue
 from controllers.spans import Image, read_spans, write_blocks
 from controllers.tags import LINE, PANEL, TABLES, Tag
+from tests.free_ports import take
 
 PEERS = Path(os.environ.get("FLOORPLANE_PEERS", Path(__file__).parents[2] / ".peers")) / "node_modules"
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 class Controller:
@@ -121,7 +115,7 @@ async def running(port: int, table: tuple[Tag, ...]) -> AsyncIterator[tuple[Modb
 
 @pytest.fixture
 async def controller() -> AsyncIterator[Controller]:
-    controller = Controller(free_port())
+    controller = Controller(take())
     await controller.start()
     yield controller
     await controller.stop()
@@ -197,7 +191,7 @@ async def test_what_does_not_fit_is_refused_before_anything_is_written(controlle
 
 
 async def test_a_controller_that_comes_late_goes_and_returns_is_found_again() -> None:
-    controller = Controller(free_port())
+    controller = Controller(take())
     async with running(controller.port, PANEL) as (plc, heard):
         await heard.until(lambda: "nobody listens" in heard.states[-1].text)
         with pytest.raises(Unavailable, match="nobody listens"):
@@ -303,7 +297,7 @@ def node() -> Iterator[Callable[[str, str], int]]:
             pytest.skip("no node on this machine")
         if not (PEERS / package).exists():
             pytest.skip(f"npm package {package} is not installed in {PEERS}; `make test-peers` does it")
-        port = free_port()
+        port = take()
         process = subprocess.Popen(
             ["node", "-e", script, str(port)], stdout=subprocess.PIPE, env=os.environ | {"NODE_PATH": str(PEERS)}
         )

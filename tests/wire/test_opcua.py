@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -19,6 +18,7 @@ from contracts.runtime.clock import LoopClock
 from controllers.opcua import OpcUaPlc
 from controllers.ports import TagValue
 from controllers.tags import DOOR, Tag
+from tests.free_ports import take
 
 SERVER = """
     import asyncio, sys
@@ -57,9 +57,7 @@ class Server:
     """The server process."""
 
     def __init__(self, *arguments: str) -> None:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = int(s.getsockname()[1])
+        self.port = take()
         self._arguments = arguments
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -1,7 +1,6 @@
 """One tote's life through a real edge: once with twins in memory on virtual time, once over their real protocols."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -46,6 +45,7 @@ from simulators.floor import SimulatedFloor
 from simulators.params import FloorParams
 from simulators.serve import ServedDevices
 from simulators.virtual_time import run
+from tests.free_ports import take
 
 CATALOGUE = Catalogue.seeded(7, 200)
 GOODS = [i for i in CATALOGUE.stock_items if i.weight_g > 50][:2]
@@ -184,18 +184,6 @@ def test_in_memory_on_virtual_time() -> None:
 
 async def test_over_the_real_protocols() -> None:
     """The same edge with its real drivers: Modbus, OPC UA, sockets."""
-    site = _site(_free_ports(170))
+    site = _site(take(170))
     async with asyncio.timeout(90), parts(site, LoopClock(), wire=True) as (floor, dispatcher):
         _check(site, floor, await life_of_a_tote(site, floor, dispatcher))
-
-
-def _free_ports(count: int) -> int:
-    for base in range(40_000, 60_000, 500):
-        taken = False
-        for port in range(base, base + count):
-            with socket.socket() as s:
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                taken = taken or s.connect_ex(("127.0.0.1", port)) == 0
-        if not taken:
-            return base
-    raise AssertionError("no free ports")

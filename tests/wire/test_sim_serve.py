@@ -26,27 +26,11 @@ from simulators.scenario import Incident, Trouble
 from simulators.serve import ServedDevices
 from simulators.tag_bank import TagBank
 from simulators.twin import Listeners
+from tests.free_ports import take
 
 CATALOGUE = Catalogue.seeded(7, 200)
 GOODS = next(i for i in CATALOGUE.stock_items if i.weight_g > 50)
 CALM = FloorParams(no_read=0, wrong_item=0, miscount=0, pace=10, settle_s=0.1, door_s=0.5)
-
-
-def free_ports(count: int) -> int:
-    """A base below which nobody of this machine listens now."""
-    for base in range(21_000, 60_000, 500):
-        taken = False
-        for port in range(base, base + count):
-            with socket.socket() as s:
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    s.bind(("127.0.0.1", port))
-                except OSError:
-                    taken = True
-                    break
-        if not taken:
-            return base
-    raise AssertionError("no free ports")
 
 
 class Served:
@@ -80,7 +64,7 @@ async def until(listeners: Listeners[Any], seen: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def served(*cells: str, rows: tuple[StockRow, ...] = ()) -> AsyncIterator[Served]:
-    site = reference.build(7, CATALOGUE, base_port=free_ports(170))
+    site = reference.build(7, CATALOGUE, base_port=take(170))
     clock = LoopClock()
     floor = SimulatedFloor(site, CATALOGUE, None, clock, 3, CALM, rows=rows)
     devices = ServedDevices(floor, clock, {CellId(c) for c in cells})
@@ -232,7 +216,7 @@ async def test_a_device_that_fails_hangs_up_and_listens_again() -> None:
 
 async def test_a_taken_port_is_named() -> None:
     """Whoever starts the simulators reads which device and which port, and nothing stays open."""
-    base = free_ports(170)
+    base = take(170)
     site = reference.build(7, CATALOGUE, base_port=base)
     floor = SimulatedFloor(site, CATALOGUE, None, LoopClock(), 3, CALM, rows=())
     with socket.socket() as s:
