@@ -46,6 +46,10 @@ PANEL: tuple[Tag, ...] = (
     Tag("open_slots", "holding", 8),  # bit mask: put an empty tote with the printed label here
     Tag("push_slots", "holding", 9),  # bit mask: push this tote onto the conveyor
     Tag("show_seq", "holding", 10),  # 0: nothing to pick
+    # which bin comes next when no pod stands here: its face (from 1; 0: none is on its way), level and column
+    Tag("next_face", "holding", 11),
+    Tag("next_level", "holding", 12),
+    Tag("next_column", "holding", 13),
     # read from the panel: what the picker did
     Tag("confirm_seq", "input", 0),  # the `show_seq` that was confirmed
     Tag("confirm_reason", "input", 1),  # 0 all there, 1 bin empty, 2 damaged

@@ -14,7 +14,7 @@ from contracts.messages.floor import (
     TotePushed,
     ToteSeen,
 )
-from dispatcher import doors, flow, stations
+from dispatcher import doors, flow, stations, upcoming
 from dispatcher.commands import SendEdgeCommand
 from dispatcher.outbox import Cause
 from dispatcher.world import CellLink, OpenCommand, Place, World
@@ -137,6 +137,7 @@ def tell_again(world: World, link: CellLink) -> None:
                 flow.repeat_at_station(world, link.id, world.totes[name])
         if work.present is not None and world.missions[work.present].open:
             stations.show_again(world, world.missions[work.present])
+        upcoming.say_again(world, work)
     for tote in world.totes.values():
         if tote.chute is not None and world.chutes[tote.chute].cell == link.id and tote.place is not Place.PACKED:
             flow.repeat_at_line(world, tote)

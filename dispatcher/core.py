@@ -18,6 +18,7 @@ from dispatcher import (
     release,
     tasks,
     transports,
+    upcoming,
     vehicles,
 )
 from dispatcher.commands import Command, SendEdgeCommand, TellCentral
@@ -41,7 +42,7 @@ from dispatcher.facts import (
 from dispatcher.params import Params
 from dispatcher.world import Place, World, new_world
 
-SCHEMA = 3
+SCHEMA = 4
 """Grows when a pickled core of an older version cannot be read any more."""
 
 
@@ -95,6 +96,7 @@ class Core:
         release.fill_slots(world)
         assignment.assign(world)
         transports.assign(world)
+        upcoming.name_next(world)
         energy.look_after(world)
         motion.move(world)
         orders.write_orders(world)

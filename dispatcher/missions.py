@@ -6,7 +6,7 @@ from contracts.errors import Broken, Rejected
 from contracts.ids import MissionId, NodeId, PodId, RobotId, StationId
 from contracts.layout import NodeKind
 from contracts.messages.facts import PodMoved
-from dispatcher import stations, transports
+from dispatcher import stations, transports, upcoming
 from dispatcher.fleet.member import Leg, Pin, Purpose, Vehicle
 from dispatcher.world import Mission, Stage, World
 
@@ -23,6 +23,7 @@ def start(world: World, vehicle: Vehicle, pod: PodId, station: StationId) -> Mis
     world.missions[mission.id] = mission
     world.pod_mission[pod] = mission.id
     world.stations[station].missions[mission.id] = None
+    world.next_wanted[station] = None
     mission.robot, vehicle.mission = vehicle.id, mission.id
     begin_leg(world, vehicle, Purpose.FETCH, node, mission.id, act="pick", load=pod)
     return mission
@@ -146,6 +147,7 @@ def leave_station(world: World, mission: Mission) -> None:
         mission.station = following
         mission.stage = Stage.CARRY
         world.stations[following].missions[mission.id] = None
+        world.next_wanted[following] = None
         goal = world.stations[following].station.lane[-1]
         begin_leg(world, vehicle, Purpose.CARRY, goal, mission.id, loaded=True)
         return
@@ -159,8 +161,10 @@ def leave_queue(world: World, mission: Mission) -> None:
     if mission.station is not None:
         work = world.stations[mission.station]
         work.missions.pop(mission.id, None)
+        world.next_wanted[mission.station] = None
         if work.present == mission.id:
             work.present = None
+            work.vacated = mission.pod
         world.demand_changed = True
         world.slots_changed = True
 
@@ -201,6 +205,7 @@ def turn_back(world: World, mission: Mission, station: StationId) -> None:
     mission.station = station
     mission.stage = Stage.CARRY
     world.stations[station].missions[mission.id] = None
+    world.next_wanted[station] = None
     goal = world.stations[station].station.lane[-1]
     begin_leg(world, _robot(world, mission), Purpose.CARRY, goal, mission.id, loaded=True)
 
@@ -247,7 +252,9 @@ def _arrived(world: World, vehicle: Vehicle, mission: Mission) -> None:
     mission.stage = Stage.PRESENT
     world.pin(vehicle, Pin.PRESENT)
     world.unpin(vehicle, Pin.LEG)
-    world.stations[mission.station].present = mission.id
+    work = world.stations[mission.station]
+    work.present = mission.id
+    upcoming.arrived(world, work)
     world.tell(PodMoved(pod=mission.pod, node=vehicle.node))
     stations.show(world, mission)
 

@@ -116,6 +116,12 @@ class StationWork:
     missions: dict[MissionId, None] = field(default_factory=dict)
     """On the way here, or here."""
     present: MissionId | None = None
+    vacated: PodId | None = None
+    """The pod that is done here, until the station was told what follows it."""
+    named: PodId | None = None
+    """The pod that the station was told to expect."""
+    nexts: int = 0
+    """NextPod commands so far."""
 
 
 @dataclass(slots=True)
@@ -182,6 +188,8 @@ class World:
     """What was seen of each manufacturer's robots that the standard does not say, and how often."""
     closed_nodes: dict[NodeId, None] = field(default_factory=dict)
     missions: dict[MissionId, Mission] = field(default_factory=dict)
+    next_wanted: dict[StationId, None] = field(default_factory=dict)
+    """Stations where another pod may be next than they were told."""
     pods: dict[PodId, NodeId | None] = field(default_factory=dict)
     """Where each pod stands; None: on a robot."""
     pod_mission: dict[PodId, MissionId] = field(default_factory=dict)

@@ -124,6 +124,21 @@ class PresentPod(msgspec.Struct, frozen=True, tag="present_pod"):
     picks: tuple[PickInstruction, ...]
 
 
+class NextPod(msgspec.Struct, frozen=True, tag="next_pod"):
+    """The pod at the station is done, or what follows it has changed: which pod comes next, and what from it first.
+
+    Said while no pod is worked on there, at once when `after` is done: the person need not wait for the wheels.
+    """
+
+    after: PodId | None
+    """The pod that is done; None: only what follows has changed."""
+    pod: PodId | None
+    """None: none is on its way yet."""
+    bin: BinId | None = None
+    item: ItemId | None = None
+    qty: int = 0
+
+
 class OpenTote(msgspec.Struct, frozen=True, tag="open_tote"):
     """An empty tote with this label belongs into the slot."""
 
@@ -159,7 +174,7 @@ class MoveDoor(msgspec.Struct, frozen=True, tag="move_door"):
     open: bool
 
 
-CommandBody = PresentPod | OpenTote | PushTote | RouteTote | PackTote | MoveDoor
+CommandBody = PresentPod | NextPod | OpenTote | PushTote | RouteTote | PackTote | MoveDoor
 
 
 class EdgeCommand(msgspec.Struct, frozen=True):

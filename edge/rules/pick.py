@@ -12,6 +12,7 @@ import msgspec
 from contracts.errors import Rejected
 from contracts.ids import BinId, DeviceId, PodId
 from contracts.messages.floor import (
+    NextPod,
     OpenTote,
     PickConfirmed,
     PickInstruction,
@@ -131,6 +132,8 @@ class PickRules:
         self._picture = ""
         self._panel: dict[str, TagValue] = {}
         self._written: dict[str, int] = {}
+        self._next: dict[str, int] = {}
+        """What the panel shows of the next pod; empty before anything was heard of one."""
         self._held = bool(self._shown.key) and self._shown.key not in self._confirmed
         """Whether the panel may still show what was open before this start: it is left alone until we know more."""
 
@@ -144,6 +147,9 @@ class PickRules:
                 effects = self._push(body)
             case Commanded(body=PresentPod() as body):
                 effects = self._present(body)
+            case Commanded(body=NextPod() as body):
+                self._expect(body)
+                effects = []
             case Commanded(body=body):
                 raise Rejected("command", type(body).__name__, "one for a pick station")
             case Scanned():
@@ -182,6 +188,8 @@ class PickRules:
             if pick.qty < 1:
                 raise Rejected(f"picks/{pick.task}/qty", pick.qty, "at least 1")
         effects: list[Effect] = []
+        if self._next:
+            self._next = dict(_NO_NEXT)
         wanted = {_key(p) for p in body.picks}
         if body.pod != self._pod or not (self._queue or self._current):
             self._pod, self._picture = body.pod, ""
@@ -204,6 +212,15 @@ class PickRules:
                 self._drop_current()
             self._queue[key] = pick
         return effects
+
+    def _expect(self, body: NextPod) -> None:
+        """Show which bin the person will be asked for next, before its pod is here."""
+        if body.bin is not None and body.bin not in self._bins:
+            raise Rejected("bin", body.bin, "a bin of the site")
+        self._next = dict(_NO_NEXT)
+        if body.bin is not None:
+            bin_ = self._bins[body.bin]
+            self._next = {"next_face": bin_.face + 1, "next_level": bin_.level, "next_column": bin_.column}
 
     def _drop_current(self) -> None:
         self._current, self._phase = None, Phase.IDLE
@@ -308,7 +325,7 @@ class PickRules:
             ready = next((p for p in self._queue.values() if self._slots.stands(p.slot, p.tote)), None)
             if ready is not None:
                 effects += self._take_up(ready)
-        wanted = self._slots.lights()
+        wanted = self._slots.lights() | self._next
         if self._current or not self._held:
             wanted |= self._display()
             wanted["show_seq"] = self._shown.seq if self._current else 0
@@ -349,6 +366,7 @@ class PickRules:
         }
 
 
+_NO_NEXT = {"next_face": 0, "next_level": 0, "next_column": 0}
 _ORDER = (
     "show_face",
     "show_level",
@@ -358,6 +376,9 @@ _ORDER = (
     "show_error",
     "open_slots",
     "push_slots",
+    "next_level",
+    "next_column",
+    "next_face",
     "show_seq",
 )
-_LIGHTS = ("open_slots", "push_slots")
+_LIGHTS = ("open_slots", "push_slots", *_NO_NEXT)

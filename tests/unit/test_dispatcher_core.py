@@ -220,7 +220,9 @@ def test_an_unanswered_command_is_repeated_an_expired_one_renamed_and_a_refused_
     bench = Bench()
     bench.answering = bench.people = False
     bench.work(*tote_work("A", [0]))
-    (first,) = [c.command for c in bench.sent if isinstance(c, SendEdgeCommand)]
+    (first,) = [
+        c.command for c in bench.sent if isinstance(c, SendEdgeCommand) and isinstance(c.command.body, OpenTote)
+    ]
     bench.wait(6)
     repeated = [
         c.command for c in bench.sent if isinstance(c, SendEdgeCommand) and isinstance(c.command.body, OpenTote)
@@ -238,7 +240,7 @@ def test_an_unanswered_command_is_repeated_an_expired_one_renamed_and_a_refused_
     for _ in range(4):
         bench.hear(AnswerHeard(EdgeAnswer(name, first.cell, Outcome.REJECTED, "slot taken")))
         bench.wait(11)
-        name = next(iter(bench.world.cells[CellId(first.cell)].commands.values())).command.id
+        name = bench.world.cells[CellId(first.cell)].commands[f"open-{first.body.tote}"].command.id  # type: ignore[union-attr]
     assert f"command-open-{first.body.tote}" in bench.world.alarms  # type: ignore[union-attr]
     bench.hear(AnswerHeard(EdgeAnswer(name, first.cell, Outcome.ACCEPTED, "")))
     assert not any(a.startswith("command-") for a in bench.world.alarms)
