@@ -7,6 +7,7 @@ back.
 
 import asyncio
 import contextlib
+import math
 import random
 from collections.abc import Callable
 
@@ -86,6 +87,9 @@ class RobotTwin:
         self._legs = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._outages: asyncio.Queue[float] = asyncio.Queue(16)
+        self._seized = False
+        self.stalls = 0
+        """How often something stood in its way."""
 
     # --- its life
 
@@ -139,6 +143,17 @@ class RobotTwin:
         """Lose the radio for some time: the broker's clients see CONNECTIONBROKEN, the base is driven to its end."""
         if not self._outages.full():
             self._outages.put_nowait(for_s)
+
+    def seize(self) -> None:
+        """Stand for good, wherever it is, and say nothing of it: its states come as before."""
+        self._seized = self.drive.blocked = True
+        self._happened([])
+
+    def lose_power(self) -> None:
+        """Stand for good, without a word: the broker's clients see CONNECTIONBROKEN."""
+        self.voice.floor = None
+        self.go_offline(math.inf)
+        self.seize()
 
     @property
     def pose(self) -> Pose:
@@ -311,10 +326,11 @@ class RobotTwin:
     def _stall(self) -> None:
         """Something stands in the way for a while."""
         self.drive.blocked = True
+        self.stalls += 1
         self._after("stall", self._random.uniform(*self._params.faults.stall_s), self._unstall)
 
     def _unstall(self) -> None:
-        self.drive.blocked = False
+        self.drive.blocked = self._seized
         self._happened([])
 
     # --- what it says
