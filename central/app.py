@@ -15,6 +15,8 @@ from central.epcis import routes as epcis
 from central.events import asyncapi, stream
 from central.fleet import routes as fleet
 from central.front import Front
+from central.hands import moves as hand_moves
+from central.hands import routes as hands
 from central.identity import clients
 from central.identity import routes as identity
 from central.ledger import routes as ledger
@@ -29,6 +31,7 @@ from central.shipping import routes as shipping
 from central.stock import adjustments, card
 from central.stock import routes as stock
 from central.transports import routes as transports
+from central.units import routes as units
 from central.webhooks import routes as webhooks
 from central.work import routes as work
 
@@ -41,8 +44,11 @@ _ROUTERS = (
     ledger.router,
     orders.router,
     work.router,
+    hand_moves.router,
+    hands.router,
     transports.router,
     shipping.router,
+    units.router,
     epcis.router,
     stream.router,
     webhooks.router,

@@ -1,14 +1,14 @@
 -- What must hold, always: no row is the only good answer.
 CREATE OR REPLACE VIEW invariant_violation AS
 WITH moved AS (
-    SELECT place, item, lot, owner, sum(qty) AS qty FROM (
-        SELECT b AS place, item, lot, owner, qty::bigint FROM ledger
+    SELECT m.place, m.item, m.lot, m.owner, m.status, sum(m.qty) AS qty FROM (
+        SELECT b AS place, item, lot, owner, b_status AS status, qty::bigint FROM ledger
         UNION ALL
-        SELECT a, item, lot, owner, -qty::bigint FROM ledger
+        SELECT a, item, lot, owner, a_status, -qty::bigint FROM ledger
     ) AS m JOIN place p ON p.code = m.place AND p.kind <> 'virtual'
-    GROUP BY place, item, lot, owner
+    GROUP BY m.place, m.item, m.lot, m.owner, m.status
 ), held AS (
-    SELECT place, item, lot, owner, sum(qty) AS qty FROM stock GROUP BY place, item, lot, owner
+    SELECT place, item, lot, owner, status, sum(qty) AS qty FROM stock GROUP BY place, item, lot, owner, status
 ), claimed AS (
     SELECT stock, sum(qty) AS qty FROM reservation GROUP BY stock
 ), picks AS (
@@ -22,7 +22,7 @@ WITH moved AS (
 )
 SELECT 'sum of moves is stock' AS name, concat_ws('/', COALESCE(m.place, h.place), COALESCE(m.item, h.item)) AS subject,
        format('moves %s, stock %s', COALESCE(m.qty, 0), COALESCE(h.qty, 0)) AS detail
-FROM moved m FULL JOIN held h USING (place, item, lot, owner) WHERE COALESCE(m.qty, 0) <> COALESCE(h.qty, 0)
+FROM moved m FULL JOIN held h USING (place, item, lot, owner, status) WHERE COALESCE(m.qty, 0) <> COALESCE(h.qty, 0)
 UNION ALL
 SELECT 'reservations are reserved', s.place || '/' || s.item, format('reservations %s, reserved %s', COALESCE(c.qty, 0), s.reserved)
 FROM stock s LEFT JOIN claimed c ON c.stock = s.id WHERE COALESCE(c.qty, 0) <> s.reserved
@@ -54,8 +54,8 @@ GROUP BY t.id, t.done_qty HAVING COALESCE(sum(l.qty), 0) - COALESCE(sum(u.qty), 
 UNION ALL
 SELECT 'a move is reversed once, by its mirror', COALESCE(l.key, u.key), format('%s by %s', u.reverses, u.seq)
 FROM ledger u LEFT JOIN ledger l ON l.seq = u.reverses
-WHERE u.reverses IS NOT NULL AND (u.a, u.b, u.item, u.lot, u.owner, u.qty, u.key)
-      IS DISTINCT FROM (l.b, l.a, l.item, l.lot, l.owner, l.qty, 'reverse/' || l.seq)
+WHERE u.reverses IS NOT NULL AND (u.a, u.b, u.a_status, u.b_status, u.item, u.lot, u.owner, u.qty, u.key)
+      IS DISTINCT FROM (l.b, l.a, l.b_status, l.a_status, l.item, l.lot, l.owner, l.qty, 'reverse/' || l.seq)
 UNION ALL
 SELECT 'shipped is what was picked', o.id || '/' || l.item, format('picked %s, shipped %s', l.done, COALESCE(f.qty, 0))
 FROM orders o JOIN lines l ON l.order_id = o.id LEFT JOIN left_floor f ON f.order_id = o.id AND f.item = l.item
@@ -80,5 +80,9 @@ FULL JOIN (
     GROUP BY m.place, m.item, m.lot, m.owner HAVING sum(m.qty) <> 0
 ) AS y ON (y.place, y.item, y.lot, y.owner) = (x.place, x.item, x.lot, x.owner)
 WHERE COALESCE(x.qty, 0) <> COALESCE(y.qty, 0)
+UNION ALL
+SELECT 'a hand task is posted by one confirmation', string_agg(h.id, ', '), format('move %s, tasks %s', m.seq, count(*))
+FROM hand_task h CROSS JOIN LATERAL unnest(h.moves) AS m(seq) LEFT JOIN ledger l ON l.seq = m.seq
+GROUP BY m.seq HAVING count(*) > 1 OR count(l.seq) = 0
 UNION ALL
 SELECT 'no place stands inside itself', code, parent FROM place WHERE code = parent;

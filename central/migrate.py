@@ -24,6 +24,7 @@ FUNCTIONS = (
     "packing",
     "picking",
     "orders",
+    "hands",
     "transports",
     "facts",
     "ledger",

@@ -21,6 +21,9 @@ _TRANSPORT: dict[str, Any] = {n: {"type": ["string", "null"]} for n in ("robot",
 _ADJUSTMENT: dict[str, Any] = {
     "place": _TEXT, "item": _TEXT, "qty": _NUMBER, "reason": _TEXT, "asked_by": _TEXT, "who": _TEXT,
 }  # fmt: skip
+_NAMED: dict[str, Any] = {"type": ["string", "null"]}
+_HANDS: dict[str, Any] = {"kind": _TEXT, "item": _NAMED, "qty": {"type": ["integer", "null"]}, "ref": _NAMED}
+_WAY: dict[str, Any] = {"lot": _TEXT, "source": _NAMED, "target": _NAMED}
 _TRANSPORTS = {
     "open": "A transport waits for a robot again",
     "assigned": "A robot is on its way to it",
@@ -80,6 +83,19 @@ CATALOGUE: tuple[EventType, ...] = (
     EventType("floorplane.alarm.cleared", "alarm", "Its cause is gone", {"key": _TEXT}),
     EventType(
         "floorplane.alarm.acknowledged", "alarm", "Somebody has seen it", {"key": _TEXT, "who": _TEXT}
+    ),
+    EventType("floorplane.hands.opened", "hand task", "There is work for a person with a handheld", _HANDS | _WAY),
+    EventType(
+        "floorplane.hands.done", "hand task", "A person has done it, and it is posted",
+        _HANDS | _WAY | {"reason": _TEXT, "who": _TEXT},
+    ),
+    EventType(
+        "floorplane.hands.cancelled", "hand task", "It will not be done",
+        {"kind": _TEXT, "item": _NAMED, "ref": _NAMED, "reason": _TEXT, "who": _NAMED},
+    ),
+    EventType(
+        "floorplane.hands.undone", "hand task", "What was posted for it was taken back",
+        _HANDS | {"reason": _TEXT, "who": _TEXT},
     ),
     *(EventType(f"floorplane.transport.{s}", "transport", told, _TRANSPORT) for s, told in _TRANSPORTS.items()),
 )  # fmt: skip

@@ -23,8 +23,7 @@ BEGIN
     SELECT kind INTO place_kind FROM place p WHERE p.code = l.b;
     IF place_kind IS DISTINCT FROM 'virtual' THEN
         SELECT s.id, s.qty - s.reserved INTO source_row, held FROM stock s
-        WHERE s.place = l.b AND s.item = l.item AND s.lot = l.lot AND s.owner = l.owner
-        ORDER BY s.qty - s.reserved >= l.qty DESC, s.status = 'ok' DESC, s.id LIMIT 1 FOR UPDATE;
+        WHERE s.place = l.b AND s.item = l.item AND s.lot = l.lot AND s.owner = l.owner AND s.status = l.b_status FOR UPDATE;
         UPDATE stock s SET qty = s.qty - l.qty WHERE s.id = source_row AND s.qty - s.reserved >= l.qty;
         IF NOT FOUND THEN
             DELETE FROM posted p WHERE p.key = 'reverse/' || p_seq;
@@ -33,11 +32,11 @@ BEGIN
     END IF;
     SELECT kind INTO place_kind FROM place p WHERE p.code = l.a;
     IF place_kind IS DISTINCT FROM 'virtual' THEN
-        INSERT INTO stock AS s (place, item, lot, owner, qty) VALUES (l.a, l.item, l.lot, l.owner, l.qty)
+        INSERT INTO stock AS s (place, item, lot, owner, status, qty) VALUES (l.a, l.item, l.lot, l.owner, l.a_status, l.qty)
         ON CONFLICT (place, item, lot, owner, status) DO UPDATE SET qty = s.qty + excluded.qty;
     END IF;
-    INSERT INTO ledger AS x (at, a, b, item, lot, owner, qty, reason, task, order_id, line, actor, key, reverses)
-    VALUES (p_at, l.b, l.a, l.item, l.lot, l.owner, l.qty, p_error, l.task, l.order_id, l.line, p_who, 'reverse/' || p_seq, p_seq)
+    INSERT INTO ledger AS x (at, a, b, a_status, b_status, item, lot, owner, qty, reason, task, order_id, line, actor, key, reverses)
+    VALUES (p_at, l.b, l.a, l.b_status, l.a_status, l.item, l.lot, l.owner, l.qty, p_error, l.task, l.order_id, l.line, p_who, 'reverse/' || p_seq, p_seq)
     RETURNING x.seq INTO seq;
 
     -- a pick that is undone is not done: the line is short by it, and the ERP decides

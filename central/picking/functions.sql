@@ -29,6 +29,7 @@ DECLARE
     next_n integer;
     new_id text;
     actor text;
+    took stock;
 BEGIN
     SELECT * INTO t FROM task WHERE id = f->>'task' AND kind = 'pick' FOR UPDATE;
     IF NOT FOUND THEN RETURN 'unknown'; END IF;
@@ -45,15 +46,16 @@ BEGIN
 
     DELETE FROM reservation WHERE task = t.id;
     UPDATE stock SET qty = qty - t.qty, reserved = reserved - t.qty, doubt = doubt OR (missing > 0 AND qty > t.qty)
-    WHERE id = t.stock;
+    WHERE id = t.stock RETURNING * INTO took;
     IF got > 0 THEN
-        INSERT INTO stock AS s (place, item, owner, qty) SELECT t.tote, t.item, x.owner, got FROM stock x WHERE x.id = t.stock
+        INSERT INTO stock AS s (place, item, lot, owner, qty) VALUES (t.tote, t.item, took.lot, took.owner, got)
         ON CONFLICT (place, item, lot, owner, status) DO UPDATE SET qty = s.qty + excluded.qty;
-        PERFORM post(p_at, t.bin, t.tote, t.item, got, 'pick', t.id, t.order_id, t.line, actor, 'pick/' || t.id);
+        PERFORM post(p_at, t.bin, t.tote, t.item, got, 'pick', t.id, t.order_id, t.line, actor, 'pick/' || t.id,
+                     took.lot, took.owner);
     END IF;
     IF missing > 0 THEN
         PERFORM post(p_at, t.bin, 'adjustment', t.item, missing,
-                     'short_pick', t.id, t.order_id, t.line, actor, 'short/' || t.id);
+                     'short_pick', t.id, t.order_id, t.line, actor, 'short/' || t.id, took.lot, took.owner);
         PERFORM emit('floorplane.stock.count_needed', t.bin, p_at, jsonb_build_object(
             'bin', t.bin, 'item', t.item, 'task', t.id, 'missing', missing, 'reason', f->>'reason'));
         SELECT count(*) INTO next_n FROM task WHERE tote = t.tote AND kind = 'pick';
@@ -89,13 +91,16 @@ END $$;
 
 -- Pieces were taken for a pick that had been cancelled: the books follow the floor, and a person puts them back.
 CREATE OR REPLACE FUNCTION post_late_pick(t task, got integer, actor text, p_at timestamptz) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    took stock;
 BEGIN
     IF got <= 0 OR t.done_qty > 0 THEN RETURN 'closed'; END IF;
-    UPDATE stock SET qty = qty - got WHERE id = t.stock AND qty - reserved >= got;
+    UPDATE stock SET qty = qty - got WHERE id = t.stock AND qty - reserved >= got RETURNING * INTO took;
     IF FOUND THEN
-        INSERT INTO stock AS s (place, item, owner, qty) SELECT t.tote, t.item, x.owner, got FROM stock x WHERE x.id = t.stock
+        INSERT INTO stock AS s (place, item, lot, owner, qty) VALUES (t.tote, t.item, took.lot, took.owner, got)
         ON CONFLICT (place, item, lot, owner, status) DO UPDATE SET qty = s.qty + excluded.qty;
-        PERFORM post(p_at, t.bin, t.tote, t.item, got, 'late_pick', t.id, t.order_id, t.line, actor, 'pick/' || t.id);
+        PERFORM post(p_at, t.bin, t.tote, t.item, got, 'late_pick', t.id, t.order_id, t.line, actor, 'pick/' || t.id,
+                     took.lot, took.owner);
         UPDATE task SET done_qty = LEAST(got, qty) WHERE id = t.id;
     ELSE
         UPDATE stock SET doubt = true WHERE id = t.stock;

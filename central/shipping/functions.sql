@@ -33,12 +33,12 @@ BEGIN
     WITH gone AS (
         DELETE FROM stock s USING tote t
         WHERE t.order_id = p_order AND t.state = 'packed' AND s.place = t.id AND s.qty > 0
-        RETURNING s.place, s.item, s.lot, s.owner, s.qty
+        RETURNING s.place, s.item, s.lot, s.owner, s.status, s.qty
     ), keys AS (
         INSERT INTO posted SELECT 'ship/' || place || '/' || item || '/' || lot || '/' || owner FROM gone
     ), moves AS (
-        INSERT INTO ledger (at, a, b, item, lot, owner, qty, reason, order_id, actor, key)
-        SELECT p_at, place, 'customer', item, lot, owner, qty, 'ship', p_order, p_actor,
+        INSERT INTO ledger (at, a, b, a_status, b_status, item, lot, owner, qty, reason, order_id, actor, key)
+        SELECT p_at, place, 'customer', status, status, item, lot, owner, qty, 'ship', p_order, p_actor,
                'ship/' || place || '/' || item || '/' || lot || '/' || owner
         FROM gone ORDER BY place, item, lot, owner
     )

@@ -1,12 +1,55 @@
--- One move in the ledger. `p_key` names the cause: the same cause posts once, ever.
+-- One move in the ledger. `p_key` names the cause: the same cause posts once, ever. The owner is the item's, where none is named.
+DROP FUNCTION IF EXISTS post(timestamptz, text, text, text, integer, text, text, text, integer, text, text);
 CREATE OR REPLACE FUNCTION post(
     p_at timestamptz, p_a text, p_b text, p_item text, p_qty integer, p_reason text,
-    p_task text, p_order text, p_line integer, p_actor text, p_key text
+    p_task text, p_order text, p_line integer, p_actor text, p_key text,
+    p_lot text DEFAULT '', p_owner text DEFAULT NULL, p_a_status text DEFAULT 'ok', p_b_status text DEFAULT 'ok'
 ) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO posted VALUES (p_key);
-    INSERT INTO ledger (at, a, b, item, owner, qty, reason, task, order_id, line, actor, key)
-    SELECT p_at, p_a, p_b, p_item, i.owner, p_qty, p_reason, p_task, p_order, p_line, p_actor, p_key FROM item i WHERE i.id = p_item;
+    INSERT INTO ledger (at, a, b, a_status, b_status, item, lot, owner, qty, reason, task, order_id, line, actor, key)
+    SELECT p_at, p_a, p_b, p_a_status, p_b_status, p_item, p_lot, COALESCE(p_owner, i.owner), p_qty, p_reason, p_task, p_order, p_line, p_actor, p_key
+    FROM item i WHERE i.id = p_item;
+END $$;
+
+-- Move free pieces from one account to another (a place may be virtual: supplier, customer, adjustment, scrap), and say so in
+-- the ledger: 'posted', 'duplicate' (this key has posted), 'too little' (not so many are there that are not reserved),
+-- 'same place' or 'unknown place'. The UPDATE is the gate.
+CREATE OR REPLACE FUNCTION move_stock(
+    p_at timestamptz, p_from text, p_to text, p_item text, p_lot text, p_owner text, p_qty integer, p_reason text,
+    p_actor text, p_key text, p_from_status text DEFAULT 'ok', p_to_status text DEFAULT 'ok',
+    p_task text DEFAULT NULL, p_order text DEFAULT NULL
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    from_kind text;
+    to_kind text;
+BEGIN
+    IF p_from = p_to AND p_from_status = p_to_status THEN RETURN 'same place'; END IF;
+    SELECT kind INTO from_kind FROM place WHERE code = p_from;
+    SELECT kind INTO to_kind FROM place WHERE code = p_to;
+    IF from_kind IS NULL OR to_kind IS NULL THEN RETURN 'unknown place'; END IF;
+    INSERT INTO posted VALUES (p_key) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN RETURN 'duplicate'; END IF;
+    -- in the order of their rows, so that two who move to and fro wait for each other in one direction only
+    PERFORM FROM stock s WHERE s.item = p_item AND s.lot = p_lot AND s.owner = p_owner
+        AND ((s.place = p_from AND s.status = p_from_status) OR (s.place = p_to AND s.status = p_to_status))
+        ORDER BY s.id FOR NO KEY UPDATE;
+    IF from_kind <> 'virtual' THEN
+        UPDATE stock s SET qty = s.qty - p_qty
+        WHERE s.place = p_from AND s.item = p_item AND s.lot = p_lot AND s.owner = p_owner AND s.status = p_from_status
+          AND s.qty - s.reserved >= p_qty;
+        IF NOT FOUND THEN
+            DELETE FROM posted p WHERE p.key = p_key;
+            RETURN 'too little';
+        END IF;
+    END IF;
+    IF to_kind <> 'virtual' THEN
+        INSERT INTO stock AS s (place, item, lot, owner, status, qty) VALUES (p_to, p_item, p_lot, p_owner, p_to_status, p_qty)
+        ON CONFLICT (place, item, lot, owner, status) DO UPDATE SET qty = s.qty + excluded.qty;
+    END IF;
+    INSERT INTO ledger (at, a, b, a_status, b_status, item, lot, owner, qty, reason, task, order_id, actor, key)
+    VALUES (p_at, p_from, p_to, p_from_status, p_to_status, p_item, p_lot, p_owner, p_qty, p_reason, p_task, p_order, p_actor, p_key);
+    RETURN 'posted';
 END $$;
 
 -- Claim up to `p_qty` pieces in as few bins as possible: the smallest bin that has all that is left, else the fullest;
@@ -38,7 +81,7 @@ BEGIN
     END LOOP;
 END $$;
 
--- Book lines of (n, place, item, qty, reason, key) against a virtual place, each by itself; says what became of each.
+-- Book lines of (n, place, item, qty, reason, key, lot, status) against a virtual place, each by itself; says what became of each.
 -- `p_owner`: only items of this owner ('': of all). What moves more than `p_limit` pieces waits for a second person, but
 -- for the opening of an account. A count that finds no difference (qty 0) is kept, and ends doubt.
 DROP FUNCTION IF EXISTS book(timestamptz, text, jsonb);
@@ -53,56 +96,56 @@ BEGIN
     -- by account: two requests that book the same stock wait for each other in one direction only
     FOR l IN
         SELECT * FROM jsonb_to_recordset(p_lines)
-            AS x(n integer, place text, item text, qty integer, reason text, key text) ORDER BY x.item, x.place, x.n
+            AS x(n integer, place text, item text, qty integer, reason text, key text, lot text, status text) ORDER BY x.item, x.place, x.n
     LOOP
-        n := l.n; held := NULL;
+        n := l.n; held := NULL; l.lot := COALESCE(l.lot, ''); l.status := COALESCE(l.status, 'ok');
         SELECT * INTO i FROM item WHERE id = l.item;
         IF NOT FOUND OR (p_owner <> '' AND i.owner <> p_owner) THEN outcome := 'unknown item'; RETURN NEXT; CONTINUE; END IF;
         IF i.kind <> 'stock' THEN outcome := 'service item'; RETURN NEXT; CONTINUE; END IF;
         SELECT p.kind INTO found_kind FROM place p WHERE p.code = l.place;
-        IF found_kind IS DISTINCT FROM 'bin' THEN outcome := 'unknown place'; RETURN NEXT; CONTINUE; END IF;
+        IF found_kind IS NULL OR found_kind NOT IN ('bin', 'shelf', 'staging', 'unit') THEN outcome := 'unknown place'; RETURN NEXT; CONTINUE; END IF;
         IF abs(l.qty) > p_limit AND (l.reason <> 'opening' OR EXISTS (
-               SELECT FROM stock s WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = i.owner AND s.status = 'ok'))
+               SELECT FROM stock s WHERE s.place = l.place AND s.item = l.item AND s.lot = l.lot AND s.owner = i.owner AND s.status = l.status))
            AND NOT EXISTS (SELECT FROM posted p WHERE p.key = l.key) THEN
-            INSERT INTO adjustment (place, item, qty, reason, key, asked_by, asked_at)
-            VALUES (l.place, l.item, l.qty, l.reason, l.key, p_actor, p_at) ON CONFLICT (key) DO NOTHING;
+            INSERT INTO adjustment (place, item, lot, status, qty, reason, key, asked_by, asked_at)
+            VALUES (l.place, l.item, l.lot, l.status, l.qty, l.reason, l.key, p_actor, p_at) ON CONFLICT (key) DO NOTHING;
             outcome := CASE WHEN FOUND THEN 'pending' ELSE 'duplicate' END; RETURN NEXT; CONTINUE;
         END IF;
         INSERT INTO posted VALUES (l.key) ON CONFLICT DO NOTHING;
         IF NOT FOUND THEN outcome := 'duplicate'; RETURN NEXT; CONTINUE; END IF;
         IF l.qty = 0 THEN
             UPDATE stock s SET doubt = false
-            WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = i.owner AND s.status = 'ok' AND s.doubt;
+            WHERE s.place = l.place AND s.item = l.item AND s.lot = l.lot AND s.owner = i.owner AND s.status = l.status AND s.doubt;
             PERFORM emit('floorplane.stock.counted', l.place, p_at, jsonb_build_object(
                 'bin', l.place, 'item', l.item, 'difference', 0, 'who', p_actor, 'key', l.key));
             outcome := 'posted'; RETURN NEXT; CONTINUE;
         END IF;
         IF l.qty > 0 THEN
             SELECT s.qty INTO held FROM stock s
-            WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = i.owner AND s.status = 'ok' FOR UPDATE;
+            WHERE s.place = l.place AND s.item = l.item AND s.lot = l.lot AND s.owner = i.owner AND s.status = l.status FOR UPDATE;
             IF held > 2000000000 - l.qty THEN
                 DELETE FROM posted p WHERE p.key = l.key;
                 outcome := 'too much'; RETURN NEXT; CONTINUE;
             END IF;
-            INSERT INTO stock AS s (place, item, owner, qty) VALUES (l.place, l.item, i.owner, l.qty)
+            INSERT INTO stock AS s (place, item, lot, owner, status, qty) VALUES (l.place, l.item, l.lot, i.owner, l.status, l.qty)
             ON CONFLICT (place, item, lot, owner, status)
             DO UPDATE SET qty = s.qty + excluded.qty, doubt = s.doubt AND l.reason <> 'count'
             RETURNING s.qty INTO held;
         ELSE
             UPDATE stock s SET qty = s.qty + l.qty, doubt = s.doubt AND l.reason <> 'count'
-            WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = i.owner AND s.status = 'ok'
+            WHERE s.place = l.place AND s.item = l.item AND s.lot = l.lot AND s.owner = i.owner AND s.status = l.status
               AND s.qty - s.reserved >= -l.qty
             RETURNING s.qty INTO held;
             IF NOT FOUND THEN
                 DELETE FROM posted p WHERE p.key = l.key;
                 SELECT s.qty - s.reserved INTO held FROM stock s
-                WHERE s.place = l.place AND s.item = l.item AND s.lot = '' AND s.owner = i.owner AND s.status = 'ok';
+                WHERE s.place = l.place AND s.item = l.item AND s.lot = l.lot AND s.owner = i.owner AND s.status = l.status;
                 held := COALESCE(held, 0); outcome := 'too little'; RETURN NEXT; CONTINUE;
             END IF;
         END IF;
-        INSERT INTO ledger (at, a, b, item, owner, qty, reason, actor, key)
-        SELECT p_at, CASE WHEN l.qty > 0 THEN v ELSE l.place END, CASE WHEN l.qty > 0 THEN l.place ELSE v END,
-               l.item, i.owner, abs(l.qty), l.reason, p_actor, l.key
+        INSERT INTO ledger (at, a, b, a_status, b_status, item, lot, owner, qty, reason, actor, key)
+        SELECT p_at, CASE WHEN l.qty > 0 THEN v ELSE l.place END, CASE WHEN l.qty > 0 THEN l.place ELSE v END, l.status, l.status,
+               l.item, l.lot, i.owner, abs(l.qty), l.reason, p_actor, l.key
         FROM (SELECT CASE WHEN l.reason = 'opening' THEN 'supplier' ELSE 'adjustment' END AS v) AS x;
         outcome := 'posted'; RETURN NEXT;
     END LOOP;
@@ -124,7 +167,8 @@ BEGIN
     outcome := 'refused';
     IF p_approve THEN
         SELECT b.outcome, b.held INTO outcome, held FROM book(p_at, x.asked_by, jsonb_build_array(jsonb_build_object(
-            'n', 1, 'place', x.place, 'item', x.item, 'qty', x.qty, 'reason', x.reason, 'key', x.key))) AS b;
+            'n', 1, 'place', x.place, 'item', x.item, 'lot', x.lot, 'status', x.status, 'qty', x.qty, 'reason', x.reason,
+            'key', x.key))) AS b;
         IF outcome NOT IN ('posted', 'duplicate') THEN RETURN NEXT; RETURN; END IF;
     END IF;
     UPDATE adjustment a SET state = CASE WHEN p_approve THEN 'approved' ELSE 'refused' END, decided_by = p_who, decided_at = p_at, why = p_why
