@@ -31,7 +31,6 @@ from central.shipping import routes as shipping
 from central.stock import adjustments, card
 from central.stock import routes as stock
 from central.transports import routes as transports
-from central.units import routes as units
 from central.webhooks import routes as webhooks
 from central.work import routes as work
 
@@ -48,7 +47,6 @@ _ROUTERS = (
     hands.router,
     transports.router,
     shipping.router,
-    units.router,
     epcis.router,
     stream.router,
     webhooks.router,
