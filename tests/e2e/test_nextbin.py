@@ -1,4 +1,4 @@
-"""The next-bin benchmark is a floor that works: its roads lead everywhere, and its figures are of pods that were done."""
+"""The next-bin benchmark is a floor that works: its roads lead everywhere, its figures are of pods that were done."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from contracts.layout import NodeKind
-from deploy.bench.nextbin_floor import build
+from deploy.bench.nextbin_site import build
 from dispatcher.params import Params
 from dispatcher.traffic.engine import Traffic
 
