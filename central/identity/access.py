@@ -28,7 +28,7 @@ class Role(StrEnum):
     ERP = "erp"
     """Brings items, stock and orders, and follows them."""
     DEVICE = "device"
-    """Reads health only."""
+    """A handheld or another thing on the floor: reads health, and does the work for hands."""
 
 
 class Principal(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """REST of stock: where an item is, and booking it in, out and right."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
@@ -26,8 +26,10 @@ class BookingIn(BaseModel):
         json_schema_extra={"examples": [{"place": "P0001-1-2", "item": "part4d4c799", "qty": 12, "reason": "opening"}]}
     )
 
-    place: str = Field(pattern=PATTERN, description="A bin")
+    place: str = Field(pattern=PATTERN, description="A bin, a shelf, a lane, a handling unit")
     item: str = Field(pattern=PATTERN)
+    lot: str = Field("", max_length=100, pattern=r"^[\x20-\x7e]*$", description="Of the pieces, where they have one")
+    status: Literal["ok", "quality", "hold", "damaged"] = Field("ok", description="Of the pieces; orders get `ok` only")
     reason: str = Field(
         min_length=1, max_length=40, pattern=r"^[a-z][a-z_]*$", description="opening, count, damage, scrap, found, …"
     )
@@ -50,8 +52,9 @@ class StockRow(BaseModel):
     """So much of an item in one place."""
 
     place: str
-    kind: str = Field(description="bin | tote")
-    pod: str | None = Field(description="The pod of the bin, or the chute of the tote")
+    kind: str = Field(description="bin | tote | shelf | staging | unit")
+    pod: str | None = Field(description="The pod of the bin, the chute of the tote, where the unit stands")
+    lot: str
     qty: int
     reserved: int
     status: str
@@ -69,7 +72,7 @@ class ItemStock(BaseModel):
 
 
 _REFUSED = {
-    "unknown place": ("place", "a bin of the site"),
+    "unknown place": ("place", "a bin, a shelf, a lane or a handling unit of the site"),
     "unknown item": ("item", "an item of the item master"),
     "service item": ("item", "an item that is kept in stock"),
     "too much": ("qty", "small enough for a bin that holds {held} pieces"),
@@ -99,6 +102,8 @@ async def bulk_stock(
                 "n": n,
                 "place": b.place,
                 "item": b.item,
+                "lot": b.lot,
+                "status": b.status,
                 "qty": b.qty,
                 "reason": b.reason,
                 "key": f"book/{who.name}/{b.key}" if b.key else f"book/{who.name}/{idempotency_key}/{n}",
@@ -138,7 +143,7 @@ async def get_stock(
 ) -> dict[str, Any]:
     """Show where an item is, what is reserved, and what a new order could get."""
     rows = await here.database.read(
-        "SELECT s.place, p.kind, p.parent AS pod, s.qty, s.reserved, s.status, s.doubt"
+        "SELECT s.place, p.kind, p.parent AS pod, s.lot, s.qty, s.reserved, s.status, s.doubt"
         " FROM item i LEFT JOIN stock s ON s.item = i.id AND s.live LEFT JOIN place p ON p.code = s.place"
         " WHERE i.id = $1 AND ($2 = '' OR i.owner = $2) ORDER BY s.place, s.id",
         item_id,

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from deploy.embedded.scratch import ScratchPostgres
-from tests.wire.central_floor import Floor, running
+from tests.wire.central_floor import Floor, ndjson, results, running
 
 PLACES = """
 INSERT INTO place (code, kind)
@@ -228,3 +228,29 @@ async def test_stock_of_one_status_becomes_another_in_place(floor: Floor) -> Non
     assert await held(floor, "P0-B0") == {"ok": 10}
     much = "SELECT move_stock('2013-12-02', $1, 'R2', $2, '', '', 5, 'move', 'me', 'k2') AS x"
     assert (await floor.rows(much, "P0-B0", "part2"))[0]["x"] == "too little"
+
+
+async def test_a_lot_goes_with_its_pieces_from_the_bin_to_the_customer(floor: Floor) -> None:
+    """Two lots of an item are two accounts; a pick takes one of them and the ledger names it, as does its undoing."""
+    line = {"place": "P1-B0", "item": "part3", "reason": "opening"}
+    body = [line | {"qty": 3, "lot": "L1"}, line | {"qty": 9, "lot": "L2"}, line | {"qty": 5, "status": "quality"}]
+    booked = await floor.erp.post("/v1/stock:bulk", content=ndjson(body), headers={"Idempotency-Key": "lots"})
+    assert [r["outcome"] for r in results(booked)] == ["posted"] * 3
+    shown = (await floor.erp.get("/v1/items/part3/stock")).json()
+    assert (shown["qty"], shown["available"]) == (17, 12)
+    assert {(r["lot"], r["status"], r["qty"]) for r in shown["rows"]} == {
+        ("L1", "ok", 3), ("L2", "ok", 9), ("", "quality", 5),
+    }  # fmt: skip
+    await floor.order("O1", ("part3", 5))
+    await floor.pick("P-T-O1-1-1", 4, "one was broken")
+    rows = await floor.rows("SELECT lot, qty, reason, seq FROM ledger WHERE order_id = 'O1' ORDER BY seq")
+    assert [(r["lot"], r["qty"], r["reason"]) for r in rows] == [("L2", 4, "pick"), ("L2", 1, "short_pick")]
+    undone = await floor.supervisor.post(
+        f"/v1/ledger/{rows[1]['seq']}/reverse", json={"reason": "it was there"}, headers={"Idempotency-Key": "u"}
+    )
+    assert undone.status_code == 201, undone.text
+    left = await floor.rows("SELECT lot, qty FROM stock WHERE place = 'P1-B0' AND status = 'ok' ORDER BY lot")
+    assert [(r["lot"], r["qty"]) for r in left] == [("L1", 3), ("L2", 5)]
+    out = {"place": "P1-B0", "item": "part3", "reason": "scrap", "qty": -2, "status": "quality"}
+    booked = await floor.erp.post("/v1/stock:bulk", content=ndjson([out]), headers={"Idempotency-Key": "out"})
+    assert [r["outcome"] for r in results(booked)] == ["posted"]
