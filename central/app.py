@@ -11,6 +11,7 @@ from central.alarms import routes as alarms
 from central.console import hub
 from central.console import routes as console
 from central.context import Context
+from central.docks import routes as docks
 from central.epcis import routes as epcis
 from central.events import asyncapi, stream
 from central.fleet import routes as fleet
@@ -19,8 +20,11 @@ from central.hands import moves as hand_moves
 from central.hands import routes as hands
 from central.identity import clients
 from central.identity import routes as identity
+from central.inbound import receiving
+from central.inbound import routes as inbound
+from central.inbound import rules as inbound_rules
 from central.ledger import routes as ledger
-from central.masterdata import items
+from central.masterdata import items, storage
 from central.masterdata.ndjson import LineResult
 from central.orders import routes as orders
 from central.orders.model import OrderIn
@@ -37,6 +41,11 @@ from central.work import routes as work
 VERSION = "1.0.0"
 _ROUTERS = (
     items.router,
+    storage.router,
+    inbound.router,
+    receiving.router,
+    inbound_rules.router,
+    docks.router,
     stock.router,
     card.router,
     adjustments.router,
@@ -120,7 +129,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
         schemas = document["components"]["schemas"]
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
-        for model in (Problem, LineResult, OrderIn, stock.BookingIn, items.Item):
+        for model in (Problem, LineResult, OrderIn, stock.BookingIn, items.Item, storage.Place):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas.update(schema.pop("$defs", {}))
             schemas[model.__name__] = schema

@@ -25,6 +25,8 @@ FUNCTIONS = (
     "picking",
     "orders",
     "hands",
+    "putaway",
+    "inbound",
     "transports",
     "facts",
     "ledger",

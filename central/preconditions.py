@@ -1,7 +1,9 @@
 """Preconditions of a change (RFC 9110): the ETag that its author has seen must still be the resource's."""
 
-from typing import Annotated
+import hashlib
+from typing import Annotated, Any
 
+import msgspec
 from fastapi import Header
 
 from central.problems import Refusal
@@ -10,6 +12,11 @@ IfMatch = Annotated[
     str | None,
     Header(max_length=200, description="The ETag of what is changed, as it was last read; `*`: whatever it is"),
 ]
+
+
+def tag(*values: Any) -> str:
+    """Return what an ETag of a resource with these values is made of."""
+    return hashlib.md5(msgspec.json.encode(values), usedforsecurity=False).hexdigest()
 
 
 def check(if_match: str | None, tag: str, *, needed: bool = True) -> None:

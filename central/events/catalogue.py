@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 
+from central.events.inbound import INBOUND
+
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBER: dict[str, Any] = {"type": "integer"}
 _LINES: dict[str, Any] = {
@@ -98,4 +100,5 @@ CATALOGUE: tuple[EventType, ...] = (
         _HANDS | {"reason": _TEXT, "who": _TEXT},
     ),
     *(EventType(f"floorplane.transport.{s}", "transport", told, _TRANSPORT) for s, told in _TRANSPORTS.items()),
+    *(EventType(*row) for row in INBOUND),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import asyncpg
 import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from central.context import Correlation, Here
 from central.database import Connection, Database
@@ -23,6 +23,8 @@ router = APIRouter(prefix="/v1", tags=["items"])
 CHUNK = 1_000
 Owner = Annotated[str, StringConstraints(max_length=64, pattern=r"^([A-Za-z0-9][A-Za-z0-9._:-]*)?$")]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+Pack = Annotated[int, Field(ge=0, le=1_000_000, strict=True)]
+"""Pieces in a pack; 0: there is no such pack."""
 
 
 class ItemIn(BaseModel):
@@ -53,6 +55,47 @@ class ItemIn(BaseModel):
     category: Text = ""
     product_line: Text = ""
     owner: Owner | None = Field(None, description="Whose goods; the token's owner when absent. Empty: the house's")
+    lots: bool = Field(False, strict=True, description="Whether every piece belongs to a lot, named when it comes in")
+    shelf_life_days: int = Field(
+        0, ge=0, le=36_500, strict=True, description="From making to expiry; 0: it does not expire. Needs `lots`"
+    )
+    receive_days: int = Field(
+        0, ge=0, le=36_500, strict=True, description="With fewer days left than these it comes in as `quality`"
+    )
+    temperature: Literal["ambient", "chilled", "frozen"] = Field("ambient", description="In which zones it is kept")
+    hazard: str = Field(
+        "",
+        max_length=20,
+        pattern=r"^[A-Za-z0-9.-]*$",
+        description="Class of hazardous goods; only in zones that take it",
+    )
+    per_case: Pack = 0
+    per_layer: Pack = Field(0, description="A multiple of `per_case`")
+    per_pallet: Pack = Field(0, description="A multiple of `per_layer`; putaway makes one task a pallet")
+    putaway: Text = Field("", description="Putaway class: which strategy finds its place")
+
+    @field_validator("shelf_life_days")
+    @classmethod
+    def _needs_lots(cls, days: int, info: ValidationInfo) -> int:
+        if days and not info.data.get("lots"):
+            raise ValueError("0, unless `lots` is true: only a lot expires")
+        return days
+
+    @field_validator("receive_days")
+    @classmethod
+    def _within_life(cls, days: int, info: ValidationInfo) -> int:
+        if days > info.data.get("shelf_life_days", days):
+            raise ValueError(f"at most the shelf life of {info.data['shelf_life_days']} days")
+        return days
+
+    @field_validator("per_layer", "per_pallet")
+    @classmethod
+    def _whole_packs(cls, pieces: int, info: ValidationInfo) -> int:
+        smaller = "per_case" if info.field_name == "per_layer" else "per_layer"
+        inside = info.data.get(smaller, 0)
+        if pieces and inside and pieces % inside:
+            raise ValueError(f"a multiple of {smaller}, which is {inside}")
+        return pieces
 
 
 class Item(ItemIn):
@@ -70,13 +113,20 @@ class ItemPage(BaseModel):
 
 ItemId = Annotated[str, Path(pattern=PATTERN)]
 _UPSERT = """
-INSERT INTO item AS i (id, kind, barcode, name, weight_g, volume_ml, category, product_line, owner)
-SELECT id, kind, barcode, name, weight_g, volume_ml, category, product_line, owner FROM jsonb_to_recordset($1::jsonb)
+INSERT INTO item AS i (id, kind, barcode, name, weight_g, volume_ml, category, product_line, owner, lots,
+    shelf_life_days, receive_days, temperature, hazard, per_case, per_layer, per_pallet, putaway)
+SELECT id, kind, barcode, name, weight_g, volume_ml, category, product_line, owner, lots, shelf_life_days, receive_days,
+    temperature, hazard, per_case, per_layer, per_pallet, putaway
+FROM jsonb_to_recordset($1::jsonb)
     AS x(id text, kind text, barcode text, name text, weight_g integer, volume_ml integer, category text,
-         product_line text, owner text)
+         product_line text, owner text, lots boolean, shelf_life_days integer, receive_days integer, temperature text,
+         hazard text, per_case integer, per_layer integer, per_pallet integer, putaway text)
 ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, barcode = excluded.barcode, name = excluded.name,
     weight_g = excluded.weight_g, volume_ml = excluded.volume_ml, category = excluded.category,
-    product_line = excluded.product_line, owner = excluded.owner
+    product_line = excluded.product_line, owner = excluded.owner, lots = excluded.lots,
+    shelf_life_days = excluded.shelf_life_days, receive_days = excluded.receive_days,
+    temperature = excluded.temperature, hazard = excluded.hazard, per_case = excluded.per_case,
+    per_layer = excluded.per_layer, per_pallet = excluded.per_pallet, putaway = excluded.putaway
 RETURNING id, xmax = 0 AS created
 """
 
@@ -87,7 +137,8 @@ async def keep_items(connection: Connection, items: list[Item], owner: str) -> d
     Raises
     ------
     Refusal
-        409: one would become a service, or another owner's, while it is in stock; or its id is another owner's.
+        409: one would become a service, another owner's, or kept by lots, while it is in stock; or its id is another
+        owner's.
         422: it names an owner that is not the sender's.
     """
     for item in items:
@@ -96,7 +147,8 @@ async def keep_items(connection: Connection, items: list[Item], owner: str) -> d
     there = {
         r["id"]: r
         for r in await connection.fetch(
-            "SELECT i.id, i.owner, EXISTS (SELECT FROM stock s WHERE s.item = i.id AND s.live) AS held"
+            "SELECT i.id, i.owner, EXISTS (SELECT FROM stock s WHERE s.item = i.id AND s.live) AS held,"
+            " EXISTS (SELECT FROM stock s WHERE s.item = i.id AND s.live AND s.lot = '') AS lotless"
             " FROM item i WHERE i.id = ANY($1) FOR UPDATE OF i",
             sorted(i.id for i in items),
         )
@@ -110,6 +162,8 @@ async def keep_items(connection: Connection, items: list[Item], owner: str) -> d
                 raise refused("id", item.id, "an id that is free", status=409)
             if was["held"] and item.kind == "service":
                 raise refused("kind", "service", f"stock, while {item.id} lies in bins", status=409)
+            if was["lotless"] and item.lots:
+                raise refused("lots", True, f"false, while pieces of {item.id} without a lot are there", status=409)
             if was["held"] and was["owner"] != whose:
                 raise refused("owner", whose, f"{was['owner']!r}, while {item.id} lies in bins", status=409)
         rows.append(item.model_dump() | {"owner": whose})
