@@ -24,16 +24,18 @@ from central.inbound import receiving
 from central.inbound import routes as inbound
 from central.inbound import rules as inbound_rules
 from central.ledger import routes as ledger
-from central.masterdata import items, storage
+from central.masterdata import customers, items, lots, storage
 from central.masterdata.ndjson import LineResult
 from central.orders import routes as orders
 from central.orders.model import OrderIn
 from central.problems import Problem
+from central.putaway import routes as putaway
 from central.quota import Quota
 from central.settings import console_folder
 from central.shipping import routes as shipping
-from central.stock import adjustments, card
+from central.stock import adjustments, availability, card
 from central.stock import routes as stock
+from central.stock import status as stock_status
 from central.transports import routes as transports
 from central.webhooks import routes as webhooks
 from central.work import routes as work
@@ -41,11 +43,16 @@ from central.work import routes as work
 VERSION = "1.0.0"
 _ROUTERS = (
     items.router,
+    lots.router,
     storage.router,
+    customers.router,
     inbound.router,
     receiving.router,
     inbound_rules.router,
     docks.router,
+    putaway.router,
+    availability.router,
+    stock_status.router,
     stock.router,
     card.router,
     adjustments.router,

@@ -313,3 +313,71 @@ END $$;
 CREATE OR REPLACE FUNCTION hand_undone_receive(t hand_task, p_why text, p_at timestamptz, p_actor text) RETURNS text LANGUAGE sql AS $$
     SELECT 'undone'::text;
 $$;
+
+-- Free pieces get another status where they are, now: 'posted', or how many there are.
+CREATE OR REPLACE FUNCTION post_status(c status_change, p_at timestamptz, p_who text) RETURNS TABLE (outcome text, held integer) LANGUAGE plpgsql AS $$
+BEGIN
+    outcome := move_stock(p_at, c.place, c.place, c.item, c.lot, c.owner, c.qty, CASE c.becomes WHEN 'ok' THEN 'release' WHEN 'damaged' THEN 'damage' ELSE c.becomes END,
+                          c.asked_by, c.key, c.was, c.becomes);
+    IF outcome <> 'posted' THEN
+        SELECT s.qty - s.reserved INTO held FROM stock s
+        WHERE s.place = c.place AND s.item = c.item AND s.lot = c.lot AND s.owner = c.owner AND s.status = c.was;
+        outcome := 'too little'; held := COALESCE(held, 0); RETURN NEXT; RETURN;
+    END IF;
+    PERFORM emit('floorplane.stock.status_changed', c.place, p_at, jsonb_build_object(
+        'place', c.place, 'item', c.item, 'lot', c.lot, 'qty', c.qty, 'from', c.was, 'to', c.becomes, 'reason', c.reason,
+        'asked_by', c.asked_by, 'who', p_who));
+    IF c.becomes = 'ok' AND EXISTS (SELECT FROM place p WHERE p.code = c.place AND p.kind IN ('staging', 'unit')) THEN
+        PERFORM plan_putaway(p_at, c.place, c.item, c.lot, c.owner, c.qty, NULL, 'U-' || left(md5(c.key), 16));
+    END IF;
+    RETURN NEXT;
+END $$;
+
+-- Ask for another status; above the limit a second person decides. 'posted', 'pending', 'unknown item', or 'too little'.
+CREATE OR REPLACE FUNCTION ask_status(
+    p_at timestamptz, p_who text, p_place text, p_item text, p_lot text, p_qty integer, p_was text, p_becomes text, p_reason text,
+    p_key text, p_owner text, p_limit integer
+) RETURNS TABLE (outcome text, number bigint, held integer) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    i item;
+    c status_change;
+BEGIN
+    SELECT * INTO i FROM item x WHERE x.id = p_item AND (p_owner = '' OR x.owner = p_owner);
+    IF NOT FOUND THEN outcome := 'unknown item'; RETURN NEXT; RETURN; END IF;
+    SELECT s.qty - s.reserved INTO held FROM stock s
+    WHERE s.place = p_place AND s.item = p_item AND s.lot = p_lot AND s.owner = i.owner AND s.status = p_was;
+    IF COALESCE(held, 0) < p_qty THEN outcome := 'too little'; held := COALESCE(held, 0); RETURN NEXT; RETURN; END IF;
+    INSERT INTO status_change AS x (place, item, lot, owner, qty, was, becomes, reason, key, state, asked_by, asked_at)
+    VALUES (p_place, p_item, p_lot, i.owner, p_qty, p_was, p_becomes, p_reason, p_key, 'pending', p_who, p_at) RETURNING * INTO c;
+    number := c.id; outcome := 'pending';
+    IF p_qty <= p_limit THEN
+        SELECT r.outcome, r.held INTO outcome, held FROM post_status(c, p_at, p_who) AS r;
+        IF outcome = 'posted' THEN UPDATE status_change x SET state = 'posted' WHERE x.id = c.id; END IF;
+    END IF;
+    RETURN NEXT;
+END $$;
+
+-- A second person decides about it: 'unknown', 'decided', 'same person', 'too little', 'posted' or 'refused'.
+CREATE OR REPLACE FUNCTION decide_status(p_id bigint, p_at timestamptz, p_who text, p_approve boolean, p_why text, p_owner text)
+RETURNS TABLE (outcome text, held integer) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    c status_change;
+BEGIN
+    SELECT * INTO c FROM status_change x WHERE x.id = p_id AND (p_owner = '' OR x.owner = p_owner) FOR UPDATE;
+    IF NOT FOUND THEN outcome := 'unknown'; RETURN NEXT; RETURN; END IF;
+    IF c.state <> 'pending' THEN outcome := 'decided'; RETURN NEXT; RETURN; END IF;
+    IF c.asked_by = p_who THEN outcome := 'same person'; RETURN NEXT; RETURN; END IF;
+    outcome := 'refused';
+    IF p_approve THEN
+        SELECT r.outcome, r.held INTO outcome, held FROM post_status(c, p_at, p_who) AS r;
+        IF outcome <> 'posted' THEN RETURN NEXT; RETURN; END IF;
+    ELSE
+        PERFORM emit('floorplane.stock.status_refused', c.place, p_at, jsonb_build_object(
+            'place', c.place, 'item', c.item, 'lot', c.lot, 'qty', c.qty, 'from', c.was, 'to', c.becomes, 'reason', p_why,
+            'asked_by', c.asked_by, 'who', p_who));
+    END IF;
+    UPDATE status_change x SET state = outcome, decided_by = p_who, decided_at = p_at, why = p_why WHERE x.id = p_id;
+    RETURN NEXT;
+END $$;

@@ -9,12 +9,13 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 
 from central.context import Correlation, Here
-from central.database import Connection, Database
+from central.database import Connection
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
 from central.listing import Limit
-from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, take_lines, write_results
+from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, once_lines, take_lines, write_results
 from central.moment import moment
+from central.orders.idempotency import PerhapsKey
 from central.preconditions import IfMatch, check
 from central.problems import Refusal, documented, refused
 from contracts.ids import PATTERN
@@ -214,11 +215,20 @@ async def put_item(
     responses=documented(413) | {200: RESULTS},
     openapi_extra={"requestBody": lines_of(Item)},
 )
-async def bulk_items(request: Request, here: Here, correlation: Correlation, who: Principal = ERP) -> Response:
-    """Create or change many items; each line by itself."""
+async def bulk_items(
+    request: Request, here: Here, correlation: Correlation, key: PerhapsKey = None, who: Principal = ERP
+) -> Response:
+    """Create or change many items; each line by itself.
+
+    With an Idempotency-Key the body may be sent again later: it undoes nothing that was changed since.
+    """
+    at = moment(here.clock.now_ms())
 
     async def take(chunk: list[tuple[int, Item]]) -> list[LineResult]:
-        return await _keep_chunk(here.database, chunk, who.owner)
+        async def work(connection: Connection) -> list[LineResult]:
+            return await _keep_chunk(connection, chunk, who.owner)
+
+        return await once_lines(here.database, who.name, key, "POST /v1/items:bulk", chunk, at, work)
 
     results = await take_lines(request, Item, CHUNK, take, apart=lambda item: item.id)
     await here.database.write(
@@ -235,17 +245,15 @@ async def bulk_items(request: Request, here: Here, correlation: Correlation, who
     return Response(write_results(results), media_type=MEDIA_TYPE)
 
 
-async def _keep_chunk(database: Database, numbered: list[tuple[int, Item]], owner: str) -> list[LineResult]:
-    async def work(connection: Connection) -> dict[str, bool]:
-        return await keep_items(connection, [item for _, item in numbered], owner)
-
+async def _keep_chunk(connection: Connection, numbered: list[tuple[int, Item]], owner: str) -> list[LineResult]:
     try:
-        made = await database.unit(work)
+        async with connection.transaction():
+            made = await keep_items(connection, [item for _, item in numbered], owner)
     except (asyncpg.UniqueViolationError, Refusal) as e:
         if len(numbered) > 1:  # find the one line that is wrong
             half = len(numbered) // 2
-            return await _keep_chunk(database, numbered[:half], owner) + await _keep_chunk(
-                database, numbered[half:], owner
+            return await _keep_chunk(connection, numbered[:half], owner) + await _keep_chunk(
+                connection, numbered[half:], owner
             )
         line, item = numbered[0]
         cause = (

@@ -7,6 +7,8 @@ import msgspec
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 
+from central.database import Connection, Database
+from central.orders.idempotency import once
 from central.problems import FieldError, refused
 
 M = TypeVar("M", bound=BaseModel)
@@ -108,6 +110,35 @@ async def take_lines(
     if chunk:
         results.extend(await take(chunk))
     return sorted(results, key=lambda r: r.line)
+
+
+async def once_lines(
+    database: Database,
+    client: str,
+    key: str | None,
+    what: str,
+    chunk: list[tuple[int, M]],
+    at: object,
+    work: Callable[[Connection], Awaitable[list[LineResult]]],
+) -> list[LineResult]:
+    """Take a chunk of lines in, in one transaction; under the same key the same chunk is answered and not taken again.
+
+    A change that is sent again late must not undo a newer one.
+
+    Raises
+    ------
+    Refusal
+        As `central.orders.idempotency.once`.
+    """
+    first = chunk[0][0]
+    said = "\n".join(row.model_dump_json() for _, row in chunk)
+
+    async def written(connection: Connection) -> str:
+        return write_results(await work(connection)).decode()
+
+    name = None if key is None else f"{key}/{first}"
+    answer = await once(database, client, name, f"{what}/{first}", said, at, 200, written)
+    return [LineResult.model_validate_json(line) for line in bytes(answer.body).splitlines()]
 
 
 def _read(number: int, raw: bytes, model: type[M]) -> Numbered[M]:

@@ -12,8 +12,9 @@ from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Limit
 from central.masterdata.items import Text
-from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, take_lines, write_results
+from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, once_lines, take_lines, write_results
 from central.moment import moment
+from central.orders.idempotency import PerhapsKey
 from central.preconditions import IfMatch, check, tag
 from central.problems import Refusal, documented, refused
 from contracts.ids import PATTERN
@@ -207,8 +208,14 @@ async def put_place(
     responses=documented(413) | {200: RESULTS},
     openapi_extra={"requestBody": lines_of(Place)},
 )
-async def bulk_places(request: Request, here: Here, correlation: Correlation, who: Principal = KEEPERS) -> Response:
-    """Make or change many places; each line by itself, whatever it was before."""
+async def bulk_places(
+    request: Request, here: Here, correlation: Correlation, key: PerhapsKey = None, who: Principal = KEEPERS
+) -> Response:
+    """Make or change many places; each line by itself, whatever it was before.
+
+    With an Idempotency-Key the body may be sent again later: it undoes nothing that was changed since.
+    """
+    at = moment(here.clock.now_ms())
 
     async def take(chunk: list[tuple[int, Place]]) -> list[LineResult]:
         async def work(connection: Connection) -> list[LineResult]:
@@ -222,10 +229,9 @@ async def bulk_places(request: Request, here: Here, correlation: Correlation, wh
                     results.append(LineResult(line=n, id=place.code, outcome="refused", errors=list(e.errors)))
             return results
 
-        return await here.database.unit(work)
+        return await once_lines(here.database, who.name, key, "POST /v1/places:bulk", chunk, at, work)
 
     results = await take_lines(request, Place, _CHUNK, take)
-    at = moment(here.clock.now_ms())
     await here.database.write(
         AUDIT, at, who.name, who.role, "place.bulk", f"{len(results)} lines", "", correlation, None
     )

@@ -33,19 +33,20 @@ DECLARE
     claimed integer;
     claims integer[] := '{}';
 BEGIN
-    INSERT INTO orders (id, source, ref, owner, state, due, release_at, expires_at, priority, ship_to, correlation, received_at)
-    SELECT x.id, x.source, x.ref, x.owner, 'received', x.due, x.release_at, x.expires_at, x.priority, x.ship_to, p_correlation, p_at
+    INSERT INTO orders (id, source, ref, owner, state, due, release_at, expires_at, priority, ship_to, customer, min_days, correlation, received_at)
+    SELECT x.id, x.source, x.ref, x.owner, 'received', x.due, x.release_at, x.expires_at, x.priority, x.ship_to, x.customer, x.min_days,
+           p_correlation, p_at
     FROM jsonb_to_recordset(p_orders) AS x(id text, source text, ref text, owner text, due timestamptz,
-        release_at timestamptz, expires_at timestamptz, priority integer, ship_to text);
+        release_at timestamptz, expires_at timestamptz, priority integer, ship_to text, customer text, min_days integer);
     -- by item: two requests that want the same parts wait for each other in one direction only
     FOR l IN
-        SELECT x.n, x.line, x.item, x.qty, i.kind, i.volume_ml, i.weight_g
-        FROM jsonb_to_recordset(p_lines) AS x(n integer, id text, line integer, item text, qty integer) JOIN item i ON i.id = x.item
+        SELECT x.n, x.line, x.item, x.qty, x.good, i.kind, i.volume_ml, i.weight_g
+        FROM jsonb_to_recordset(p_lines) AS x(n integer, id text, line integer, item text, qty integer, good date) JOIN item i ON i.id = x.item
         ORDER BY x.item, x.n, x.line
     LOOP
         claimed := 0;
         IF l.kind = 'stock' THEN
-            FOR r IN SELECT * FROM reserve(l.item, l.qty) LOOP
+            FOR r IN SELECT * FROM reserve(l.item, l.qty, '', l.good) LOOP
                 claimed := claimed + r.qty;
                 n := l.n; line := l.line; item := l.item; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
                 volume_ml := l.volume_ml; weight_g := l.weight_g;
@@ -220,7 +221,9 @@ BEGIN
             outcome := 'withdrawn'; bin := t.id; RETURN NEXT;
         END LOOP;
         need := l.qty - was.done - begun; claimed := 0;
-        FOR r IN SELECT * FROM reserve(l.item, need) LOOP
+        FOR r IN
+            SELECT x.* FROM orders o CROSS JOIN reserve(l.item, need, '', good_until(p_at, o.due, o.min_days)) AS x WHERE o.id = p_id
+        LOOP
             claimed := claimed + r.qty;
             outcome := 'claimed'; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
             RETURN NEXT;

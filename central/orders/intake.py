@@ -5,7 +5,7 @@ One order or many are taken in by the same few statements, so that stock is held
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -79,6 +79,8 @@ class _Known(msgspec.Struct):
     refs: dict[tuple[str, str], tuple[str, str]]
     ids: set[str]
     items: dict[str, tuple[str, str]]
+    customers: dict[str, int]
+    """Days that goods for them must still be good."""
 
 
 async def take_in(
@@ -135,7 +137,11 @@ async def _meet(connection: Connection, asked: Sequence[Asked], sender: Sender) 
         [order_id(o.ref) for o in orders],
         sorted({x.item for o in orders for x in o.lines}),
     )
-    known = _Known(set(), {}, {}, set(), {})
+    known = _Known(set(), {}, {}, set(), {}, {})
+    customers = sorted({o.customer for o in orders if o.customer})
+    if customers:
+        mine = "SELECT id, min_days FROM customer WHERE id = ANY($1) AND ($2 = '' OR owner = $2)"
+        known.customers = dict(await connection.fetch(mine, customers, sender.owner))
     for r in rows:
         if r["what"] == "item":
             known.items[r["name"]] = r["a"], r["owner"]
@@ -174,6 +180,8 @@ def _row(known: _Known, order: OrderIn, sender: Sender) -> dict[str, Any]:
     if unknown:
         first = unknown[0]
         raise Refusal(422, f"{first.field}: {first.value!r} is not {first.bound}", unknown)
+    if order.customer and order.customer not in known.customers:
+        raise refused("customer", order.customer, "a known customer")
     source, name = order.source or sender.client, order_id(order.ref)
     if (source, order.ref) in known.refs:
         whose = known.refs[source, order.ref]
@@ -193,7 +201,14 @@ def _row(known: _Known, order: OrderIn, sender: Sender) -> dict[str, Any]:
         "expires_at": order.reserve_until,
         "priority": order.priority,
         "ship_to": order.ship_to,
+        "customer": order.customer,
+        "min_days": known.customers.get(order.customer, 0) if order.min_days is None else order.min_days,
     }
+
+
+def _good_until(order: OrderIn, min_days: int, at: datetime) -> str:
+    """As the SQL function `good_until`."""
+    return (max(at, order.due).astimezone(UTC).date() + timedelta(days=min_days)).isoformat()
 
 
 def _refuse_double_lines(order: OrderIn) -> None:
@@ -215,8 +230,9 @@ async def _store(
     if not new:
         return []
     lines = [
-        {"n": k, "id": row["id"], "line": x.line, "item": x.item, "qty": x.qty}
+        {"n": k, "id": row["id"], "line": x.line, "item": x.item, "qty": x.qty, "good": good}
         for k, (_, one, _, row) in enumerate(new, 1)
+        for good in [_good_until(one.order, row["min_days"], at)]
         for x in one.order.lines
     ]
     rows = await connection.fetch(

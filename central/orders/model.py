@@ -59,6 +59,16 @@ class OrderIn(BaseModel):
     owner: Owner | None = Field(None, description="Whose goods; the token's owner when absent")
     priority: int = Field(0, ge=0, le=9, description="Higher is more urgent")
     ship_to: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="Where it goes, in words")
+    customer: str = Field(
+        "", max_length=64, pattern=r"^[A-Za-z0-9_-]*$", description="A known customer (`/v1/customers`), if any"
+    )
+    min_days: int | None = Field(
+        None,
+        ge=0,
+        le=3_650,
+        strict=True,
+        description="So many days after `due` its goods must still be good; absent: as its customer wants it, else 0",
+    )
     lines: list[LineIn] = Field(min_length=1, max_length=MOST_LINES)
 
     @field_validator("due", "release_at", "reserve_until")
@@ -99,6 +109,8 @@ class OrderOut(BaseModel):
     due: datetime
     priority: int
     ship_to: str
+    customer: str = ""
+    min_days: int = Field(0, description="So many days after `due` its goods must still be good")
     received_at: datetime
     expires_at: datetime | None = Field(description="When its reservation is given up, unless released")
     released_at: datetime | None

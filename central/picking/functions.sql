@@ -59,7 +59,9 @@ BEGIN
         PERFORM emit('floorplane.stock.count_needed', t.bin, p_at, jsonb_build_object(
             'bin', t.bin, 'item', t.item, 'task', t.id, 'missing', missing, 'reason', f->>'reason'));
         SELECT count(*) INTO next_n FROM task WHERE tote = t.tote AND kind = 'pick';
-        FOR r IN SELECT * FROM reserve(t.item, missing, t.bin) LOOP
+        FOR r IN
+            SELECT x.* FROM orders o CROSS JOIN reserve(t.item, missing, t.bin, good_until(p_at, o.due, o.min_days)) AS x WHERE o.id = t.order_id
+        LOOP
             next_n := next_n + 1;
             new_id := 'P-' || t.tote || '-' || next_n;
             INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at)

@@ -173,8 +173,10 @@ BEGIN
     WHILE left_over > 0 LOOP
         take := LEAST(left_over, CASE WHEN i.per_pallet > 0 THEN i.per_pallet ELSE left_over END);
         made := made + 1;
-        PERFORM open_hand_task(p_stem || '-' || made, 'putaway', p_at, i.id, take, p_from, p_to, p_ref, p_lot, p_owner,
-                               p_detail => jsonb_build_object('why', p_why));
+        IF NOT open_hand_task(p_stem || '-' || made, 'putaway', p_at, i.id, take, p_from, p_to, p_ref, p_lot, p_owner,
+                              p_detail => jsonb_build_object('why', p_why)) THEN
+            RAISE EXCEPTION 'putaway %-%: there is such a task already', p_stem, made USING ERRCODE = 'unique_violation';
+        END IF;
         left_over := left_over - take;
     END LOOP;
     RETURN made;
@@ -203,4 +205,34 @@ BEGIN
         PERFORM plan_putaway(p_at, t.source, t.item, t.lot, t.owner, t.qty - got, t.ref, 'U-' || left(md5(t.id), 16));
     END IF;
     RETURN 'posted';
+END $$;
+
+-- Lay out the putaway of what lies free in a place and has no task, or one without a target. Says how many tasks there are.
+CREATE OR REPLACE FUNCTION replan_putaway(p_at timestamptz, p_place text, p_item text, p_stem text) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    s record;
+    n integer := 0;
+    made integer := 0;
+BEGIN
+    PERFORM cancel_hand_task(h.id, p_at, 'laid out anew') FROM hand_task h
+    WHERE h.kind = 'putaway' AND h.source = p_place AND h.state = 'open' AND h.target IS NULL AND (p_item IS NULL OR h.item = p_item);
+    FOR s IN
+        SELECT x.item, x.lot, x.owner, x.qty - x.reserved - COALESCE((
+            SELECT sum(h.qty) FROM hand_task h WHERE h.kind = 'putaway' AND h.source = p_place AND h.state IN ('open', 'leased')
+              AND h.item = x.item AND h.lot = x.lot AND h.owner = x.owner), 0)::integer AS qty
+        FROM stock x WHERE x.place = p_place AND x.status = 'ok' AND x.qty > x.reserved AND (p_item IS NULL OR x.item = p_item)
+        ORDER BY x.item, x.lot
+    LOOP
+        CONTINUE WHEN s.qty <= 0;
+        n := n + 1;
+        made := made + plan_putaway(p_at, p_place, s.item, s.lot, s.owner, s.qty, NULL, p_stem || '-' || n);
+    END LOOP;
+    RETURN made;
+END $$;
+
+-- A putaway that was undone is laid out anew from where the goods are again.
+CREATE OR REPLACE FUNCTION hand_undone_putaway(t hand_task, p_why text, p_at timestamptz, p_actor text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM plan_putaway(p_at, t.source, t.item, t.lot, t.owner, t.done_qty, t.ref, 'U-' || left(md5(t.id || '/undone'), 16));
+    RETURN 'undone';
 END $$;

@@ -52,9 +52,16 @@ BEGIN
     RETURN 'posted';
 END $$;
 
--- Claim up to `p_qty` pieces in as few bins as possible: the smallest bin that has all that is left, else the fullest;
+-- The first day on which goods for an order must still be good: so many days after it should leave.
+CREATE OR REPLACE FUNCTION good_until(p_at timestamptz, p_due timestamptz, p_min_days integer) RETURNS date LANGUAGE sql IMMUTABLE AS $$
+    SELECT (GREATEST(p_at, p_due) AT TIME ZONE 'UTC')::date + p_min_days;
+$$;
+
+-- Claim up to `p_qty` pieces that are good until `p_good` at least (NULL: only what never expires): what expires first, else
+-- the lot that came first; and then in as few bins as possible: the smallest bin that has all that is left, else the fullest;
 -- among equals the first by code. The write is the gate: what somebody else took meanwhile is looked for again.
-CREATE OR REPLACE FUNCTION reserve(p_item text, p_qty integer, p_without text DEFAULT '')
+DROP FUNCTION IF EXISTS reserve(text, integer, text);
+CREATE OR REPLACE FUNCTION reserve(p_item text, p_qty integer, p_without text DEFAULT '', p_good date DEFAULT NULL)
 RETURNS TABLE (stock_id bigint, bin text, qty integer) LANGUAGE plpgsql AS $$
 DECLARE
     wanted integer := p_qty;
@@ -65,8 +72,8 @@ BEGIN
         SELECT s.id, s.place, s.qty - s.reserved AS free INTO best
         FROM stock s JOIN place p ON p.code = s.place AND p.kind = 'bin'
         WHERE s.item = p_item AND s.live AND s.qty > s.reserved AND s.status = 'ok' AND NOT s.doubt
-          AND s.place <> p_without
-        ORDER BY s.qty - s.reserved >= wanted DESC,
+          AND s.place <> p_without AND (s.expires IS NULL OR s.expires >= p_good)
+        ORDER BY s.expires, s.since, s.qty - s.reserved >= wanted DESC,
                  CASE WHEN s.qty - s.reserved >= wanted THEN s.qty - s.reserved ELSE s.reserved - s.qty END,
                  s.place, s.id
         LIMIT 1;

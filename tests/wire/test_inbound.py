@@ -107,3 +107,74 @@ async def test_a_person_receives_and_puts_away_with_a_handheld(floor: Floor) -> 
     assert stock["A-02"] == (20, "ok")
     again = (await post(floor.operator, "/v1/hands/next", kinds=["putaway"])).json()
     assert (again["qty"], again["source"]) == (8, "lane-1")
+
+
+async def test_what_expires_first_goes_first_and_expired_goods_never(floor: Floor) -> None:
+    """FEFO over bins, minimum shelf life of an order and of a customer, and what can be promised."""
+    await floor.items(
+        {"id": "milk", "barcode": "milk", "weight_g": 1, "volume_ml": 1, "lots": True, "shelf_life_days": 30}
+    )
+    for n, (lot, expires) in enumerate(
+        (("L3", "2013-12-20"), ("L1", "2013-12-05"), ("L0", "2013-11-30"), ("L2", "2013-12-10"))
+    ):
+        put = await floor.erp.put(f"/v1/items/milk/lots/{lot}", json={"expires": expires})
+        assert put.status_code == 200, put.text
+        line = {"place": f"P{n // 3}-B{n % 3}", "item": "milk", "lot": lot, "qty": 10, "reason": "opening"}
+        answer = await floor.erp.post("/v1/stock:bulk", content=ndjson([line]), headers={"Idempotency-Key": lot})
+        assert results(answer)[0]["outcome"] == "posted", answer.text
+    await floor.order("O1", ("milk", 12))  # due 2013-12-02
+    tasks = (await floor.shown("O1"))["tasks"]
+    assert sorted((t["bin"], t["qty"]) for t in tasks if t["kind"] == "pick") == [("P0-B1", 10), ("P1-B0", 2)]
+    await floor.order("O2", ("milk", 3), min_days=10)
+    assert [(t["bin"], t["qty"]) for t in (await floor.shown("O2"))["tasks"] if t["kind"] == "pick"] == [("P0-B0", 3)]
+    assert (await floor.erp.put("/v1/customers/shop", json={"min_days": 12})).status_code == 200
+    taken = await floor.order("O3", ("milk", 20), customer="shop")
+    assert (taken["lines"][0]["allocated"], taken["short"]) == (7, 13)
+    unknown = await floor.post_order("O4", ("milk", 1), customer="nobody")
+    assert field(unknown) == (422, "customer")
+    held = (await floor.erp.get("/v1/items/milk/availability")).json()
+    assert (held["on_hand"], held["reserved"], held["expired"], held["available"]) == (40, 22, 10, 8)
+    await announced(floor, "PO-3", ("milk", 24), due="2013-12-04T08:00:00Z")
+    later = (await floor.erp.get("/v1/items/milk/availability")).json()
+    assert later["promise"] == [{"day": "2013-12-02", "qty": 8}, {"day": "2013-12-04", "qty": 32}]
+    await floor.pick("P-T-O1-1-1")
+    rows = await floor.rows("SELECT lot, qty FROM stock WHERE place = 'T-O1-1'")
+    assert [tuple(r) for r in rows] == [("L1", 10)]
+
+
+async def test_a_quality_rule_holds_goods_until_two_people_let_them_go(floor: Floor) -> None:
+    """Of a supplier; released in part by one, above the limit by two, never the same; then put away."""
+    rule = await floor.erp.put("/v1/quality-rules/acme", json={"supplier": "acme", "reason": "new supplier"})
+    assert rule.status_code == 200, rule.text
+    await announced(floor, "PO-4", ("part2", 1_500))
+    got = (await post(floor.operator, "/v1/asns/PO-4/receive", line=1, qty=1_500)).json()
+    assert [(r["status"], r["why"]) for r in got["receipts"]] == [("quality", "new supplier")]
+    assert got["putaway"] == []
+    free = {"place": "inbound", "item": "part2", "from": "quality", "to": "ok", "reason": "looks good"}
+    too_many = await post(floor.operator, "/v1/stock/status", qty=2_000, **free)
+    assert field(too_many) == (409, "qty")
+    first = await post(floor.operator, "/v1/stock/status", qty=100, **free)
+    assert (first.status_code, first.json()["state"]) == (201, "posted"), first.text
+    await post(floor.operator, "/v1/stock/status", qty=20, **(free | {"to": "damaged"}))
+    more = (await post(floor.supervisor, "/v1/stock/status", qty=1_200, **free)).json()
+    assert more["state"] == "pending"
+    same = await post(floor.supervisor, f"/v1/status-changes/{more['id']}/approve", reason="I say so")
+    assert (same.status_code, "somebody else" in same.text) == (409, True)
+    other = await second_supervisor(floor)
+    done = await post(other, f"/v1/status-changes/{more['id']}/approve", reason="seen")
+    assert (done.status_code, done.json()["state"]) == (200, "posted"), done.text
+    held = (await floor.erp.get("/v1/items/part2/availability")).json()
+    assert (held["quality"], held["damaged"], held["elsewhere"]) == (180, 20, 1_300)
+    listed = (await floor.operator.get("/v1/putaway", params={"source": "inbound"})).json()["items"]
+    assert sum(t["qty"] for t in listed) == 1_300
+    assert all(t["why"]["because"] for t in listed)
+    await other.aclose()
+
+
+async def second_supervisor(floor: Floor) -> httpx.AsyncClient:
+    """Somebody else who may decide."""
+    made = await floor.supervisor.post("/v1/clients", json={"name": "second", "role": "supervisor"})
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(floor.central.app), base_url="http://central",
+        headers={"Authorization": f"Bearer {made.json()['token']}"},
+    )  # fmt: skip
