@@ -7,6 +7,15 @@ CREATE OR REPLACE FUNCTION hand_function(p_what text, p_kind text) RETURNS regpr
                                   CASE p_what WHEN 'done' THEN 'jsonb' ELSE 'text' END));
 $$;
 
+-- The kinds of work that are known here, and how many tasks of each are open.
+CREATE OR REPLACE FUNCTION hand_kinds(p_at timestamptz) RETURNS TABLE (kind text, open bigint) LANGUAGE sql STABLE AS $$
+    SELECT k.kind, (SELECT count(*) FROM hand_task h WHERE h.kind = k.kind AND h.state IN ('open', 'leased')
+                    AND (h.state = 'open' OR h.lease_until <= p_at))
+    FROM (SELECT substr(p.proname, 11) AS kind FROM pg_proc p
+          WHERE starts_with(p.proname, 'hand_done_') AND p.pronamespace = current_schema()::regnamespace) AS k
+    WHERE hand_function('done', k.kind) IS NOT NULL ORDER BY k.kind;
+$$;
+
 -- Open a task; false when there is one with this id already.
 CREATE OR REPLACE FUNCTION open_hand_task(
     p_id text, p_kind text, p_at timestamptz, p_item text, p_qty integer, p_source text, p_target text, p_ref text,
@@ -46,9 +55,11 @@ CREATE OR REPLACE FUNCTION end_leases(p_at timestamptz) RETURNS void LANGUAGE sq
     UPDATE hand_task SET state = 'open', lease_until = NULL WHERE state = 'leased' AND lease_until <= p_at;
 $$;
 
--- Give a person the best open task of these kinds: by priority, then by due time. The UPDATE is the gate.
+-- Give a person the best open task of these kinds: by priority, then by due time. `p_scan`: only of those that this names, by
+-- their id, by what they are for, or by one of their places ('': of all). The UPDATE is the gate.
+DROP FUNCTION IF EXISTS lease_hand_task(timestamptz, text, text, text[], timestamptz);
 CREATE OR REPLACE FUNCTION lease_hand_task(
-    p_at timestamptz, p_person text, p_client text, p_kinds text[], p_until timestamptz
+    p_at timestamptz, p_person text, p_client text, p_kinds text[], p_until timestamptz, p_scan text DEFAULT ''
 ) RETURNS SETOF hand_task LANGUAGE plpgsql AS $$
 DECLARE
     best text;
@@ -58,6 +69,7 @@ BEGIN
     LOOP
         SELECT x.id INTO best FROM unnest(p_kinds) AS k(kind) CROSS JOIN LATERAL (
             SELECT h.id, h.priority, h.due FROM hand_task h WHERE h.kind = k.kind AND h.state = 'open'
+              AND (p_scan = '' OR p_scan IN (h.id, h.source, h.target, h.ref))
             ORDER BY h.priority DESC, h.due, h.id LIMIT 1) AS x
         ORDER BY x.priority DESC, x.due, x.id LIMIT 1;
         IF NOT FOUND THEN RETURN; END IF;

@@ -49,6 +49,13 @@ class HandTask(BaseModel):
     closed_at: datetime | None
 
 
+class KindOfWork(BaseModel):
+    """A kind of work for people."""
+
+    kind: str
+    open: int = Field(description="Tasks that nobody has")
+
+
 class Next(BaseModel):
     """Who wants work, and of which kinds."""
 
@@ -56,6 +63,7 @@ class Next(BaseModel):
 
     kinds: list[Kind] = Field(min_length=1, max_length=50)
     person: Name | None = Field(None, description="Who does it; whoever is logged in when absent")
+    scan: Scan = Field("", description="Only a task that this names: its id, what it is for, one of its places")
     lease_s: int = Field(900, ge=30, le=86_400, strict=True, description="After so many seconds it is given to others")
 
 

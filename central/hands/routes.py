@@ -17,6 +17,7 @@ from central.hands.model import (
     HandState,
     HandTask,
     Kind,
+    KindOfWork,
     Next,
     Take,
     Why,
@@ -61,6 +62,13 @@ async def list_hands(
     return {"items": [shown(r) for r in rows], "next": following(rows, limit, "created_at")}
 
 
+@router.get("/kinds", responses=documented())
+async def list_kinds(here: Here, _: Principal = HANDS) -> list[KindOfWork]:
+    """List the kinds of work that people do here, and how many tasks of each nobody has."""
+    rows = await here.database.read("SELECT * FROM hand_kinds($1)", moment(here.clock.now_ms()))
+    return [KindOfWork(**dict(r)) for r in rows]
+
+
 @router.get("/{task_id}", responses=documented(404))
 async def get_hand(task_id: TaskId, here: Here, response: Response, _: Principal = HANDS) -> HandTask:
     """Show one task; its `ETag` goes into the `If-Match` of a change."""
@@ -81,8 +89,8 @@ async def next_hand(body: Next, here: Here, idempotency_key: IdempotencyKey, who
 
     async def work(connection: Connection) -> str:
         row = await connection.fetchrow(
-            "SELECT id FROM lease_hand_task($1, $2, $3, $4, $5)",
-            at, body.person or who.name, who.name, body.kinds, at + timedelta(seconds=body.lease_s),
+            "SELECT id FROM lease_hand_task($1, $2, $3, $4, $5, $6)",
+            at, body.person or who.name, who.name, body.kinds, at + timedelta(seconds=body.lease_s), body.scan,
         )  # fmt: skip
         return "null" if row is None else await show(connection, row["id"], at)
 
