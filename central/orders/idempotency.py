@@ -2,14 +2,29 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 import msgspec
+from fastapi import Header
 from starlette.responses import Response
 
 from central.database import Connection, Database
 from central.problems import Refusal
 
 Work = Callable[[Connection], Awaitable[str]]
+_BEGUN = 0
+"""Status of a request that was begun and has no answer yet."""
+_PRINTABLE = r"^[\x21-\x7e]+$"
+IdempotencyKey = Annotated[
+    str, Header(min_length=1, max_length=200, pattern=_PRINTABLE, description="Fresh for every new request")
+]
+PerhapsKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=200, pattern=_PRINTABLE,
+        description="With a key the request may be sent again: it has one effect, and the same answer",
+    ),
+]  # fmt: skip
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -60,13 +75,44 @@ async def store(connection: Connection, client: str, key: str, hashed: bytes, an
     )
 
 
+async def begin(database: Database, client: str, key: str, hashed: bytes, at: object) -> Stored | None:
+    """Keep that a request with an effect outside of the database is begun; give its answer if it has one.
+
+    What is begun and has no answer (we died over it) is asked for again under the same name: whoever carries it out
+    must know it by that. Its answer is kept by `finish`.
+
+    Raises
+    ------
+    Refusal
+        As `claim`.
+    """
+
+    async def unit(connection: Connection) -> Stored | None:
+        stored = await claim(connection, client, key, hashed)
+        if stored is None:
+            await store(connection, client, key, hashed, Stored(_BEGUN, ""), at)
+        return None if stored is None or stored.status == _BEGUN else stored
+
+    return await database.unit(unit)
+
+
+async def finish(database: Database, client: str, key: str, answer: Stored) -> None:
+    """Keep the answer of a request that was begun."""
+    await database.write(
+        "UPDATE idempotency SET status = $3, response = $4 WHERE client = $1 AND key = $2 AND status = $5",
+        client, key, answer.status, answer.response, _BEGUN,
+    )  # fmt: skip
+
+
 async def once(
-    database: Database, client: str, key: str, what: str, body: str, at: object, status: int, work: Work
+    database: Database, client: str, key: str | None, what: str, body: str, at: object, status: int, work: Work
 ) -> Response:
     """Do something in one transaction and answer; the same key with the same body gives the same answer again.
 
     Parameters
     ----------
+    key
+        None: the request is done as it is, and nothing is kept of it.
     what, body
         The route with its path, and the body as it was understood.
     work
@@ -78,6 +124,8 @@ async def once(
         As `claim` does, or as `work` does: then nothing is stored.
     """
     hashed = request_hash(what, body)
+    if key is None:
+        return Response(await database.unit(work), status, media_type="application/json")
 
     async def unit(connection: Connection) -> tuple[Stored, bool]:
         stored = await claim(connection, client, key, hashed)
