@@ -44,6 +44,7 @@ VERSION = "1.0.0"
 _ROUTERS = (
     items.router,
     lots.router,
+from central.units import routes as units
     storage.router,
     customers.router,
     inbound.router,
@@ -77,6 +78,7 @@ _ROUTERS = (
     hub.router,
 )
 
+    units.router,
 
 def build(context: Context) -> FastAPI:
     """Build the application of one central."""

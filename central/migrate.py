@@ -18,6 +18,7 @@ from contracts.runtime.clock import real
 
 FUNCTIONS = (
     "stock",
+    "units",
     "events",
     "alarms",
     "shipping",

@@ -57,6 +57,7 @@ class Central:
         self._site = site
         self._clock = clock
         self._database = Database(settings.needed("database_url"), connections=settings.database_connections)
+        self._sscc_prefix = settings.sscc_prefix
         metrics, fleet = Metrics(), FleetBoard()
         self._hub = Hub(self._database, log, site, clock, fleet, metrics)
         self._relay = Relay(self._database, log, site, clock, self._hub, metrics)
@@ -118,6 +119,7 @@ class Central:
             else:
                 logger.info("central is ready", site=self._site.id, new_places=new)
                 return
+                await self._database.read("SELECT keep_sscc_prefix($1)", self._sscc_prefix)
 
     async def _keep_house(self) -> None:
         """Every day: the stock of past months is kept, and the ledger has partitions for the coming ones."""

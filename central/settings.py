@@ -27,6 +27,9 @@ class CentralSettings(Settings):
         False, description="Whether webhooks may go to private addresses and over plain HTTP"
     )
     epcis_gln: str = Field("", pattern=r"^(\d{13})?$", description="The site's GLN, for EPCIS; none: private names")
+    sscc_prefix: str = Field(
+        "9520000", pattern=r"^\d{4,12}$", description="GS1 company prefix that SSCCs are issued from; 952…: for trials"
+    )
     kafka_servers: str | None = Field(None, description="Kafka brokers that events go to, host:port (extra `kafka`)")
     kafka_topic: str = Field("floorplane.events", pattern=r"^[A-Za-z0-9._-]{1,200}$", description="Their topic")
     static: Path | None = Field(None, description="Folder of the console's pages; none: the packaged one")

@@ -38,9 +38,18 @@ _STEPS: dict[str, tuple[str, str]] = {
     "quality": ("holding", "non_sellable_other"),
     "damage": ("inspecting", "damaged"),
     "scrap": ("destroying", "destroyed"),
+    "restock": ("storing", "sellable_not_accessible"),
+    "regrade": ("inspecting", "non_sellable_other"),
+    "transfer_out": ("shipping", "in_transit"),
+    "transfer_in": ("receiving", "in_progress"),
+    "transfer_difference": ("cycle_counting", "unknown"),
+    "fill": ("packing", "in_progress"),
+    "empty": ("unpacking", "in_progress"),
     "ship": ("shipping", "in_transit"),
 }
 _OTHER = ("other", "unknown")
+_INTO = frozenset({"fill", "empty"})
+"""Pieces into a handling unit, and out of it."""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -64,10 +73,12 @@ class Move(msgspec.Struct, frozen=True):
     key: str
     reverses: int | None
     owner: str
+    sscc: str | None = None
+    """Of `a`, where that is a unit with a number."""
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """An event of an order: received, changed or cancelled."""
+    """An event of an order, received, changed or cancelled; or of a unit or truck, which then stands for `order`."""
 
     tx: str
     seq: int
@@ -135,10 +146,11 @@ def of_moves(moves: Sequence[Move], originals: Mapping[int, Move], names: Names)
         By its number, each move that one of `moves` reverses.
     """
     told: list[Told] = []
-    for (_, shipped), group in groupby(moves, key=lambda m: (m.tx, m.order_id if m.reason == "ship" else None)):
+    for (_, shipped, back), group in groupby(moves, key=lambda m: (m.tx, *_shipment(m, originals))):
         if shipped is not None:
             together = list(group)
-            told += (Told(together[0].owner, e) for e in _shipping(together, names))
+            events = _taken_back(together, originals, names) if back else _shipping(together, names)
+            told += (Told(together[0].owner, e) for e in events)
             continue
         for move in group:
             original = originals.get(move.reverses) if move.reverses is not None else None
@@ -149,6 +161,14 @@ def of_moves(moves: Sequence[Move], originals: Mapping[int, Move], names: Names)
     return told
 
 
+def _shipment(move: Move, originals: Mapping[int, Move]) -> tuple[str | None, bool]:
+    """The order that a move is shipped for, or taken back from its shipment."""
+    original = originals.get(move.reverses) if move.reverses is not None else None
+    if original is not None and original.reason == "ship":
+        return original.order_id, True
+    return move.order_id if move.reason == "ship" else None, False
+
+
 def of_happenings(happenings: Iterable[Happening], names: Names) -> list[Told]:
     """Return the transaction events of orders: linked when received, seen when changed, unlinked when cancelled."""
     told = []
@@ -157,7 +177,7 @@ def of_happenings(happenings: Iterable[Happening], names: Names) -> list[Told]:
         order = _order(h.data.get("source"), h.data.get("ref"), names)
         changed = h.type.endswith(".changed")
         cause = f"{h.type}/{h.order}/{_iso(h.at)}" if changed else f"{h.type}/{h.order}"
-        event: Event = {"type": "TransactionEvent", **_when(cause, h.at, names)}
+        event: Event = {"type": "TransactionEvent", **stamped(cause, h.at, names)}
         event["bizTransactionList"] = [order]
         if changed or h.type.endswith(".received"):
             event["action"] = "OBSERVE" if changed else "ADD"
@@ -178,7 +198,8 @@ def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _when(cause: str, at: datetime, names: Names) -> Event:
+def stamped(cause: str, at: datetime, names: Names) -> Event:
+    """Return an event's id, which names its cause, and its time."""
     return {"eventID": names.event(cause), "eventTime": _iso(at), "eventTimeZoneOffset": "+00:00"}
 
 
@@ -196,7 +217,7 @@ def _where(move: Move, names: Names) -> Event:
     where: Event = {}
     if a or b:
         where["readPoint"] = {"id": names.place(move.a if a else move.b)}
-    if b and move.b_kind != "tote":
+    if b and move.b_kind not in {"tote", "unit"}:
         where["bizLocation"] = {"id": names.place(move.b)}
     return where
 
@@ -205,13 +226,21 @@ def _of_move(move: Move, names: Names) -> Event:
     step, disposition = _STEPS.get(move.reason, _OTHER)
     event: Event = {
         "type": "ObjectEvent",
-        **_when(move.key, move.at, names),
+        **stamped(move.key, move.at, names),
         "action": "OBSERVE",
         "bizStep": step,
         "disposition": disposition,
         "quantityList": [_quantity(move, names)],
         **_where(move, names),
     }
+    if move.reason in _INTO:
+        filled = move.reason == "fill"
+        event |= {
+            "type": "AggregationEvent",
+            "action": "ADD" if filled else "DELETE",
+            "parentID": names.thing(move.b if filled else move.a),
+            "childQuantityList": event.pop("quantityList"),
+        }
     if move.order_id is not None:
         event["bizTransactionList"] = [_order(move.source, move.ref, names)]
     return event
@@ -240,20 +269,19 @@ def _declaration(move: Move, original: Move, names: Names) -> Event:
 def _shipping(moves: list[Move], names: Names) -> list[Event]:
     """Pieces in each tote, totes in the shipment, the shipment under way for its order."""
     first = moves[0]
-    order_id = first.order_id or ""
-    shipment = f"S-{order_id}"
+    shipment = shipment_of(first)
     order = _order(first.source, first.ref, names)
     events: list[Event] = []
     totes: list[str] = []
     for tote, inside in groupby(moves, key=lambda m: m.a):
         pieces = list(inside)
-        totes.append(names.thing(tote))
+        totes.append(names.thing(pieces[0].sscc or tote))
         events.append(
             {
                 "type": "AggregationEvent",
-                **_when(f"packed/{tote}", first.at, names),
+                **stamped(f"packed/{tote}", first.at, names),
                 "action": "ADD",
-                "parentID": names.thing(tote),
+                "parentID": totes[-1],
                 "childQuantityList": [_quantity(m, names) for m in pieces],
                 "bizStep": "packing",
                 "disposition": "container_closed",
@@ -264,7 +292,7 @@ def _shipping(moves: list[Move], names: Names) -> list[Event]:
     events.append(
         {
             "type": "AggregationEvent",
-            **_when(f"consigned/{shipment}", first.at, names),
+            **stamped(f"consigned/{shipment}", first.at, names),
             "action": "ADD",
             "parentID": names.thing(shipment),
             "childEPCs": totes,
@@ -276,7 +304,7 @@ def _shipping(moves: list[Move], names: Names) -> list[Event]:
     events.append(
         {
             "type": "ObjectEvent",
-            **_when(f"shipped/{shipment}", first.at, names),
+            **stamped(f"shipped/{shipment}", first.at, names),
             "action": "OBSERVE",
             "epcList": [names.thing(shipment), *totes],
             "bizStep": "shipping",
@@ -285,3 +313,32 @@ def _shipping(moves: list[Move], names: Names) -> list[Event]:
         }
     )
     return events
+
+
+def shipment_of(move: Move) -> str:
+    """Name the shipment of a move that left: the order's first one, or the one that the move's key numbers."""
+    first = move.key.partition("/")[0]
+    return f"S-{move.order_id}" if first == "ship" else f"S-{move.order_id}-{first.removeprefix('ship#')}"
+
+
+def _taken_back(moves: list[Move], originals: Mapping[int, Move], names: Names) -> list[Event]:
+    """Say that a shipment has not left after all: what was said of its leaving was wrong; its totes stay packed."""
+    shipped = sorted((originals[m.reverses] for m in moves if m.reverses is not None), key=lambda m: m.seq)
+    last = moves[-1]
+    said = [e for e in _shipping(shipped, names) if e["bizStep"] != "packing"]
+    totes = sorted({names.thing(m.sscc or m.a) for m in shipped})
+    void: Event = {
+        "type": "ObjectEvent",
+        **stamped(f"void/{shipment_of(shipped[0])}", last.at, names),
+        "action": "OBSERVE",
+        "epcList": totes,
+        "bizStep": "void_shipping",
+        "disposition": "in_progress",
+        "bizTransactionList": said[-1]["bizTransactionList"],
+    }
+    wrong = {
+        "declarationTime": _iso(last.at),
+        "reason": _ERRORS.get(last.reason, "did_not_occur"),
+        "correctiveEventIDs": [void["eventID"]],
+    }
+    return [void, *({**e, "errorDeclaration": wrong} for e in said)]

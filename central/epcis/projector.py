@@ -9,6 +9,7 @@ from central.database import Connection, Database
 from central.epcis.document import CONTEXT
 from central.epcis.projection import Happening, Move, Names, of_happenings, of_moves
 from central.epcis.store import keep
+from central.epcis.units import UNITS, of_units
 from central.moment import moment
 from contracts.errors import Unavailable
 from contracts.runtime.clock import Clock
@@ -94,12 +95,19 @@ class EpcisProjector:
             after, reach, list(_HAPPENINGS),
         )  # fmt: skip
         happenings = await _happenings(connection, happened)
-        told = of_happenings(happenings, self._names) + of_moves(moves, originals, self._names)
+        nested = await connection.fetch(
+            "SELECT e.tx::text, e.seq, e.at, e.type, e.subject, e.data::text, COALESCE(e.data->>'owner', '') AS owner"
+            " FROM event e"
+            " WHERE e.tx > $1::text::xid8 AND e.tx <= $2::text::xid8 AND e.type = ANY($3) ORDER BY e.tx, e.seq",
+            after, reach, list(UNITS),
+        )  # fmt: skip
+        told = of_happenings(happenings, self._names) + of_units(await _happenings(connection, nested), self._names)
+        told += of_moves(moves, originals, self._names)
         if told:
             at, owners = moment(self._clock.now_ms()), [t.owner for t in told]
             await keep(connection, "floor", owners, at, CONTEXT, [t.event for t in told])
         await connection.execute("UPDATE cursor SET tx = $1::text::xid8 WHERE name = 'epcis'", reach)
-        return max(1, len(moves) + len(happened))
+        return max(1, len(moves) + len(happened) + len(nested))
 
 
 async def _happenings(connection: Connection, rows: list[Any]) -> list[Happening]:

@@ -25,6 +25,7 @@ BEGIN
     IF t.state NOT IN ('released', 'started') THEN RETURN 'closed'; END IF;
     UPDATE task SET state = 'done', closed_at = p_at, evidence = f->'evidence' WHERE id = t.id;
     UPDATE tote SET state = 'packed', weight_g = (f->>'weight_g')::integer WHERE id = t.tote;
+    PERFORM number_tote(t.tote, o.owner, (f->>'weight_g')::integer, p_at, 'floor') FROM orders o WHERE o.id = t.order_id;
     PERFORM say_work(t.id, p_at);
     PERFORM finish_order(t.order_id, p_at, COALESCE((SELECT parent FROM place WHERE code = t.tote), t.tote));
     RETURN 'posted';

@@ -243,10 +243,11 @@ async def test_what_we_did_is_told_as_the_standard_wants_it(floor: Floor) -> Non
     picks = await found(floor, EQ_bizStep="picking", MATCH_epcClass="urn:epc:idpat:sgtin:9521141.001234.*")
     assert [p["quantityList"] for p in picks] == [[{"epcClass": "https://id.gs1.org/01/09521141012345", "quantity": 3}]]
     assert picks[0]["readPoint"] == {"id": "urn:floorplane:test:loc:P0-B0"}
-    inside = await found(floor, MATCH_parentID=f"urn:floorplane:test:obj:{tote}")
+    sscc = (await floor.erp.get(f"/v1/units/{tote}")).json()["sscc"]
+    inside = await found(floor, MATCH_parentID=f"urn:epc:id:sscc:9520000.0{sscc[8:-1]}")
     assert [q["quantity"] for q in inside[0]["childQuantityList"]] == [3, 1]
     gone = await found(floor, EQ_bizStep="shipping")
-    assert f"urn:floorplane:test:obj:{tote}" in gone[0]["epcList"]
+    assert f"https://id.gs1.org/00/{sscc}" in gone[0]["epcList"]
     assert {b["type"] for b in gone[0]["bizTransactionList"]} == {"po", "desadv"}
     po = gone[0]["bizTransactionList"][0]["bizTransaction"]
     assert len(await found(floor, EQ_bizTransaction_po=po)) == 7

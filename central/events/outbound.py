@@ -1,0 +1,22 @@
+"""The events of units, waves, rounds and trucks, as rows of the catalogue: type, what its subject is, summary, data."""
+
+from typing import Any
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_NAMED: dict[str, Any] = {"type": ["string", "null"]}
+_NUMBER: dict[str, Any] = {"type": "integer"}
+_NAMES: dict[str, Any] = {"type": "array", "items": _TEXT}
+_TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
+_UNIT: dict[str, Any] = {"unit": _TEXT, "owner": _TEXT}
+_DONE: dict[str, Any] = {"who": _TEXT, "reason": _TEXT}
+_WAY: dict[str, Any] = {"from": _NAMED, "to": _NAMED, "to_kind": _TEXT}
+
+OUTBOUND: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+    ("floorplane.unit.made", "unit", "A handling unit has a number", _UNIT | {"kind": _TEXT, "at": _NAMED}),
+    ("floorplane.unit.nested", "unit", "It stands in another unit", _UNIT | _DONE | _WAY),
+    ("floorplane.unit.taken_out", "unit", "It was taken out of another unit", _UNIT | _DONE | {"from": _TEXT}),
+    ("floorplane.unit.moved", "unit", "It stands on another place", _UNIT | _DONE | _WAY),
+    ("floorplane.unit.closed", "unit", "Nothing more goes into it", _UNIT | _DONE | {"at": _NAMED}),
+    ("floorplane.unit.opened", "unit", "It is open again", _UNIT | _DONE | {"at": _NAMED}),
+    ("floorplane.unit.voided", "unit", "It is given up", _UNIT | _DONE | {"at": _NAMED}),
+)
