@@ -98,6 +98,7 @@ def cell_heard(world: World, state: CellState) -> None:
     if restarted:
         tell_again(world, link)
     elif back:
+        world.release_wanted = True
         resend(world, link)
 
 

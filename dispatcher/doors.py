@@ -6,8 +6,12 @@ from dispatcher.world import DoorWatch, World
 
 
 def open_doors(world: World) -> frozenset[DoorId]:
-    """Return the doors that robots may be let through: open, and not asked to close."""
-    return frozenset(name for name, w in world.doors.items() if w.state == "open" and w.asked is not False)
+    """Return the doors that robots may be let through: reported open after the last ask, by a cell that is there."""
+    return frozenset(
+        name
+        for name, w in world.doors.items()
+        if w.state == "open" and w.asked is None and world.cells[w.door.cell].online
+    )
 
 
 def move_doors(world: World) -> None:
@@ -51,6 +55,8 @@ def changed(world: World, body: DoorChanged) -> bool:
     watch = world.doors.get(body.door)
     if watch is None:
         return False
+    if body.ask and watch.asks and body.ask != watch.asks:
+        return False  # from before the last ask: another report follows when the cell has taken it
     watch.state = body.state
     if (body.state == "open" and watch.asked is True) or (body.state == "closed" and watch.asked is False):
         watch.asked = None
@@ -80,5 +86,5 @@ def _ask(world: World, watch: DoorWatch, *, open_: bool) -> None:
     watch.asks += 1
     door = watch.door
     world.cells[door.cell].commands.pop(f"door-{door.id}-{watch.asks - 1}", None)
-    world.command(door.cell, f"door-{door.id}-{watch.asks}", MoveDoor(door=door.id, open=open_))
+    world.command(door.cell, f"door-{door.id}-{watch.asks}", MoveDoor(door=door.id, open=open_, ask=watch.asks))
     world.timers.set(world.now_ms + world.params.door_patience_ms, "door", door.id)

@@ -56,6 +56,8 @@ class DoorChanged(msgspec.Struct, frozen=True, tag="door_changed"):
 
     door: DoorId
     state: str
+    ask: int = 0
+    """`MoveDoor.ask` that the cell took last; 0: none since it started."""
 
 
 class UnknownScan(msgspec.Struct, frozen=True, tag="unknown_scan"):
@@ -172,6 +174,8 @@ class MoveDoor(msgspec.Struct, frozen=True, tag="move_door"):
 
     door: DoorId
     open: bool
+    ask: int = 0
+    """Counts what was asked of this door, so that a report from before it is known as such."""
 
 
 CommandBody = PresentPod | NextPod | OpenTote | PushTote | RouteTote | PackTote | MoveDoor

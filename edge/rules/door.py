@@ -29,6 +29,7 @@ class _OneDoor:
         self.state = Door.UNKNOWN
         self.good = False
         self.asked: bool | None = None
+        self.ask = 0
         self.written: bool | None = None
         self.told = ""
         self.inputs: dict[str, TagValue] = {}
@@ -96,7 +97,7 @@ class DoorRules:
         door = self._doors.get(body.door)
         if door is None:
             raise Rejected("door", body.door, f"a door of this cell ({', '.join(self._doors)})")
-        door.asked = body.open
+        door.asked, door.ask = body.open, body.ask
         door.told = ""  # an answer in events is due, whether or not the door moves
         if door.state is Door.FAULT:  # it may have come to rest in the meantime
             door.state = step(door.state, door.seen())
@@ -118,5 +119,5 @@ class DoorRules:
         told = TOLD[door.state]
         if told != door.told:
             door.told = told
-            effects.append(Emit(DoorChanged(door=door.door, state=told)))
+            effects.append(Emit(DoorChanged(door=door.door, state=told, ask=door.ask)))
         return effects

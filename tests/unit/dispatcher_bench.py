@@ -407,6 +407,6 @@ class Bench:
             case PackTote():
                 yield self.event(command.cell, PackConfirmed(body.tote, body.chute, body.tote, 500))
             case MoveDoor():
-                yield self.event(command.cell, DoorChanged(body.door, "open" if body.open else "closed"))
+                yield self.event(command.cell, DoorChanged(body.door, "open" if body.open else "closed", body.ask))
             case OpenTote():
                 pass

@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from contracts.errors import Rejected
-from contracts.ids import ChuteId, DeviceId, DoorId, PodId, StationId, ToteId
+from contracts.ids import CellId, ChuteId, DeviceId, DoorId, PodId, StationId, ToteId
 from contracts.messages.facts import PickDone, ToteArrived, TotePacked
 from contracts.messages.floor import (
+    CellState,
     DoorChanged,
     MoveDoor,
     OpenTote,
@@ -23,6 +24,7 @@ from contracts.messages.ops import VehicleState
 from contracts.site import Device
 from dispatcher import assignment, energy, flow
 from dispatcher.commands import SendEdgeCommand
+from dispatcher.facts import CellHeard
 from dispatcher.fleet.member import Purpose
 from dispatcher.params import Params
 from dispatcher.world import Place
@@ -304,7 +306,7 @@ def test_a_door_is_opened_before_a_robot_enters_it_and_closed_when_nobody_needs_
     bench.world.traffic.close(NodeId("e"))  # so that its way leads through the door
     missions.begin_leg(bench.world, vehicle, Purpose.PARK, NodeId("p3"), "K1")
     bench.wait(20)
-    assert bench.commanded(MoveDoor)[:1] == [MoveDoor(DoorId("D1"), open=True)]
+    assert bench.commanded(MoveDoor)[:1] == [MoveDoor(DoorId("D1"), open=True, ask=1)]
     assert "d" not in {n.node_id for o in bench.orders("R1") for n in o.nodes if n.released}
     bench.hear(bench.event("doors", DoorChanged(DoorId("D1"), "moving")))
     bench.wait(5)
@@ -312,11 +314,53 @@ def test_a_door_is_opened_before_a_robot_enters_it_and_closed_when_nobody_needs_
     bench.hear(bench.event("doors", DoorChanged(DoorId("D1"), "open")))
     bench.wait(7)
     assert robot.node == "p3"
-    assert MoveDoor(DoorId("D1"), open=False) not in bench.commanded(MoveDoor)
+    assert all(c.open for c in bench.commanded(MoveDoor))
     bench.wait(5)
-    assert bench.commanded(MoveDoor)[-1] == MoveDoor(DoorId("D1"), open=False)
+    assert bench.commanded(MoveDoor)[-1] == MoveDoor(DoorId("D1"), open=False, ask=3)
     bench.hear(bench.event("doors", DoorChanged(DoorId("D1"), "closed")))
     assert bench.world.doors[DoorId("D1")].asked is None
+
+
+def test_a_door_that_was_asked_to_close_is_open_only_when_it_says_so_again() -> None:
+    """Whoever wants a door that is being closed waits for the answer to the last ask, not for an older report."""
+    bench = Bench(small_site(1))
+    bench.people = False
+    robot = bench.robot("R1")
+    from contracts.ids import NodeId
+    from dispatcher import missions
+
+    bench.world.traffic.close(NodeId("e"))
+    bench.hear(bench.event("doors", DoorChanged(DoorId("D1"), "open")))
+    bench.wait(20)
+    assert bench.commanded(MoveDoor) == [MoveDoor(DoorId("D1"), open=False, ask=1)]
+    missions.begin_leg(bench.world, bench.vehicle("R1"), Purpose.PARK, NodeId("p3"), "K1")
+    bench.wait(5)
+    assert bench.commanded(MoveDoor)[-1] == MoveDoor(DoorId("D1"), open=True, ask=2)
+    bench.hear(bench.event("doors", DoorChanged(DoorId("D1"), "open", ask=1)))  # said before it began to close
+    bench.wait(5)
+    assert robot.node == "a0"
+    bench.hear(bench.event("doors", DoorChanged(DoorId("D1"), "open", ask=2)))
+    bench.wait(10)
+    assert robot.node == "p3"
+
+
+def test_nobody_is_let_through_a_door_whose_cell_is_silent() -> None:
+    """What a cell reported before it fell silent is not believed; what it reports when it is back is."""
+    bench = Bench(small_site(1))
+    bench.people = False
+    robot = bench.robot("R1")
+    from contracts.ids import NodeId
+    from dispatcher import missions
+
+    bench.world.traffic.close(NodeId("e"))
+    bench.hear(bench.event("doors", DoorChanged(DoorId("D1"), "open")))
+    bench.hear(CellHeard(CellState(CellId("doors"), False, 1, 0, {}, 0)))
+    missions.begin_leg(bench.world, bench.vehicle("R1"), Purpose.PARK, NodeId("p3"), "K1")
+    bench.wait(5)
+    assert robot.node == "a0"
+    bench.hear(CellHeard(CellState(CellId("doors"), True, 1, 0, {}, 0)))
+    bench.wait(10)
+    assert robot.node == "p3"
 
 
 def test_a_door_that_does_not_move_is_asked_again_and_raises_an_alarm() -> None:

@@ -136,7 +136,7 @@ async def test_a_totes_whole_way_over_modbus_opc_ua_and_tcp(tmp_path: Path) -> N
         floor.world.place(robot, pod.home)
         floor.world.lift(robot, pod.home, pod.id)
         floor.world.place(robot, node)
-        dispatcher.send(DOORS, MoveDoor(DoorId("D1"), True))
+        dispatcher.send(DOORS, MoveDoor(DoorId("D1"), True, 1))
         dispatcher.send(station.cell, OpenTote(tote, 0))
         dispatcher.send(station.cell, PresentPod(pod.id, picks))
         await dispatcher.until(lambda: len(dispatcher.bodies(PickConfirmed)) == 3)
@@ -146,7 +146,7 @@ async def test_a_totes_whole_way_over_modbus_opc_ua_and_tcp(tmp_path: Path) -> N
         await dispatcher.until(lambda: dispatcher.bodies(ToteDiverted))
         dispatcher.send(LINE, PackTote(tote, chute))
         await dispatcher.until(lambda: dispatcher.bodies(PackConfirmed))
-        await dispatcher.until(lambda: DoorChanged(DoorId("D1"), "open") in dispatcher.bodies(DoorChanged))
+        await dispatcher.until(lambda: DoorChanged(DoorId("D1"), "open", 1) in dispatcher.bodies(DoorChanged))
     assert {a.outcome for a in dispatcher.answers} == {Outcome.ACCEPTED}
     confirmed = dispatcher.bodies(PickConfirmed)
     assert all(isinstance(c, PickConfirmed) and c.qty == 2 and c.weight_g and c.picture for c in confirmed)
