@@ -85,6 +85,20 @@ SELECT 'a hand task is posted by one confirmation', string_agg(h.id, ', '), form
 FROM hand_task h CROSS JOIN LATERAL unnest(h.moves) AS m(seq) LEFT JOIN ledger l ON l.seq = m.seq
 GROUP BY m.seq HAVING count(*) > 1 OR count(l.seq) = 0
 UNION ALL
+SELECT 'an ASN line is the sum of its receipts', l.asn || '/' || l.line,
+       format('received %s, damaged %s, receipts %s, damaged %s', l.received, l.damaged, COALESCE(r.qty, 0), COALESCE(r.damaged, 0))
+FROM asn_line l LEFT JOIN (
+    SELECT r.asn, r.line, sum(r.qty) AS qty, COALESCE(sum(r.qty) FILTER (WHERE r.status = 'damaged'), 0) AS damaged
+    FROM receipt r JOIN ledger g ON g.key = r.key LEFT JOIN ledger u ON u.reverses = g.seq
+    WHERE r.asn IS NOT NULL AND u.seq IS NULL GROUP BY r.asn, r.line
+) AS r ON r.asn = l.asn AND r.line = l.line
+SELECT 'a receipt is posted', r.key, format('%s of %s, posted %s', r.qty, r.item, g.qty)
+FROM receipt r LEFT JOIN ledger g ON g.key = r.key
+SELECT 'stock has the dates of its lot', s.place || '/' || s.item || '/' || s.lot, format('stock %s, lot %s', s.expires, l.expires)
+WHERE (s.expires, s.since) IS DISTINCT FROM (l.expires, l.received_on)
+SELECT 'a closed ASN has nothing to receive', a.id, h.id
+FROM asn a JOIN hand_task h ON h.ref = a.id AND h.kind = 'receive' AND h.state IN ('open', 'leased') WHERE a.state IN ('closed', 'cancelled')
+FROM status_change c LEFT JOIN ledger g ON g.key = c.key WHERE c.state = 'posted' AND (g.qty, g.a_status, g.b_status) IS DISTINCT FROM (c.qty, c.was, c.becomes)
 SELECT 'no place stands inside itself', x.code, x.way FROM (
     WITH RECURSIVE up(code, above, way, n) AS (
         SELECT p.code, p.parent, p.parent::text, 1 FROM place p WHERE p.parent IS NOT NULL

@@ -72,7 +72,8 @@ END $$;
 -- Whether an owner (empty: the house, which may see all) may know of an event: of its own orders only.
 CREATE OR REPLACE FUNCTION may_know(p_owner text, p_type text, p_subject text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT p_owner = '' OR (starts_with(p_type, 'floorplane.order.')
-                            AND EXISTS (SELECT FROM orders o WHERE o.id = p_subject AND o.owner = p_owner));
+                            AND EXISTS (SELECT FROM orders o WHERE o.id = p_subject AND o.owner = p_owner))
+        OR (starts_with(p_type, 'floorplane.asn.') AND EXISTS (SELECT FROM asn a WHERE a.id = p_subject AND a.owner = p_owner));
 $$;
 
 -- What was published after (p_tx, p_seq), in order, of types that match one of the patterns (none: all) and subjects

@@ -49,6 +49,7 @@ BEGIN
                 'line', l.line, 'item', l.item, 'short', l.qty), o.correlation);
         END IF;
     END IF;
+    IF l.reason = 'receive' THEN PERFORM unreceive(l, p_at); END IF;
     PERFORM emit('floorplane.ledger.reversed', p_seq::text, p_at, jsonb_build_object(
         'move', p_seq, 'reversal', seq, 'from', l.b, 'to', l.a, 'item', l.item, 'qty', l.qty, 'order', l.order_id,
         'error', p_error, 'reason', p_why, 'who', p_who), COALESCE(o.correlation, ''));

@@ -1,5 +1,6 @@
 """What comes in: announced, received by hand and through REST, put away with a reason; over a real PostgreSQL."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -178,3 +179,128 @@ async def second_supervisor(floor: Floor) -> httpx.AsyncClient:
         transport=httpx.ASGITransport(floor.central.app), base_url="http://central",
         headers={"Authorization": f"Bearer {made.json()['token']}"},
     )  # fmt: skip
+
+
+async def test_more_than_announced_is_taken_up_to_the_tolerance_and_less_is_told_when_it_is_closed(
+    floor: Floor,
+) -> None:
+    """Over: the owner's rule, or the ASN's own; under: an event with what is short; nothing comes after that."""
+    rule = (await floor.erp.get("/v1/receiving-rules/-")).headers["ETag"]
+    body = {"over_pct": 5}
+    assert (await floor.erp.put("/v1/receiving-rules/-", json=body)).status_code == 428
+    put = await floor.erp.put("/v1/receiving-rules/-", json=body, headers={"If-Match": rule})
+    assert put.status_code == 200, put.text
+    await announced(floor, "PO-5", ("part1", 100), ("part3", 40))
+    await announced(floor, "PO-6", ("part1", 100), over_pct=0)
+    over = await post(floor.operator, "/v1/asns/PO-5/receive", line=1, qty=106)
+    assert field(over) == (409, "qty")
+    assert "at most 105" in over.text
+    assert (await post(floor.operator, "/v1/asns/PO-5/receive", line=1, qty=105)).status_code == 201
+    assert field(await post(floor.operator, "/v1/asns/PO-6/receive", line=1, qty=101)) == (409, "qty")
+    assert field(await post(floor.operator, "/v1/asns/PO-5/receive", line=9, qty=1)) == (422, "line")
+    assert field(await post(floor.operator, "/v1/asns/PO-5/receive", line=2, qty=0)) == (422, "qty")
+    closed = await post(floor.operator, "/v1/asns/PO-5/close", reason="the truck is empty")
+    assert closed.json()["state"] == "closed"
+    await floor.until(lambda: any(e["type"] == "floorplane.asn.closed" for e in floor.events))
+    event = next(e for e in floor.events if e["type"] == "floorplane.asn.closed")
+    assert (event["data"]["short"], [x["short"] for x in event["data"]["lines"]]) == (40, [0, 40])
+    assert [x["over"] for x in event["data"]["lines"]] == [5, 0]
+    assert field(await post(floor.operator, "/v1/asns/PO-5/receive", line=2, qty=1)) == (409, "asn")
+    assert (await post(floor.erp, "/v1/asns/PO-6/cancel", reason="not sent")).json()["state"] == "cancelled"
+
+
+async def test_what_nobody_announced_is_taken_in_only_where_that_is_allowed(floor: Floor) -> None:
+    """A rule of the house; then it becomes stock with a receipt, and is put away."""
+    blind = {"item": "part1", "qty": 7, "supplier": "somebody"}
+    assert field(await post(floor.operator, "/v1/receipts", **blind)) == (409, "asn")
+    await floor.erp.put("/v1/receiving-rules/-", json={"blind": True}, headers={"If-Match": "*"})
+    got = await post(floor.operator, "/v1/receipts", key="blind-1", **blind)
+    assert got.status_code == 201, got.text
+    again = await post(floor.operator, "/v1/receipts", key="blind-1", **blind)
+    assert (again.json(), again.headers["Idempotency-Replayed"]) == (got.json(), "true")
+    assert [t["target"] for t in got.json()["putaway"]] == ["A-01"]
+    listed = (await floor.erp.get("/v1/receipts", params={"item": "part1"})).json()["items"]
+    assert [(r["qty"], r["asn"], r["supplier"]) for r in listed] == [(7, None, "somebody")]
+
+
+async def test_a_pallet_with_cartons_is_received_by_one_scan(floor: Floor) -> None:
+    """Nested units with checked SSCCs; each stands in the other, and a wrong one is refused with its field."""
+    pallet, carton, wrong = sscc(1), sscc(2), sscc(3)[:-1] + str((int(sscc(3)[-1]) + 1) % 10)
+    units = [
+        {"sscc": pallet, "contents": [{"line": 1, "qty": 30}]},
+        {"sscc": carton, "parent": pallet, "contents": [{"line": 2, "qty": 12}]},
+    ]
+    bad = await announce(floor, "PO-7", ("part1", 30), ("part2", 12), units=[{"sscc": wrong}])
+    assert field(bad) == (422, "units/0/sscc")
+    full = await announce(floor, "PO-7", ("part1", 29), ("part2", 12), units=units)
+    assert field(full) == (422, "units/0/contents/0/qty")
+    looped = [units[0] | {"parent": carton}, units[1]]
+    assert field(await announce(floor, "PO-7", ("part1", 30), ("part2", 12), units=looped)) == (422, "units/0/parent")
+    await announced(floor, "PO-7", ("part1", 30), ("part2", 12), units=units)
+    assert field(await announce(floor, "PO-8", ("part1", 30), units=[{"sscc": pallet}])) == (409, "units/sscc")
+    got = await post(floor.operator, "/v1/asns/PO-7/receive", unit=pallet, place="lane-1")
+    assert got.status_code == 201, got.text
+    assert [(r["place"], r["qty"]) for r in got.json()["receipts"]] == [(pallet, 30), (carton, 12)]
+    assert got.json()["state"] == "closed"
+    shown = await asn(floor, "PO-7")
+    assert [u["state"] for u in shown["units"]] == ["received", "received"]
+    parents = dict(await floor.rows("SELECT code, parent FROM place WHERE kind = 'unit'"))
+    assert parents == {pallet: "lane-1", carton: pallet}
+    task = (await post(floor.operator, "/v1/hands/next", kinds=["putaway"])).json()
+    done = {"attempt": task["attempt"], "qty": task["qty"], "source": task["source"], "target": task["target"]}
+    assert (await post(floor.operator, f"/v1/hands/{task['id']}/confirm", **done)).status_code == 200
+
+
+async def test_two_want_one_door_at_the_same_time_and_one_gets_it(floor: Floor) -> None:
+    """Sixteen ask at once; the database lets one through, and 409 names it. Who leaves early frees the door."""
+    body = {"from": "2013-12-02T09:00:00Z", "to": "2013-12-02T10:00:00Z", "carrier": "acme-lines"}
+    answers = await asyncio.gather(*(post(floor.erp, "/v1/docks/dock-1/appointments", **body) for _ in range(16)))
+    won = [a.json() for a in answers if a.status_code == 201]
+    lost = [a for a in answers if a.status_code != 201]
+    assert (len(won), len(lost)) == (1, 15)
+    for a in lost:
+        assert field(a) == (409, "from")
+        assert won[0]["id"] in a.text
+    name = won[0]["id"]
+    assert (await post(floor.erp, "/v1/docks/dock-2/appointments", **body)).status_code == 201
+    assert (await post(floor.erp, "/v1/docks/lane-1/appointments", **body)).status_code == 404
+    after = {"from": "2013-12-02T10:00:00Z", "to": "2013-12-02T11:00:00Z"}
+    assert (await post(floor.erp, "/v1/docks/dock-1/appointments", **after)).status_code == 201
+    tag = {"If-Match": (await floor.erp.get(f"/v1/appointments/{name}")).headers["ETag"]}
+    later = await floor.erp.patch(f"/v1/appointments/{name}", json={"to": "2013-12-02T10:30:00Z"}, headers=tag)
+    assert field(later) == (409, "from")
+    moved = await floor.erp.patch(f"/v1/appointments/{name}", json={"from": "2013-12-02T08:00:00Z"}, headers=tag)
+    assert moved.status_code == 200, moved.text
+    assert (await post(floor.operator, f"/v1/appointments/{name}/arrive", reason="here")).status_code == 200
+    assert (await post(floor.erp, f"/v1/appointments/{name}/cancel", reason="no")).status_code == 409
+    day = (await floor.erp.get("/v1/appointments", params={"day": "2013-12-02"})).json()
+    assert [(a["dock"], a["state"]) for a in day] == [("dock-1", "arrived"), ("dock-1", "booked"), ("dock-2", "booked")]
+    backwards = {"from": "2013-12-02T12:00:00Z", "to": "2013-12-02T11:00:00Z"}
+    assert field(await post(floor.erp, "/v1/docks/dock-1/appointments", **backwards)) == (422, "to")
+
+
+async def test_many_receive_one_line_at_once_and_no_piece_too_many_comes(floor: Floor) -> None:
+    """Twelve receive 10 of 100 each: ten get through; also one who does it by hand meanwhile."""
+    await announced(floor, "PO-9", ("part4", 100))
+    await post(floor.operator, "/v1/asns/PO-9/arrive")
+    task = (await post(floor.operator, "/v1/hands/next", kinds=["receive"])).json()
+    hand = {"attempt": task["attempt"], "qty": 10, "target": "inbound"}
+    answers = await asyncio.gather(
+        *(post(floor.operator, "/v1/asns/PO-9/receive", line=1, qty=10) for _ in range(12)),
+        post(floor.operator, f"/v1/hands/{task['id']}/confirm", **hand),
+    )
+    assert sum(a.status_code in {200, 201} for a in answers) == 10, [a.text for a in answers]
+    assert (await asn(floor, "PO-9"))["received"] == 100
+
+
+async def test_a_receipt_is_undone_and_comes_again(floor: Floor) -> None:
+    """The line counts back, its putaway is withdrawn, and what is to come is a task again."""
+    await announced(floor, "PO-10", ("part1", 20))
+    await post(floor.operator, "/v1/asns/PO-10/receive", line=1, qty=12)
+    (move,) = await floor.rows("SELECT seq FROM ledger WHERE reason = 'receive'")
+    undone = await post(floor.supervisor, f"/v1/ledger/{move['seq']}/reverse", reason="counted wrong")
+    assert undone.status_code == 201, undone.text
+    assert (await asn(floor, "PO-10"))["received"] == 0
+    assert (await floor.operator.get("/v1/putaway")).json()["items"] == []
+    task = (await post(floor.operator, "/v1/hands/next", kinds=["receive"])).json()
+    assert task["qty"] == 20
