@@ -37,6 +37,7 @@ from central.stock import adjustments, availability, card
 from central.stock import routes as stock
 from central.stock import status as stock_status
 from central.transports import routes as transports
+from central.units import routes as units
 from central.webhooks import routes as webhooks
 from central.work import routes as work
 
@@ -44,7 +45,6 @@ VERSION = "1.0.0"
 _ROUTERS = (
     items.router,
     lots.router,
-from central.units import routes as units
     storage.router,
     customers.router,
     inbound.router,
@@ -64,6 +64,7 @@ from central.units import routes as units
     hands.router,
     transports.router,
     shipping.router,
+    units.router,
     epcis.router,
     stream.router,
     webhooks.router,
@@ -78,7 +79,6 @@ from central.units import routes as units
     hub.router,
 )
 
-    units.router,
 
 def build(context: Context) -> FastAPI:
     """Build the application of one central."""

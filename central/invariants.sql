@@ -92,13 +92,22 @@ FROM asn_line l LEFT JOIN (
     FROM receipt r JOIN ledger g ON g.key = r.key LEFT JOIN ledger u ON u.reverses = g.seq
     WHERE r.asn IS NOT NULL AND u.seq IS NULL GROUP BY r.asn, r.line
 ) AS r ON r.asn = l.asn AND r.line = l.line
+WHERE l.received <> COALESCE(r.qty, 0) OR l.damaged <> COALESCE(r.damaged, 0)
+UNION ALL
 SELECT 'a receipt is posted', r.key, format('%s of %s, posted %s', r.qty, r.item, g.qty)
 FROM receipt r LEFT JOIN ledger g ON g.key = r.key
+WHERE (r.item, r.lot, r.owner, r.qty, r.place, r.status) IS DISTINCT FROM (g.item, g.lot, g.owner, g.qty, g.b, g.b_status)
+UNION ALL
 SELECT 'stock has the dates of its lot', s.place || '/' || s.item || '/' || s.lot, format('stock %s, lot %s', s.expires, l.expires)
+FROM stock s LEFT JOIN lot l ON l.item = s.item AND l.lot = s.lot
 WHERE (s.expires, s.since) IS DISTINCT FROM (l.expires, l.received_on)
+UNION ALL
 SELECT 'a closed ASN has nothing to receive', a.id, h.id
 FROM asn a JOIN hand_task h ON h.ref = a.id AND h.kind = 'receive' AND h.state IN ('open', 'leased') WHERE a.state IN ('closed', 'cancelled')
+UNION ALL
+SELECT 'a posted change of status is a move', c.id::text, c.key
 FROM status_change c LEFT JOIN ledger g ON g.key = c.key WHERE c.state = 'posted' AND (g.qty, g.a_status, g.b_status) IS DISTINCT FROM (c.qty, c.was, c.becomes)
+UNION ALL
 SELECT 'no place stands inside itself', x.code, x.way FROM (
     WITH RECURSIVE up(code, above, way, n) AS (
         SELECT p.code, p.parent, p.parent::text, 1 FROM place p WHERE p.parent IS NOT NULL
