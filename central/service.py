@@ -112,6 +112,7 @@ class Central:
                 if not self._database.is_open:
                     await self._database.open()
                 await self._database.read("SELECT make_partitions($1)", moment(self._clock.now_ms()))
+                await self._database.read("SELECT keep_sscc_prefix($1)", self._sscc_prefix)
                 new = await keep_places(self._database, self._site)
             except Unavailable as e:
                 logger.warning("central waits for the database", error=str(e))
@@ -119,7 +120,6 @@ class Central:
             else:
                 logger.info("central is ready", site=self._site.id, new_places=new)
                 return
-                await self._database.read("SELECT keep_sscc_prefix($1)", self._sscc_prefix)
 
     async def _keep_house(self) -> None:
         """Every day: the stock of past months is kept, and the ledger has partitions for the coming ones."""

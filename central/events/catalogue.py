@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from central.events.inbound import INBOUND
-
 from central.events.outbound import OUTBOUND
+
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBER: dict[str, Any] = {"type": "integer"}
 _LINES: dict[str, Any] = {
@@ -102,5 +102,5 @@ CATALOGUE: tuple[EventType, ...] = (
     ),
     *(EventType(f"floorplane.transport.{s}", "transport", told, _TRANSPORT) for s, told in _TRANSPORTS.items()),
     *(EventType(*row) for row in INBOUND),
-)  # fmt: skip
     *(EventType(*row) for row in OUTBOUND),
+)  # fmt: skip
