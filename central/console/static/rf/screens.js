@@ -1,0 +1,69 @@
+// What each screen looks like: a prompt, a field, and buttons that name their keys.
+import { html, nothing } from '../vendor/lit.js';
+import { current } from './flow.js';
+
+/** @typedef {import('./main.js').FpHandheld} Handheld */
+/** @typedef {import('./flow.js').Ask} Ask */
+
+/** The one field. @param {string} placeholder @param {{ mode?: string, secret?: boolean }} [more] */
+const field = (placeholder, { mode = 'text', secret = false } = {}) => html`<input data-field type=${secret ? 'password' : 'text'}
+  aria-label=${placeholder} placeholder=${placeholder} inputmode=${mode} autocomplete="off" autocapitalize="off" spellcheck="false">`;
+
+/** @param {string} key @param {string} text @param {() => void} does @param {string} [looks] */
+const button = (key, text, does, looks = '') => html`<button type="button" class=${looks} @click=${does}><kbd>${key}</kbd>${text}</button>`;
+
+/** @param {Handheld} h */
+export function drawTrouble(h) {
+  return html`<div class="trouble" role="alert"><h1>Stop</h1><p>${h.trouble}</p></div>
+    ${field('Enter to go on')}
+    <nav><button class="primary"><kbd>Enter</kbd>I have read it</button></nav>`;
+}
+
+/** @param {Handheld} h */
+export function drawSignIn(h) {
+  const [title, hint, secret] = h.me ? ['Who are you?', 'Your name', false] : h.named ? [`Password of ${h.named}`, 'Password', true] : ['Scan your badge, or type your name', 'Badge or name', false];
+  return html`<h1>${title}</h1>${field(String(hint), { secret: Boolean(secret) })}
+    <nav><button class="primary"><kbd>Enter</kbd>Go on</button>${h.me ? button('F8', 'Sign out', () => h.signOut('Signed out')) : nothing}</nav>`;
+}
+
+/** @param {Handheld} h */
+export function drawMenu(h) {
+  const title = h.wanting ? (h.outbox.first() ? 'Sending what is done' : 'Waiting for work') : 'What do you do?';
+  return html`<h1>${title}</h1>
+    ${field('Number, or scan a place or a task', { mode: 'text' })}
+    <nav><button class="primary"><kbd>Enter</kbd>${h.wanting ? 'Stop' : 'Start'}</button></nav>
+    <ol class="kinds">${h.kinds.map((k, n) => html`<li><button type="button" aria-pressed=${h.chosen.includes(k.kind)} data-kind=${k.kind}
+      @click=${() => h.toggle(k.kind)}><kbd>${n + 1}</kbd>${k.kind.replaceAll('_', ' ')}<b>${k.open || ''}</b></button></li>`)}</ol>
+    <nav>
+      ${button('0', 'Move goods', () => h.beginMove())}
+      ${h.last ? button('F4', `Take back: ${h.last.title}`, () => h.undo()) : nothing}
+      ${button('F8', 'Sign out', () => h.signOut('Signed out'))}
+    </nav>`;
+}
+
+/** @param {Ask} step */
+function prompt(step) {
+  const hint = step.type === 'scan' ? 'Scan' : step.type === 'date' ? 'Day, like 270131' : step.type === 'choice' ? `1 to ${step.options.length}` : step.type === 'number' ? 'Number' : 'Text';
+  const fallback = step.default !== null && step.default !== '' ? ` · Enter: ${step.default}` : step.optional ? ' · Enter: none' : '';
+  return { hint: hint + fallback, mode: step.type === 'number' || step.type === 'choice' ? 'numeric' : 'text' };
+}
+
+/** @param {Handheld} h @param {import('./flow.js').Flow} flow */
+export function drawSteps(h, flow) {
+  const step = current(flow);
+  const { hint, mode } = step ? prompt(step) : { hint: 'Enter to confirm', mode: 'none' };
+  const done = flow.asks.slice(0, flow.step);
+  return html`<h2 data-task=${flow.task?.id ?? nothing}>${flow.title}</h2>
+    <h1 data-step=${step ? step.field : 'confirm'}>${step ? step.label || step.field : 'Confirm?'}</h1>
+    ${step?.show ? html`<p class="show">${step.show}</p>` : nothing}
+    ${step?.type === 'number' && step.default !== null ? html`<p class="show">${step.default}</p>` : nothing}
+    ${field(hint, { mode })}
+    ${step?.options.length ? html`<ol class="kinds">${step.options.map((x, n) => html`<li><button type="button"
+      @click=${() => h.typedAnswer(String(n + 1))}><kbd>${n + 1}</kbd>${x}</button></li>`)}</ol>` : nothing}
+    <nav><button class="primary"><kbd>Enter</kbd>${step ? 'Take' : 'Confirm'}</button>
+      ${button('Esc', flow.step ? 'Back' : flow.type === 'task' ? 'Give back' : 'Leave', () => h.escape())}
+      ${flow.type === 'task' && flow.step ? button('F2', 'Give back', () => h.skip()) : nothing}</nav>
+    <dl>${done.map((a) => html`<div><dt>${a.label || a.field}</dt><dd>${flow.answers[a.field] ?? '—'}</dd></div>`)}
+      ${flow.task?.detail?.note ? html`<div class="note"><dt>Note</dt><dd>${flow.task.detail.note}</dd></div>` : nothing}</dl>
+    ${h.contents.length && flow.type === 'move' ? html`<ul class="contents">${h.contents.map((x) => html`<li>${x}</li>`)}</ul>` : nothing}`;
+}
