@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from uuid import uuid4
 
 import httpx
 import msgspec
@@ -116,8 +117,8 @@ class ErpClient:
         self._http.close()
 
     def import_items(self, items: Iterable[ItemRow]) -> Iterator[LineAnswer]:
-        """Create or change items, in bulk; yields what became of each."""
-        yield from self._bulk("/v1/items:bulk", items)
+        """Create or change items, in bulk; yields what became of each. The same items again are what is wanted now."""
+        yield from self._bulk("/v1/items:bulk", items, fresh=uuid4().hex)
 
     def import_orders(self, orders: Iterable[NewOrder]) -> Iterator[LineAnswer]:
         """Send orders in bulk; yields what became of each. The same orders sent again are duplicates."""
@@ -147,11 +148,12 @@ class ErpClient:
             seen = now
             sleep(every_s)
 
-    def _bulk(self, path: str, rows: Iterable[msgspec.Struct]) -> Iterator[LineAnswer]:
+    def _bulk(self, path: str, rows: Iterable[msgspec.Struct], *, fresh: str = "") -> Iterator[LineAnswer]:
         waiting, before = iter(rows), 0
         while chunk := list(islice(waiting, CHUNK)):
             body = b"\n".join(map(msgspec.json.encode, chunk))
-            headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": hashlib.sha256(body).hexdigest()}
+            key = hashlib.sha256(body).hexdigest() + fresh
+            headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
             answer = self._send("POST", path, content=body, headers=headers)
             for raw in answer.content.splitlines():
                 line = msgspec.json.decode(raw, type=LineAnswer)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from central.context import Correlation, Here
@@ -12,6 +12,7 @@ from central.identity.access import FLOOR, HOUSE, Principal
 from central.identity.audit import AUDIT
 from central.listing import Limit
 from central.moment import moment
+from central.orders.idempotency import PerhapsKey, once
 from central.orders.routes import Reason
 from central.problems import Refusal, documented
 
@@ -59,18 +60,19 @@ async def list_alarms(
     return {"items": [dict(r) for r in rows], "next": rows[-1]["id"] if len(rows) == limit else None}
 
 
-@router.post("/alarms/{alarm_id}/acknowledge", response_model=Alarm, responses=documented(400, 404))
+@router.post("/alarms/{alarm_id}/acknowledge", response_model=Alarm, responses=documented(400, 404, 409))
 async def acknowledge(
     alarm_id: Annotated[int, Path(ge=1, le=2**62)],
     body: Reason,
     here: Here,
     correlation: Correlation,
+    key: PerhapsKey = None,
     who: Principal = FLOOR,
-) -> dict[str, Any]:
+) -> Response:
     """Say that somebody has seen it; the first one who says so is kept. An active alarm stays active."""
     at = moment(here.clock.now_ms())
 
-    async def work(connection: Connection) -> dict[str, Any]:
+    async def work(connection: Connection) -> str:
         changed = await connection.fetchrow(
             "UPDATE alarm SET acknowledged_at = $2, acknowledged_by = $3, acknowledged_why = $4"
             " WHERE id = $1 AND acknowledged_at IS NULL RETURNING *",
@@ -80,7 +82,7 @@ async def acknowledge(
             seen = await connection.fetchrow("SELECT * FROM alarm WHERE id = $1", alarm_id)
             if seen is None:
                 raise Refusal(404, f"alarm: {alarm_id} is not known")
-            return dict(seen)
+            return Alarm.model_validate(dict(seen)).model_dump_json()
         await connection.execute(
             "SELECT emit('floorplane.alarm.acknowledged', $1, $2,"
             " jsonb_build_object('key', $3::text, 'who', $4::text), $5)",
@@ -89,6 +91,7 @@ async def acknowledge(
         await connection.execute(
             AUDIT, at, who.name, who.role, "alarm.acknowledge", str(alarm_id), body.reason, correlation, None
         )
-        return dict(changed)
+        return Alarm.model_validate(dict(changed)).model_dump_json()
 
-    return await here.database.unit(work)
+    what = f"POST /v1/alarms/{alarm_id}/acknowledge"
+    return await once(here.database, who.name, key, what, body.model_dump_json(), at, 200, work)

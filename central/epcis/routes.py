@@ -17,6 +17,7 @@ from central.epcis.query import Query, count_sql, flattened, page_sql, read_quer
 from central.epcis.store import Kept, bare_event, keep, query_document
 from central.identity.access import ANYONE, ERP, Principal
 from central.moment import moment
+from central.orders.idempotency import Stored, claim, request_hash, store
 from central.problems import FieldError, Refusal, documented
 from contracts.errors import Rejected
 
@@ -42,8 +43,12 @@ Behaviour = Annotated[
     Header(alias="GS1-Capture-Error-Behaviour", description="Nothing, or all the others, when an event is bad"),
 ]
 Key = Annotated[
-    str, Header(alias="Idempotency-Key", max_length=200, description="Names the job; by default the body does")
-]
+    str,
+    Header(
+        alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]*$",
+        description="Names the job; by default the body does",
+    ),
+]  # fmt: skip
 
 
 CaptureId = Annotated[str, Path(pattern=r"^[\x21-\x7e]{1,100}$")]
@@ -67,7 +72,7 @@ class CaptureJob(BaseModel):
     "/capture",
     status_code=202,
     response_class=Response,
-    responses=documented(400, 413),
+    responses=documented(400, 409, 413),
     openapi_extra=_BODY,
     summary="Capture a document of events",
 )
@@ -96,8 +101,13 @@ async def capture(
         raise _invalid(errors)
     at = moment(here.clock.now_ms())
     job = str(uuid5(NAMESPACE_URL, f"floorplane:{who.name}:{key or body.hex()}"))
+    hashed = request_hash(f"POST /v1/epcis/capture {behaviour}", body.hex())
 
     async def work(connection: Any) -> None:
+        if key:
+            if await claim(connection, who.name, key, hashed) is not None:
+                return
+            await store(connection, who.name, key, hashed, Stored(202, ""), at)
         if await connection.fetchval("SELECT true FROM epcis_capture WHERE id = $1", job):
             return
         kept = await keep(connection, who.name, [who.owner] * len(good), at, document.context, good)
@@ -168,9 +178,10 @@ def _job(row: Any) -> dict[str, Any]:
     openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
     summary="Capture one event",
 )
-async def capture_event(request: Request, here: Here, who: Principal = ERP) -> Response:
+async def capture_event(request: Request, here: Here, key: Key = "", who: Principal = ERP) -> Response:
     """Capture one event that stands alone; `Location` leads to it."""
-    event = _json(await request.body())
+    body = await request.body()
+    event = _json(body)
     errors = errors_of(event)
     if isinstance(event, dict) and event.get("type") in ("EPCISDocument", "EPCISQueryDocument"):
         errors = [FieldError(field="type", value=event["type"], bound="an event; documents go to /v1/epcis/capture")]
@@ -178,14 +189,18 @@ async def capture_event(request: Request, here: Here, who: Principal = ERP) -> R
         raise _invalid(errors)
     at = moment(here.clock.now_ms())
 
+    hashed = request_hash("POST /v1/epcis/events", body.hex())
+
     async def work(connection: Any) -> Kept:
+        if key and await claim(connection, who.name, key, hashed) is None:
+            await store(connection, who.name, key, hashed, Stored(201, ""), at)
         bare = {name: value for name, value in event.items() if name != "@context"}
         kept = await keep(connection, who.name, [who.owner], at, event["@context"], [bare])
+        if kept[0].outcome == "other":
+            raise Refusal(409, f"eventID: {kept[0].event_id} is known with other content")
         return kept[0]
 
     kept = await here.database.unit(work)
-    if kept.outcome == "other":
-        raise Refusal(409, f"eventID: {kept.event_id} is known with other content")
     return Response(None, 201, {"Location": f"/v1/epcis/events/{kept.event_id}", **_VERSIONS})
 
 

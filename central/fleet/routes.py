@@ -10,6 +10,7 @@ from central.context import Context, Correlation, Here
 from central.identity.access import FLOOR, HOUSE, Principal, Role
 from central.identity.audit import AUDIT
 from central.moment import moment
+from central.orders.idempotency import PerhapsKey, Stored, begin, finish, request_hash
 from central.orders.routes import Reason
 from central.problems import Refusal, documented
 from contracts import topics
@@ -197,8 +198,9 @@ async def command_robot(
     body: Reason,
     here: Here,
     correlation: Correlation,
+    key: PerhapsKey = None,
     who: Principal = FLOOR,
-) -> OpsAnswer:
+) -> Response:
     """Ask the dispatcher something about one robot; a refusal answers 409 with its reason."""
     if command in _SUPERVISED and who.role is not Role.SUPERVISOR:
         raise Refusal(403, f"{who.name} has the role {who.role}; {command} needs {Role.SUPERVISOR}")
@@ -206,17 +208,22 @@ async def command_robot(
     if robot_id not in known:
         raise Refusal(404, f"robot: {robot_id!r} is not known")
     return await _ask(
-        here, who, correlation, f"robot.{command}", robot_id, body.reason, _ROBOT[command](RobotId(robot_id))
+        here, who, correlation, key, f"robot.{command}", robot_id, body.reason, _ROBOT[command](RobotId(robot_id))
     )
 
 
 @router.post("/fleet/{command}", response_model=Done, responses=documented(400, 409))
 async def command_fleet(
-    command: Literal["pause", "resume"], body: Reason, here: Here, correlation: Correlation, who: Principal = FLOOR
-) -> OpsAnswer:
+    command: Literal["pause", "resume"],
+    body: Reason,
+    here: Here,
+    correlation: Correlation,
+    key: PerhapsKey = None,
+    who: Principal = FLOOR,
+) -> Response:
     """Pause or resume the whole fleet; a refusal answers 409 with its reason."""
     ask: OpsBody = PauseRobot(None) if command == "pause" else ResumeRobot(None)
-    return await _ask(here, who, correlation, f"fleet.{command}", here.site.id, body.reason, ask)
+    return await _ask(here, who, correlation, key, f"fleet.{command}", here.site.id, body.reason, ask)
 
 
 class Zone(Reason):
@@ -227,11 +234,16 @@ class Zone(Reason):
 
 @router.post("/zones/{command}", response_model=Done, responses=documented(400, 409))
 async def command_zone(
-    command: Literal["pause", "resume"], body: Zone, here: Here, correlation: Correlation, who: Principal = FLOOR
-) -> OpsAnswer:
+    command: Literal["pause", "resume"],
+    body: Zone,
+    here: Here,
+    correlation: Correlation,
+    key: PerhapsKey = None,
+    who: Principal = FLOOR,
+) -> Response:
     """Pause every robot that is on some nodes or on its way over them, or let those go on; 409 with its reason."""
     ask = PauseZone(tuple(NodeId(n) for n in body.nodes), wanted=command == "pause")
-    return await _ask(here, who, correlation, f"zone.{command}", ",".join(body.nodes)[:200], body.reason, ask)
+    return await _ask(here, who, correlation, key, f"zone.{command}", ",".join(body.nodes)[:200], body.reason, ask)
 
 
 @router.post("/nodes/{node_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
@@ -241,26 +253,43 @@ async def command_node(
     body: Reason,
     here: Here,
     correlation: Correlation,
+    key: PerhapsKey = None,
     who: Principal = FLOOR,
-) -> OpsAnswer:
+) -> Response:
     """Close a node for all robots, or open it again; what is released to a robot already is still driven."""
     if node_id not in here.site.layout.node:
         raise Refusal(404, f"node: {node_id!r} is not in the layout of {here.site.id}")
     ask: OpsBody = CloseNode(NodeId(node_id)) if command == "close" else ReopenNode(NodeId(node_id))
-    return await _ask(here, who, correlation, f"node.{command}", node_id, body.reason, ask)
+    return await _ask(here, who, correlation, key, f"node.{command}", node_id, body.reason, ask)
 
 
 async def _ask(
-    here: Context, who: Principal, correlation: str, action: str, subject: str, reason: str, body: OpsBody
-) -> OpsAnswer:
+    here: Context,
+    who: Principal,
+    correlation: str,
+    key: str | None,
+    action: str,
+    subject: str,
+    reason: str,
+    body: OpsBody,
+) -> Response:
+    """Ask the dispatcher, who knows a command by its id: with a key, the same request gives it the same id."""
+    at = moment(here.clock.now_ms())
+    hashed = request_hash(f"{action} {subject}", encode([reason, body]).decode())
+    if key is not None and (stored := await begin(here.database, who.name, key, hashed, at)) is not None:
+        return Response(stored.response, stored.status, {"Idempotency-Replayed": "true"}, "application/json")
     # the row comes first: what was asked is known even if the answer never comes
     rows = await here.database.write(
         AUDIT + " RETURNING id",
-        moment(here.clock.now_ms()), who.name, who.role, action, subject, reason, correlation, None,
+        at, who.name, who.role, action, subject, reason, correlation, None,
     )  # fmt: skip
-    command = OpsCommand(f"ops-{rows[0]['id']}", who.name, reason, body)
+    name = f"ops-{rows[0]['id']}" if key is None else f"ops-{who.name}-{key}"
+    command = OpsCommand(name, who.name, reason, body)
     payload = await here.log.request(topics.ops_subject(here.site.id), encode(command), timeout_s=_PATIENCE_S)
     answer = decode(payload, OpsAnswer)
     if not answer.done:
         raise Refusal(409, answer.reason)
-    return answer
+    said = Done(id=answer.id, done=answer.done, reason=answer.reason).model_dump_json()
+    if key is not None:
+        await finish(here.database, who.name, key, Stored(200, said))
+    return Response(said, 200, media_type="application/json")

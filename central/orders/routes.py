@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from central.context import Context, Correlation, Here
@@ -14,7 +14,8 @@ from central.listing import Cursor, Limit, Page, following, turn
 from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, take_lines, write_results
 from central.moment import milliseconds, moment
 from central.orders.change import IfMatch, change_order, hold_order
-from central.orders.intake import Asked, Sender, Taken, take_in
+from central.orders.idempotency import IdempotencyKey, PerhapsKey, once
+from central.orders.intake import Asked, Rules, Sender, Taken, take_in
 from central.orders.model import (
     LineOut,
     OrderChange,
@@ -28,10 +29,8 @@ from central.orders.model import (
 from central.packing.cartonize import ToteParams
 from central.problems import FieldError, Refusal, documented, refused
 
+__all__ = ["IdempotencyKey", "Reason", "router"]
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
-IdempotencyKey = Annotated[
-    str, Header(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$", description="Fresh for every new request")
-]
 
 
 class Reason(BaseModel):
@@ -68,7 +67,7 @@ async def post_order(
         [Asked(idempotency_key, order)],
         Sender(who.name, correlation, who.owner),
         moment(here.clock.now_ms()),
-        _totes(here),
+        _rules(here),
     )
     if isinstance(taken, Refusal):
         raise taken
@@ -103,7 +102,7 @@ async def bulk_orders(
             [Asked(f"{idempotency_key}/{n}", order) for n, order in chunk],
             sender,
             moment(here.clock.now_ms()),
-            _totes(here),
+            _rules(here),
         )
         for (_, order), one in zip(chunk, taken, strict=True):
             if isinstance(one, Taken):
@@ -114,8 +113,9 @@ async def bulk_orders(
     return Response(write_results(results), media_type=MEDIA_TYPE)
 
 
-def _totes(here: Context) -> ToteParams:
-    return ToteParams(here.settings.tote_volume_ml, here.settings.tote_weight_g)
+def _rules(here: Context) -> Rules:
+    s = here.settings
+    return Rules(ToteParams(s.tote_volume_ml, s.tote_weight_g), s.release_in_work > 0, s.release_waves)
 
 
 def _count(here: Context, order: OrderIn, taken: Taken) -> None:
@@ -124,6 +124,8 @@ def _count(here: Context, order: OrderIn, taken: Taken) -> None:
     for at in (order.release_at, order.reserve_until):
         if at is not None:
             here.releaser.expect(milliseconds(at))
+    if taken.state == "allocated" and here.settings.release_in_work:
+        here.releaser.expect(here.clock.now_ms())
     here.metrics.orders.labels(taken.state).inc()
 
 
@@ -236,15 +238,16 @@ async def cancel_order(
     here: Here,
     correlation: Correlation,
     if_match: IfMatch = None,
+    key: PerhapsKey = None,
     who: Principal = ERP,
-) -> dict[str, Any]:
+) -> Response:
     """Cancel as far as possible: picks that nobody has begun are withdrawn; what is in totes already goes on.
 
     A closed order answers 409 with what became of it.
     """
     at: datetime = moment(here.clock.now_ms())
 
-    async def work(connection: Any) -> dict[str, Any]:
+    async def work(connection: Any) -> str:
         await hold_order(connection, order_id, who.owner, if_match, needed=False)
         row = await connection.fetchrow(
             "SELECT * FROM cancel_order($1, $2, $3, $4)", order_id, at, who.name, body.reason
@@ -254,35 +257,42 @@ async def cancel_order(
         await connection.execute(
             AUDIT, at, who.name, who.role, "order.cancel", order_id, body.reason, correlation, None
         )
-        return {
-            "id": order_id,
-            "outcome": row["outcome"],
-            "withdrawn_picks": row["withdrawn"],
-            "totes_going_on": row["going_on"],
-        }
+        return Cancelled(
+            id=order_id, outcome=row["outcome"], withdrawn_picks=row["withdrawn"], totes_going_on=row["going_on"]
+        ).model_dump_json()
 
-    return await here.database.unit(work)
+    what = f"POST /v1/orders/{order_id}/cancel"
+    return await once(here.database, who.name, key, what, body.model_dump_json(), at, 200, work)
 
 
 @router.post("/{order_id}/release", response_model=OrderState, responses=documented(404, 409, 412))
 async def release_order(
-    order_id: str, here: Here, correlation: Correlation, if_match: IfMatch = None, who: Principal = ERP
-) -> dict[str, Any]:
+    order_id: str,
+    here: Here,
+    correlation: Correlation,
+    if_match: IfMatch = None,
+    key: PerhapsKey = None,
+    who: Principal = ERP,
+) -> Response:
     """Release an order that was only reserved (`reserve_until`): it is picked at once, or at its release time."""
     at = moment(here.clock.now_ms())
 
-    async def work(connection: Any) -> tuple[str, datetime | None]:
+    release_at: datetime | None = None
+
+    async def work(connection: Any) -> str:
+        nonlocal release_at
         await hold_order(connection, order_id, who.owner, if_match, needed=False)
         row = await connection.fetchrow("SELECT * FROM release_reserved($1, $2)", order_id, at)
         if row["outcome"] != "released":
             raise Refusal(409, f"order: {order_id} {row['outcome']}")
         await connection.execute(AUDIT, at, who.name, who.role, "order.release", order_id, "", correlation, None)
-        return row["state"], row["release_at"]
+        release_at = row["release_at"] if row["state"] == "allocated" else None
+        return OrderState(id=order_id, state=row["state"]).model_dump_json()
 
-    state, release_at = await here.database.unit(work)
-    if release_at is not None and state == "allocated":
+    answer = await once(here.database, who.name, key, f"POST /v1/orders/{order_id}/release", "", at, 200, work)
+    if release_at is not None:
         here.releaser.expect(milliseconds(release_at))
-    return {"id": order_id, "state": state}
+    return answer
 
 
 @router.patch("/{order_id}", responses=documented(400, 404, 409, 412, 428))

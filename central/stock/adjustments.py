@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from central.context import Context, Correlation, Here
@@ -12,6 +12,7 @@ from central.identity.access import ANYONE, SUPERVISOR, Principal
 from central.identity.audit import AUDIT
 from central.listing import Limit
 from central.moment import moment
+from central.orders.idempotency import PerhapsKey, once
 from central.orders.routes import Reason
 from central.problems import Refusal, documented
 
@@ -64,20 +65,30 @@ async def list_adjustments(
     "/adjustments/{number}/approve", response_model=Adjustment, responses=documented(400, 404, 409),
 )  # fmt: skip
 async def approve(
-    number: Number, body: Reason, here: Here, correlation: Correlation, who: Principal = SUPERVISOR
-) -> dict[str, Any]:
+    number: Number,
+    body: Reason,
+    here: Here,
+    correlation: Correlation,
+    key: PerhapsKey = None,
+    who: Principal = SUPERVISOR,
+) -> Response:
     """Book an adjustment that somebody else has asked for."""
-    return await _decide(here, who, correlation, number, body.reason, approve=True)
+    return await _decide(here, who, correlation, number, body.reason, key, approve=True)
 
 
 @router.post(
     "/adjustments/{number}/refuse", response_model=Adjustment, responses=documented(400, 404, 409),
 )  # fmt: skip
 async def refuse(
-    number: Number, body: Reason, here: Here, correlation: Correlation, who: Principal = SUPERVISOR
-) -> dict[str, Any]:
+    number: Number,
+    body: Reason,
+    here: Here,
+    correlation: Correlation,
+    key: PerhapsKey = None,
+    who: Principal = SUPERVISOR,
+) -> Response:
     """Refuse an adjustment that somebody else has asked for; nothing is booked."""
-    return await _decide(here, who, correlation, number, body.reason, approve=False)
+    return await _decide(here, who, correlation, number, body.reason, key, approve=False)
 
 
 _CONFLICTS = {
@@ -91,11 +102,11 @@ _CONFLICTS = {
 
 
 async def _decide(
-    here: Context, who: Principal, correlation: str, number: int, why: str, *, approve: bool
-) -> dict[str, Any]:
+    here: Context, who: Principal, correlation: str, number: int, why: str, key: str | None, *, approve: bool
+) -> Response:
     at = moment(here.clock.now_ms())
 
-    async def work(connection: Connection) -> dict[str, Any]:
+    async def work(connection: Connection) -> str:
         row = await connection.fetchrow(
             "SELECT * FROM decide_adjustment($1, $2, $3, $4, $5, $6)", number, at, who.name, approve, why, who.owner
         )
@@ -106,6 +117,8 @@ async def _decide(
             raise Refusal(409, f"adjustment {number}: {why_not}")
         action = "stock.approve" if approve else "stock.refuse"
         await connection.execute(AUDIT, at, who.name, who.role, action, str(number), why, correlation, None)
-        return dict(await connection.fetchrow("SELECT * FROM adjustment WHERE id = $1", number))
+        decided = await connection.fetchrow("SELECT * FROM adjustment WHERE id = $1", number)
+        return Adjustment.model_validate(dict(decided)).model_dump_json()
 
-    return await here.database.unit(work)
+    what = f"POST /v1/adjustments/{number}/{'approve' if approve else 'refuse'}"
+    return await once(here.database, who.name, key, what, why, at, 200, work)
