@@ -8,9 +8,11 @@ from fastapi.staticfiles import StaticFiles
 
 from central import health, invariants, problems
 from central.alarms import routes as alarms
+from central.care import policy
 from central.console import hub
 from central.console import routes as console
 from central.context import Context
+from central.counts import routes as counts
 from central.docks import routes as docks
 from central.epcis import routes as epcis
 from central.events import asyncapi, stream
@@ -23,6 +25,7 @@ from central.identity import routes as identity
 from central.inbound import receiving
 from central.inbound import routes as inbound
 from central.inbound import rules as inbound_rules
+from central.kits import routes as kits
 from central.ledger import routes as ledger
 from central.masterdata import customers, items, lots, storage
 from central.masterdata.ndjson import LineResult
@@ -31,11 +34,15 @@ from central.orders.model import OrderIn
 from central.problems import Problem
 from central.putaway import routes as putaway
 from central.quota import Quota
+from central.replenishment import routes as replenishment
+from central.returns import routes as returns
+from central.scrap import routes as scrap
 from central.settings import console_folder
 from central.shipping import routes as shipping
 from central.stock import adjustments, availability, card
 from central.stock import routes as stock
 from central.stock import status as stock_status
+from central.transfers import routes as transfers
 from central.transports import routes as transports
 from central.units import routes as units
 from central.webhooks import routes as webhooks
@@ -62,6 +69,13 @@ _ROUTERS = (
     work.router,
     hand_moves.router,
     hands.router,
+    policy.router,
+    counts.router,
+    replenishment.router,
+    returns.router,
+    scrap.router,
+    kits.router,
+    transfers.router,
     transports.router,
     shipping.router,
     units.router,

@@ -6,6 +6,7 @@ import msgspec
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from central.care.caretaker import Caretaker
 from central.console.hub import Hub
 from central.database import Database
 from central.epcis.projector import EpcisProjector
@@ -34,6 +35,7 @@ class Context(msgspec.Struct, frozen=True):
     hub: Hub
     metrics: Metrics
     releaser: Releaser
+    caretaker: Caretaker
     published: Published
     epcis: EpcisProjector
     webhooks: WebhookPump

@@ -108,6 +108,64 @@ UNION ALL
 SELECT 'a posted change of status is a move', c.id::text, c.key
 FROM status_change c LEFT JOIN ledger g ON g.key = c.key WHERE c.state = 'posted' AND (g.qty, g.a_status, g.b_status) IS DISTINCT FROM (c.qty, c.was, c.becomes)
 UNION ALL
+SELECT 'a count is settled by two, or by none', c.id, format('%s, difference %s, results %s', c.state, c.difference, count(r.round))
+FROM stock_count c LEFT JOIN count_result r ON r.count_id = c.id AND NOT r.moving AND r.counted - r.expected = c.difference
+WHERE c.state IN ('posted', 'pending') GROUP BY c.id HAVING count(DISTINCT r.person) < 2 OR c.difference = 0
+UNION ALL
+SELECT 'a count posts what it says', c.id, format('says %s, posted %s', c.posted, COALESCE(l.qty, 0))
+FROM stock_count c LEFT JOIN (
+    SELECT key, sum(CASE a WHEN 'adjustment' THEN qty ELSE -qty END) AS qty FROM ledger WHERE reason = 'count' GROUP BY key
+) AS l ON l.key = 'count/' || c.id WHERE c.state <> 'pending' AND c.posted <> COALESCE(l.qty, 0)
+UNION ALL
+SELECT 'never more returned than shipped', l.order_id || '/' || l.line, format('shipped %s, returned %s, announced %s', l.done, l.returned, COALESCE(r.qty, 0))
+FROM order_line l LEFT JOIN (
+    SELECT g.order_id, x.order_line, sum(CASE WHEN g.closed_at IS NULL THEN x.qty ELSE x.received END) AS qty
+    FROM return_line x JOIN goods_return g ON g.id = x.return_id WHERE x.order_line IS NOT NULL GROUP BY g.order_id, x.order_line
+) AS r ON r.order_id = l.order_id AND r.order_line = l.line
+WHERE l.returned > l.done OR l.returned <> COALESCE(r.qty, 0)
+UNION ALL
+SELECT 'what was received back is in the ledger', x.return_id || '/' || x.line, format('received %s, posted %s', x.received, COALESCE(m.qty, 0))
+FROM return_line x LEFT JOIN (
+    SELECT split_part(l.key, '/', 2) AS id, split_part(l.key, '/', 3) AS line, sum(l.qty) - COALESCE(sum(u.qty), 0) AS qty
+    FROM ledger l LEFT JOIN ledger u ON u.reverses = l.seq WHERE l.reason = 'return' AND starts_with(l.key, 'return/') GROUP BY 1, 2
+) AS m ON m.id = x.return_id AND m.line = x.line::text
+WHERE x.received <> COALESCE(m.qty, 0) OR x.back + x.other + x.damaged + x.scrapped > x.received
+UNION ALL
+SELECT 'goods that came back are graded, or wait for it', g.id, format('ungraded %s, tasks for %s', x.ungraded, COALESCE(h.qty, 0))
+FROM goods_return g JOIN (
+    SELECT return_id, sum(received - back - other - damaged - scrapped) AS ungraded FROM return_line GROUP BY return_id) AS x ON x.return_id = g.id
+LEFT JOIN (SELECT ref, sum(qty) AS qty FROM hand_task WHERE kind = 'grade' AND state IN ('open', 'leased') GROUP BY ref) AS h ON h.ref = g.id
+WHERE x.ungraded <> COALESCE(h.qty, 0)
+UNION ALL
+SELECT 'no piece of the reserve is planned twice', h.source || '/' || h.item, format('free %s, planned %s', COALESCE(s.free, 0), sum(h.qty))
+FROM hand_task h LEFT JOIN (
+    SELECT place, item, lot, sum(qty) AS free FROM stock WHERE status = 'ok' GROUP BY place, item, lot) AS s
+    ON s.place = h.source AND s.item = h.item AND s.lot = h.lot
+WHERE h.kind = 'replenish' AND h.state IN ('open', 'leased')
+GROUP BY h.source, h.item, h.lot, s.free HAVING sum(h.qty) > COALESCE(s.free, 0)
+    AND NOT EXISTS (SELECT FROM ledger l WHERE l.a = h.source AND l.item = h.item AND l.lot = h.lot AND l.at >= min(h.created_at))
+UNION ALL
+SELECT 'a kit is its parts', b.id || '/' || COALESCE(p.item, b.kit), format('%s done, workshop keeps %s', b.done, COALESCE(m.qty, 0))
+FROM kit_build b CROSS JOIN LATERAL (
+    SELECT x->>'item' AS item, (x->>'qty')::integer * b.done * CASE b.way WHEN 'build' THEN 1 ELSE -1 END AS qty FROM jsonb_array_elements(b.parts) AS x
+    UNION ALL SELECT b.kit, -b.done * CASE b.way WHEN 'build' THEN 1 ELSE -1 END
+) AS p LEFT JOIN LATERAL (
+    SELECT sum(CASE l.b WHEN 'workshop' THEN l.qty ELSE -l.qty END) AS qty
+    FROM ledger l WHERE l.task = 'B-' || b.id AND l.item = p.item
+) AS m ON true WHERE p.qty <> COALESCE(m.qty, 0)
+UNION ALL
+SELECT 'what was scrapped with a reason is in the ledger', x.id, format('%s, %s pieces, posted %s', x.state, x.qty, l.qty)
+FROM scrapping x LEFT JOIN ledger l ON l.seq = x.move AND l.key = 'scrap/' || x.id
+WHERE (x.state = 'posted') <> (l.seq IS NOT NULL) OR l.qty <> x.qty OR x.state = 'approved'
+UNION ALL
+SELECT 'a transfer is what left and what came', x.transfer || '/' || x.line, format('%s: sent %s, received %s, transit %s', t.state, x.sent, x.received, COALESCE(m.qty, 0))
+FROM transfer_line x JOIN transfer t ON t.id = x.transfer LEFT JOIN (
+    SELECT split_part(key, '/', 2) AS id, split_part(key, '/', 3) AS line, sum(CASE b WHEN 'transit' THEN qty ELSE -qty END) AS qty
+    FROM (SELECT COALESCE(o.key, l.key) AS key, l.a, l.b, l.qty FROM ledger l LEFT JOIN ledger o ON o.seq = l.reverses
+          WHERE 'transit' IN (l.a, l.b)) AS k GROUP BY 1, 2
+) AS m ON m.id = x.transfer AND m.line = x.line::text
+WHERE COALESCE(m.qty, 0) <> CASE WHEN t.way = 'in' THEN -x.received WHEN t.state = 'closed' THEN x.received ELSE x.sent END
+UNION ALL
 SELECT 'no place stands inside itself', x.code, x.way FROM (
     WITH RECURSIVE up(code, above, way, n) AS (
         SELECT p.code, p.parent, p.parent::text, 1 FROM place p WHERE p.parent IS NOT NULL

@@ -33,6 +33,13 @@ FUNCTIONS = (
     "ledger",
     "epcis",
     "webhooks",
+    "counts",
+    "replenishment",
+    "returns",
+    "scrap",
+    "kits",
+    "transfers",
+    "care",
 )
 """Rooms that bring SQL functions, in the order in which they build on each other."""
 _ROOT = Path(str(files("central")))

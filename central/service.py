@@ -5,6 +5,7 @@ import asyncio
 from fastapi import FastAPI
 
 from central.app import build
+from central.care.caretaker import Caretaker
 from central.console.hub import Hub
 from central.context import Context
 from central.database import Database
@@ -63,6 +64,7 @@ class Central:
         self._relay = Relay(self._database, log, site, clock, self._hub, metrics)
         self._facts = FactConsumer(self._database, log, site, clock, self._hub, metrics)
         self._releaser = Releaser(self._database, clock)
+        self._caretaker = Caretaker(self._database, clock)
         published = Published()
         self._epcis = EpcisProjector(self._database, clock, Names(site.id, settings.epcis_gln))
         self._webhooks = WebhookPump(self._database, site, clock, internal=settings.webhook_internal)
@@ -71,7 +73,9 @@ class Central:
             if settings.kafka_servers is None
             else [KafkaSink(self._database, site.id, clock, published, settings.kafka_servers, settings.kafka_topic)]
         )
-        for hook in (published.published, self._epcis.published, self._webhooks.published):
+        for hook in (
+            published.published, self._epcis.published, self._webhooks.published, self._caretaker.published,
+        ):  # fmt: skip
             self._relay.on_published(hook)
         self.app: FastAPI = build(
             Context(
@@ -85,6 +89,7 @@ class Central:
                 hub=self._hub,
                 metrics=metrics,
                 releaser=self._releaser,
+                caretaker=self._caretaker,
                 published=published,
                 epcis=self._epcis,
                 webhooks=self._webhooks,
@@ -96,7 +101,9 @@ class Central:
         try:
             await self._open()
             async with asyncio.TaskGroup() as group:
-                for part in (self._hub, self._relay, self._facts, self._releaser, self._epcis, self._webhooks):
+                for part in (
+                    self._hub, self._relay, self._facts, self._releaser, self._caretaker, self._epcis, self._webhooks,
+                ):  # fmt: skip
                     group.create_task(part.run(), name=part.name)
                 for sink in self._sinks:
                     group.create_task(sink.run(), name=sink.name)

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from central.events.care import CARE
 from central.events.inbound import INBOUND
 from central.events.outbound import OUTBOUND
 
@@ -100,6 +101,7 @@ CATALOGUE: tuple[EventType, ...] = (
         "floorplane.hands.undone", "hand task", "What was posted for it was taken back",
         _HANDS | {"reason": _TEXT, "who": _TEXT},
     ),
+    *(EventType(*row) for row in CARE),
     *(EventType(f"floorplane.transport.{s}", "transport", told, _TRANSPORT) for s, told in _TRANSPORTS.items()),
     *(EventType(*row) for row in INBOUND),
     *(EventType(*row) for row in OUTBOUND),

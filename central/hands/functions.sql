@@ -70,6 +70,7 @@ BEGIN
         SELECT x.id INTO best FROM unnest(p_kinds) AS k(kind) CROSS JOIN LATERAL (
             SELECT h.id, h.priority, h.due FROM hand_task h WHERE h.kind = k.kind AND h.state = 'open'
               AND (p_scan = '' OR p_scan IN (h.id, h.source, h.target, h.ref))
+              AND (h.detail->'not' ? p_person) IS NOT TRUE  -- not those who must not, as who counted it before
             ORDER BY h.priority DESC, h.due, h.id LIMIT 1) AS x
         ORDER BY x.priority DESC, x.due, x.id LIMIT 1;
         IF NOT FOUND THEN RETURN; END IF;

@@ -58,6 +58,7 @@ BEGIN
                      'short_pick', t.id, t.order_id, t.line, actor, 'short/' || t.id, took.lot, took.owner);
         PERFORM emit('floorplane.stock.count_needed', t.bin, p_at, jsonb_build_object(
             'bin', t.bin, 'item', t.item, 'task', t.id, 'missing', missing, 'reason', f->>'reason'));
+        PERFORM count_after_short(p_at, t.bin, t.item, took.lot, t.id);
         SELECT count(*) INTO next_n FROM task WHERE tote = t.tote AND kind = 'pick';
         FOR r IN
             SELECT x.* FROM orders o CROSS JOIN reserve(t.item, missing, t.bin, good_until(p_at, o.due, o.min_days)) AS x WHERE o.id = t.order_id
