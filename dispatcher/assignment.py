@@ -42,7 +42,7 @@ def free(world: World, v: Vehicle) -> bool:
         or v.cancelling
     ):
         return False
-    if v.retired or v.resting or v.charge_asked or v.report is None or v.state in _NOT_FREE:
+    if v.retired or v.resting or v.late or v.charge_asked or v.report is None or v.state in _NOT_FREE:
         return False
     battery = v.report.battery
     if v.leg is not None and v.leg.purpose is Purpose.CHARGE:

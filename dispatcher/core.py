@@ -10,6 +10,7 @@ from dispatcher import (
     doors,
     energy,
     flow,
+    lateness,
     missions,
     motion,
     operators,
@@ -42,7 +43,7 @@ from dispatcher.facts import (
 from dispatcher.params import Params
 from dispatcher.world import Place, World, new_world
 
-SCHEMA = 4
+SCHEMA = 5
 """Grows when a pickled core of an older version cannot be read any more."""
 
 
@@ -191,6 +192,7 @@ _DUE: dict[str, Callable[[World, str], None]] = {
     "doubt": orders.doubt_due,
     "instant": recovery.instant_due,
     "lost": recovery.lost_due,
+    "late": lateness.late_due,
     "place": recovery.place_due,
     "park": energy.park_due,
     "commands": cells.commands_due,

@@ -144,6 +144,9 @@ def _begin(world: World, v: Vehicle) -> None:
 
 def _extend(world: World, v: Vehicle, order: RunningOrder, *, first: tuple[v2.Action, ...] = ()) -> None:
     new, v.queue = v.queue, []
+    if new and order.at == len(order.path) - 1:
+        v.moved_ms = world.now_ms  # it stood, as it had no way
+        world.timers.earlier(world.now_ms + world.params.late_look_ms, "late")
     planned = world.traffic.route(v.id)[1]
     order.horizon = () if v.dialect.fully_released else planned
     leg = v.leg

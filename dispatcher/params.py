@@ -48,8 +48,12 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """How often silence and standstill are looked for."""
     silent_ms: int = 90_000
     """A robot that says nothing for so long is offline; it should speak every 30 s."""
-    stuck_ms: int = 180_000
-    """A robot that does not move on for so long, though the road is released to it, raises an alarm."""
+    late_look_ms: int = 2_000
+    """How often missed arrivals are looked for while somebody drives."""
+    stalled_ms: int = 20_000
+    """Others drive around a robot that does not move on for so much longer than its edge takes, though it may."""
+    stopped_ms: int = 40_000
+    """Such a robot counts as stopped: its nodes are shut, its work is given to others, a person is called."""
     lost_after_ms: int = 10_000
     """An offline robot's unreleased way is given to others after this time."""
     adopt_grace_ms: int = 60_000

@@ -214,7 +214,7 @@ def _place(world: World, v: Vehicle) -> None:
         return
     for alarm in (key, f"reset-{v.id}", f"failed-{v.id}", f"deaf-{v.id}", f"doubt-{v.id}", f"stuck-{v.id}"):
         world.clear_alarm(alarm)
-    v.placed, v.lost, v.stuck, v.node, v.order = True, False, False, node, None
+    v.placed, v.lost, v.late, v.node, v.order = True, False, 0, node, None
     v.last_order = report.order_id
     v.queue.clear()
     v.moved_ms = world.now_ms
@@ -328,7 +328,7 @@ def paused(world: World, v: Vehicle) -> None:
 
 
 def sweep(world: World, _: str) -> None:
-    """Look for robots that are silent or stand still, though the road is free for them."""
+    """Look for robots that are silent."""
     p = world.params
     world.timers.set(world.now_ms + p.sweep_ms, "sweep")
     for v in world.vehicles.values():
@@ -337,21 +337,6 @@ def sweep(world: World, _: str) -> None:
         if world.now_ms - v.heard_ms > p.silent_ms:
             v.state = step(v.state, Signal.GONE)
             gone(world, v, f"it has said nothing for {(world.now_ms - v.heard_ms) // 1000} s")
-        elif (
-            v.order is not None
-            and v.order.at < len(v.order.path) - 1
-            and not v.pins & (Pin.AWAY | Pin.PAUSE)
-            and not world.stopped
-            and world.now_ms - v.moved_ms > p.stuck_ms
-        ):
-            v.stuck = True
-            world.raise_alarm(
-                f"stuck-{v.id}",
-                "warning",
-                v.id,
-                f"Robot {v.id} has stood at {v.node} for {(world.now_ms - v.moved_ms) // 1000} s with its way free.",
-                "See what stands before it.",
-            )
 
 
 def _cannot_place(world: World, v: Vehicle, key: str, text: str, remedy: str) -> None:

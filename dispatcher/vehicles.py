@@ -5,7 +5,7 @@ import msgspec
 from contracts.errors import Rejected
 from contracts.ids import RobotId, identifier
 from contracts.messages.ops import VehicleState
-from dispatcher import energy, missions, recovery
+from dispatcher import energy, lateness, missions, recovery
 from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState
 from dispatcher.fleet import order as orders
 from dispatcher.fleet.dialect import dialect_of, spoken
@@ -247,6 +247,8 @@ def _progress(world: World, v: Vehicle, order: orders.RunningOrder, report: Robo
         return False
     if at <= order.at:
         return True
+    if v.late:
+        lateness.moves_again(world, v)
     for node in order.path[order.at + 1 : at + 1]:
         try:
             world.traffic.passed(v.id, node)
@@ -264,7 +266,4 @@ def _progress(world: World, v: Vehicle, order: orders.RunningOrder, report: Robo
     world.release_wanted = world.plan_wanted = True
     if v.queue:
         world.touched[v.id] = None
-    if v.stuck:
-        v.stuck = False
-        world.clear_alarm(f"stuck-{v.id}")
     return True

@@ -103,8 +103,8 @@ class Vehicle:
     cancelling: str = ""
     """Action id of the cancelOrder that is under way."""
     instant_tries: int = 0
-    stuck: bool = False
-    """It stands though its way is free; an alarm is raised."""
+    late: int = 0
+    """Whether it stands though its way is free (`lateness.Late`)."""
     lost: bool = False
     """Its unreleased way was given to others."""
     pause_wanted: bool = False

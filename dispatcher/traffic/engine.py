@@ -45,6 +45,7 @@ class Traffic:
         self._want: dict[int, int] = {}
         self._pinned: set[int] = set()
         self._lost: set[int] = set()
+        self._stalled: set[int] = set()
         self._closed: set[int] = set()
         self._escape: dict[int, tuple[int, int]] = {}
         self._attempts: dict[int, int] = {}
@@ -63,10 +64,12 @@ class Traffic:
         self._scratch_for = -1
         self._scratch: tuple[Any, ...] = ()
         self._tables.forget(self._shut())
+        self._barred: Flags = self._tables.shut
+        self._bar()
 
     def __getstate__(self) -> dict[str, Any]:
         state = self.__dict__.copy()
-        for name in ("_extend", "_tables", "_scratch", "_scratch_for", "_detours"):
+        for name in ("_extend", "_tables", "_barred", "_scratch", "_scratch_for", "_detours"):
             del state[name]
         state["_detour_tables"] = {r: self._tables.pool[row].copy() for r, row in self._detours.items()}
         return state
@@ -131,6 +134,7 @@ class Traffic:
             memory.pop(r, None)
         self._pinned.discard(r)
         self._lost.discard(r)
+        self._stalled.discard(r)
         for users in self._door_users.values():
             users.discard(r)
         f.drop(robot)
@@ -164,6 +168,8 @@ class Traffic:
         right.passed(r, steps)
         f.pending[r] -= steps
         self._since[r] = self._now
+        if r in self._stalled:
+            self._bar()
         for d in doors:
             if d not in right.path[r]:
                 self._door_users[d].discard(r)
@@ -226,7 +232,7 @@ class Traffic:
             return
         self._pinned.discard(r)
         self._since[r] = f.moved[r] = f.progress[r] = self._now
-        if r not in self._lost:
+        if r not in self._lost and r not in self._stalled:
             f.mode[r] = FREE
             f.anchor[r] = NEVER_MS if f.pending[r] else self._now + self._p.grace_ms
             self._right.wake([r])
@@ -249,11 +255,49 @@ class Traffic:
             return
         self._calm(r)
         changed = strand(self._right, r)
+        self._stalled.discard(r)
         self._lost.add(r)
         self._since[r] = self._now
         f.mode[r] = FIXED
         self._ended(changed)
         self._reshut()
+
+    def stalled(self, robot: RobotId) -> None:
+        """Note that a robot stands on its released way and may go on at any time: nobody is to wait behind it.
+
+        It keeps what is released to it. Who was promised a place behind it drives around, and nobody plans to enter
+        its way, until it is `found`. The distance tables stay, so this costs little.
+        """
+        f = self._fleet
+        r = f.of(robot)
+        if r in self._lost or r in self._stalled:
+            return
+        self._calm(r)
+        changed = strand(self._right, r)
+        self._stalled.add(r)
+        self._since[r] = self._now
+        f.mode[r] = FIXED
+        self._ended(changed)
+        self._bar()
+
+    def found(self, robot: RobotId) -> None:
+        """Let a stalled or lost robot go on along what is released to it: it moves again."""
+        f = self._fleet
+        r = f.of(robot)
+        if r not in self._lost and r not in self._stalled:
+            return
+        self._lost.discard(r)
+        self._stalled.discard(r)
+        self._since[r] = f.moved[r] = f.progress[r] = self._now
+        f.mode[r] = FIXED if r in self._pinned else FREE
+        self._right.wake([r])
+        self._reshut()
+        self._bar()
+
+    def cut_off(self, robot: RobotId) -> bool:
+        """Whether closed nodes, or robots that stopped, shut a robot off from its goal."""
+        f, r = self._fleet, self._fleet.of(robot)
+        return f.goal[r] >= 0 and bool(self._tables.pool[f.row[r], f.end[r]] >= LONGEST_MS)
 
     def close(self, node: NodeId) -> None:
         """Close a node: nobody plans to enter it, and what was planned but not released is taken back."""
@@ -280,10 +324,14 @@ class Traffic:
         count = len(f)
         if self._scratch_for != len(f.mode):
             self._make_scratch()
+        wants = (f.mode == FREE) & (f.goal >= 0) & (f.end != f.goal) & (f.pending <= p.few_moves)
+        if not wants.any():
+            return
+        self._take_back()
         moves = self._extend(
             now_ms, p.most_moves, p.few_moves, p.turn_ms_per_deg,
             roads.ptr, roads.nbr, roads.ms, roads.deg, roads.res, roads.storage, roads.shy, roads.pocket,
-            self._tables.shut, self._tables.pool, f.holder, count,
+            self._barred, self._tables.pool, f.holder, count,
             f.mode, f.kind, f.boost, f.end, f.heading, f.pending, f.goal, f.row, f.best, f.key, f.anchor,
             f.moved, f.progress, *self._scratch,
         )  # fmt: skip
@@ -371,6 +419,8 @@ class Traffic:
         path, released = right.path[r], right.released[r]
         if r in self._lost:
             return Wait(name, Reason.LOST, since, ids[path[0]]), None
+        if r in self._stalled:
+            return Wait(name, Reason.STALLED, since, ids[path[0]]), None
         if r in self._pinned:
             return Wait(name, Reason.PINNED, since, ids[path[0]]), None
         if released > 1:
@@ -395,7 +445,9 @@ class Traffic:
         if taken >= 0 and taken != r and (f.mode[taken] == FIXED or f.goal[taken] == goal):
             return Wait(name, Reason.GOAL_TAKEN, since, ids[goal], f.name(taken)), taken
         nodes = way(self._roads, self._tables, f, r)
-        o = blocker(self._roads, f, nodes[1:], r)
+        o = self._staller(nodes)
+        if o < 0:
+            o = blocker(self._roads, f, nodes[1:], r)
         if o < 0:
             return Wait(name, Reason.MOVING, since, ids[nodes[-1]]), None
         return Wait(name, Reason.QUEUED, since, ids[int(f.end[o])], f.name(o)), o
@@ -406,7 +458,8 @@ class Traffic:
         """Find robots that stand too long, and send them around, or clear their way."""
         now, p, f = self._now, self._p, self._fleet
         for r, (until, waiting) in list(self._escape.items()):
-            if now >= until or f.goal[waiting] < 0 or f.end[waiting] == f.goal[waiting]:
+            there = f.end[waiting] == f.goal[waiting] and f.pending[waiting] == 0  # a mere promise may be taken back
+            if now >= until or f.goal[waiting] < 0 or there:
                 self._calm(r)
         n = len(f)
         free = (f.mode[:n] == FREE) & (f.goal[:n] >= 0) & (f.end[:n] != f.goal[:n]) & (f.boost[:n] == 0)
@@ -422,7 +475,9 @@ class Traffic:
         if self._tables.pool[f.row[r], f.end[r]] >= LONGEST_MS or r in self._escape:
             return
         nodes = way(roads, self._tables, f, r)
-        o = blocker(roads, f, nodes[1:], r)
+        o = self._staller(nodes)
+        if o < 0:
+            o = blocker(roads, f, nodes[1:], r)
         if o >= 0 and f.mode[o] == FIXED and roads.res_of[int(f.end[o])] != roads.res_of[int(f.goal[r])]:
             if now - self._detour_ms.get(r, -NEVER_MS) >= p.detour_cost_ms // 2:
                 self._go_around(r)
@@ -454,6 +509,7 @@ class Traffic:
         cost = np.zeros(self._roads.size, np.int32)
         fixed = np.flatnonzero(f.mode[: len(f)] == FIXED)
         cost[np.isin(self._roads.res, self._roads.res[f.end[fixed]])] = self._p.detour_cost_ms
+        cost[(self._barred > 0) & (self._tables.shut == 0)] = self._p.detour_cost_ms
         row = self._tables.detour(int(f.goal[r]), int(f.kind[r]), cost, self._detours.get(r, -1), f.row)
         self._detours[r] = f.row[r] = row
         f.best[r] = self._tables.pool[row, f.end[r]]
@@ -502,9 +558,25 @@ class Traffic:
         self._hold()
 
     def _heading(self, u: int, v: int) -> int:
-        roads = self._roads
-        ways = roads.ways(0, u)
-        return int(roads.deg[roads.ptr[0, u] + ways.index(v)]) if v in ways else -1
+        return self._roads.heading.get((u, v), -1)
+
+    def _take_back(self) -> None:
+        """Take back all that is promised and not released, to promise it anew from where robots are now.
+
+        Who was planned early and comes late would keep those waiting who are there; and no circle of waits can come of
+        it, as only ends of queues are taken away.
+        """
+        f, right, doors = self._fleet, self._right, self._door_users
+        changed = right.take_back()
+        if not changed:
+            return
+        path = right.path
+        f.end[changed] = [path[r][-1] for r in changed]
+        f.pending[changed] = [len(path[r]) - 1 for r in changed]
+        f.heading[changed] = [self._heading(path[r][-2], path[r][-1]) if len(path[r]) > 1 else -1 for r in changed]
+        for r in changed if doors else ():
+            self._watch(r)
+        self._hold()
 
     def _watch(self, r: int) -> None:
         """Note which doors a robot's path goes through."""
@@ -518,9 +590,8 @@ class Traffic:
     def _hold(self) -> None:
         f = self._fleet
         f.holder[:] = -1
-        for r in range(len(f)):
-            if f.ids[r] is not None:
-                f.holder[self._roads.res[f.end[r]]] = r
+        there = np.flatnonzero(f.mode[: len(f)])
+        f.holder[self._roads.res[f.end[there]]] = there
 
     def _shut(self) -> Flags:
         shut = np.zeros(self._roads.size, np.uint8)
@@ -531,13 +602,29 @@ class Traffic:
             shut[np.isin(self._roads.res, sorted(held))] = 1
         return shut
 
+    def _bar(self) -> None:
+        """Mark what nobody may be planned into: what is shut, and the ways of stalled robots."""
+        held = {self._roads.res_of[n] for r in self._stalled for n in self._right.path[r]}
+        self._barred = self._tables.shut
+        if held:
+            self._barred = self._tables.shut | np.isin(self._roads.res, sorted(held)).astype(np.uint8)
+
+    def _staller(self, nodes: list[int]) -> int:
+        """Return the stalled robot whose way begins right before the first of these, or -1."""
+        if len(nodes) < 2 or not self._stalled or not self._barred[nodes[1]] or self._tables.shut[nodes[1]]:
+            return -1
+        q = self._roads.res_of[nodes[1]]
+        return next((o for o in self._right.queue[q] if o in self._stalled), -1)
+
     def _reshut(self) -> None:
         shut = self._shut()
         if np.array_equal(shut, self._tables.shut):
+            self._bar()
             return
         for r in list(self._detours):
             self._drop_detour(r)
         self._tables.forget(shut)
+        self._bar()
         self._aim()
         f = self._fleet
         for r in range(len(f)):

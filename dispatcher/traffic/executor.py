@@ -108,6 +108,23 @@ class RightOfWay:
                 found.append((robot, step - start))
         return found
 
+    def take_back(self) -> list[int]:
+        """Take back every entry that is not released; return whose, in order."""
+        found: list[int] = []
+        queues, res = self.queue, self._res
+        for robot, path in enumerate(self.path):
+            keep = self.released[robot]
+            if 0 < keep < len(path):
+                found.append(robot)
+                for node in path[keep:]:
+                    queue = queues[res[node]]
+                    for k in range(len(queue) - 1, -1, -1):
+                        if queue[k] == robot:
+                            del queue[k]
+                            break
+                del path[keep:]
+        return found
+
     def cut(self, robot: int, keep: int) -> None:
         """Take back a robot's path from the entry `keep` on; released entries are never taken back."""
         if keep < self.released[robot]:

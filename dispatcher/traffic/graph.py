@@ -34,6 +34,8 @@ class Roads:
         milliseconds, heading `deg` degrees (0 to 359).
     rptr, rnbr, rms
         The same, backwards.
+    heading
+        The heading of each way, by its ends.
     res
         (N,) resource of a node.
     storage, shy
@@ -63,6 +65,11 @@ class Roads:
         ways = [out, [tuple(e for e in edges if e.loaded) for edges in out]]
         self.ptr, self.nbr, self.ms, self.deg = self._forward(layout, ways)
         self.rptr, self.rnbr, self.rms = self._backward()
+        self.heading: dict[tuple[int, int], int] = {
+            (u, int(self.nbr[k])): int(self.deg[k])
+            for u in range(self.size)
+            for k in range(self.ptr[EMPTY, u], self.ptr[EMPTY, u + 1])
+        }
         self.degree = int(np.diff(self.ptr, axis=1).max(initial=1)) + 1
         self.pocket: Ints = np.stack([self._dead_ends(EMPTY), self._dead_ends(LOADED)])
         self.pocket[LOADED][self.pocket[LOADED] >= 0] += int(self.pocket[EMPTY].max()) + 1

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     """It is at work, charging, paused or offline; its task says what ends that."""
     LOST = "lost"
     """It stopped for good: it must report where it stands, or be taken off the floor."""
+    STALLED = "stalled"
+    """It stands though its way is free; it may go on at any time."""
     CLOSED = "closed"
     """Closed nodes, or robots that stopped, cut it off from its goal."""
     NO_GOAL = "no_goal"

@@ -21,6 +21,7 @@ from dispatcher import views
 from dispatcher.commands import AnswerOps, SendEdgeCommand, SendInstantActions
 from dispatcher.facts import CellHeard, OpsAsked, RobotConnection, StopHeard, Trouble
 from dispatcher.fleet.member import Pin, Purpose
+from dispatcher.lateness import Late
 from tests.unit.dispatcher_bench import MAKER, SITE_ID, Bench, BenchRobot, small_site, tote_work
 
 FATAL = (Trouble("driveFault", fatal=True, text="wheel"),)
@@ -204,6 +205,39 @@ def test_silence_and_standstill_are_found_by_the_sweep() -> None:
     robot.drive()
     bench.hear(robot.state())
     assert f"stuck-{name}" not in bench.world.alarms
+
+
+def test_a_robot_that_does_not_move_on_is_driven_around_then_its_work_goes_to_another() -> None:
+    """Twenty seconds late it is a hindrance, forty it counts as stopped; when it moves it is one of the fleet again."""
+    bench = Bench(small_site(2))
+    _, name = under_way(bench)
+    bench.wait(24)
+    assert bench.vehicle(name).late == Late.STALLED
+    assert f"stuck-{name}" not in bench.world.alarms
+    assert not bench.vehicle(name).pins & Pin.LEG
+    bench.wait(22)
+    assert bench.vehicle(name).late == Late.STOPPED
+    assert all(m.robot != name for m in bench.world.missions.values())
+    assert f"stuck-{name}" in bench.world.alarms
+    free_all(bench)
+    assert bench.vehicle(name).late == Late.NOT
+    assert f"stuck-{name}" not in bench.world.alarms
+    bench.wait(120)
+    assert len(bench.told(PickDone)) == 1
+    assert bench.vehicle(name).pins == 0 or bench.vehicle(name).state is VehicleState.CHARGING
+
+
+def test_a_robot_that_waits_for_right_of_way_is_not_late() -> None:
+    """Standing without released way is no fault of a robot, however long."""
+    bench = Bench(small_site(2))
+    robot, name = under_way(bench)
+    bench.wait(5)
+    while robot.base:
+        robot.drive(1)
+        bench.hear(robot.state())
+    bench.hear(OpsAsked(OpsCommand("pause", "me", "test", PauseRobot(RobotId(name)))))
+    bench.wait(120)
+    assert bench.vehicle(name).late == Late.NOT
 
 
 def test_a_robot_whose_pod_vanished_waits_for_a_person() -> None:

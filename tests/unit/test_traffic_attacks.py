@@ -117,6 +117,38 @@ def test_robots_that_stop_for_good_and_come_back_elsewhere_break_nothing(seed: i
 
 @slow
 @given(SEEDS)
+def test_robots_that_stall_on_their_way_and_go_on_break_nothing(seed: int) -> None:
+    """Who stalls is driven around and later goes on along what it was given; all the others keep moving."""
+    floor = Floor(grid(7, 6), seed)
+    rng = random.Random(seed)
+    cells = [n.id for n in floor.layout.nodes]
+    robots = spread(floor, 12)
+
+    def again(robot: RobotId) -> None:
+        floor.target(robot, rng.choice(cells))
+
+    floor.on_settled = again
+    for robot in robots:
+        again(robot)
+    stalled: list[RobotId] = []
+    for until in range(3_000, 200_000, 3_000):
+        floor.run(until)
+        check(floor.traffic)
+        for robot in stalled:
+            floor.dead.discard(robot)
+            floor.traffic.found(robot)
+            floor.base[robot].insert(0, floor.moving.pop(robot))
+            floor.drive(robot)
+        stalled = [r for r in rng.sample(robots, 3) if r in floor.moving]
+        for robot in stalled:
+            floor.dead.add(robot)
+            floor.traffic.stalled(robot)
+        check(floor.traffic)
+    assert floor.arrivals > 60
+
+
+@slow
+@given(SEEDS)
 def test_a_pickled_engine_goes_on_as_if_nothing_had_happened(seed: int) -> None:
     floors = [Floor(grid(6, 5), seed), Floor(grid(6, 5), seed)]
     for floor in floors:

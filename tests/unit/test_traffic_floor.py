@@ -4,6 +4,7 @@ import pytest
 
 from contracts.ids import DoorId, NodeId, RobotId
 from contracts.layout import Node, NodeKind
+from dispatcher.traffic.params import TrafficParams
 from dispatcher.traffic.why import Reason
 from tests.unit.traffic_floor import Floor, grid, layout_of, two_way
 
@@ -109,3 +110,38 @@ def test_on_grids_everybody_arrives_again_and_again(width: int, height: int, rob
     assert floor.standstill < 10_000
     assert floor.arrivals > 40 * robots
     assert min(last.values()) > 3_600_000 - 300_000
+
+
+def test_a_stalled_robot_is_driven_around_and_goes_on_when_it_moves() -> None:
+    """Nobody waits behind a robot that stands on its way, and it keeps what was released to it."""
+    floor = Floor(grid(9, 3), 1)
+    slow, quick = floor.place("slow", "1_1"), floor.place("quick", "0_1")
+    floor.target(slow, "8_1")
+    floor.run(1_000)
+    floor.dead.add(slow)
+    floor.traffic.stalled(slow)
+    released = floor.traffic.route(slow)[0]
+    assert released
+    assert floor.traffic.why(slow, floor.now)[0].reason is Reason.STALLED
+    floor.target(quick, "8_0")
+    assert floor.run(60_000, lambda: floor.traffic.settled(quick))
+    assert floor.traffic.route(slow)[0] == released
+    floor.dead.discard(slow)
+    floor.traffic.found(slow)
+    floor.base[slow].insert(0, floor.moving.pop(slow))
+    floor.drive(slow)
+    assert floor.run(120_000, lambda: floor.traffic.settled(slow))
+
+
+def test_who_is_there_first_does_not_wait_for_who_was_planned_first() -> None:
+    """A crossing that was promised to a robot still far away is given to one that is before it."""
+    floor = Floor(grid(9, 9), 1, TrafficParams(most_moves=8, few_moves=2))
+    far = floor.place("far", "0_4")
+    floor.target(far, "8_4")
+    floor.traffic.plan(0)
+    assert "4_4" in floor.traffic.route(far)[1]
+    near = floor.place("near", "4_5")
+    floor.target(near, "4_0")
+    floor.traffic.plan(250)
+    floor.traffic.release(250, frozenset())
+    assert "4_4" in floor.traffic.route(near)[0]

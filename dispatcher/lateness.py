@@ -1,0 +1,84 @@
+"""Missed arrivals: a robot that stands though its way is released to it, without an error and without a word.
+
+First nobody is planned to wait behind it any more: others drive around. If it still stands some time later it counts as
+stopped: its nodes are shut, its work goes to others where it has not begun it, and a person is called. It keeps its
+order all the while, and goes on with it as soon as it moves.
+"""
+
+from enum import IntEnum
+
+from dispatcher import recovery
+from dispatcher.fleet.member import Pin, Vehicle
+from dispatcher.world import World
+
+_SLOW = 2
+"""A robot may take so many times the time of an edge at its speed limit."""
+
+
+class Late(IntEnum):
+    """How late a robot is."""
+
+    NOT = 0
+    STALLED = 1
+    """Others drive around it."""
+    STOPPED = 2
+    """Its nodes are shut, and a person is called."""
+
+
+def late_due(world: World, _: str) -> None:
+    """Look at every robot that has released way ahead."""
+    if world.stopped:
+        return
+    p, some = world.params, False
+    for v in world.vehicles.values():
+        order = v.order
+        if order is None or order.at >= len(order.path) - 1 or v.pins & (Pin.AWAY | Pin.PAUSE) or not v.placed:
+            continue
+        some = True
+        stands_ms = world.now_ms - v.moved_ms
+        if stands_ms <= p.stalled_ms or v.late == Late.STOPPED:
+            continue
+        stands_ms -= _edge_ms(world, v)
+        if stands_ms > p.stopped_ms:
+            _stop(world, v)
+        elif stands_ms > p.stalled_ms and v.late == Late.NOT:
+            v.late = Late.STALLED
+            world.traffic.stalled(v.id)
+            world.plan_wanted = world.release_wanted = True
+    if some:
+        world.timers.set(world.now_ms + p.late_look_ms, "late")
+
+
+def moves_again(world: World, v: Vehicle) -> None:
+    """Let a late robot go on: it has reported another node."""
+    v.late = Late.NOT
+    world.traffic.found(v.id)
+    world.clear_alarm(f"stuck-{v.id}")
+    world.plan_wanted = world.release_wanted = world.fleet_changed = world.demand_changed = world.hauls_changed = True
+
+
+def _stop(world: World, v: Vehicle) -> None:
+    v.late = Late.STOPPED
+    world.traffic.lost(v.id)
+    recovery.hand_on(world, v)
+    world.plan_wanted = world.release_wanted = True
+    world.raise_alarm(
+        f"stuck-{v.id}",
+        "warning",
+        v.id,
+        f"Robot {v.id} has stood at {v.node} for {(world.now_ms - v.moved_ms) // 1000} s with its way free.",
+        "See what stands before it; others drive around it.",
+    )
+
+
+def _edge_ms(world: World, v: Vehicle) -> int:
+    """Return how long it may drive on the edge that it is on."""
+    order = v.order
+    if order is None:
+        return 0
+    layout = world.site.layout
+    edge = layout.edge[order.path[order.at], order.path[order.at + 1]]
+    speed_mps = edge.max_speed_mps
+    if v.factsheet is not None and v.factsheet.speed_max_mps > 0:
+        speed_mps = min(speed_mps, v.factsheet.speed_max_mps)
+    return round(1000 * _SLOW * layout.length_m(edge) / speed_mps)
