@@ -8,7 +8,7 @@ from enum import StrEnum
 import msgspec
 
 from contracts.ids import CellId, SiteId, TaskId
-from contracts.messages import facts, floor, ops, work
+from contracts.messages import facts, floor, lead, ops, work
 
 ROOT = "floorplane"
 
@@ -57,6 +57,7 @@ TABLE: tuple[Topic, ...] = (
     Topic("facts", "facts.{site}", facts.Fact, Kind.APPENDED, 1, False, "10/s"),
     Topic("facts_ack", "factsack.{site}", facts.FactsAck, Kind.SAID, 0, False, "as facts"),
     Topic("events", "events.{site}", dict, Kind.APPENDED, 1, False, "20/s"),
+    Topic("lead", "lead.{site}", lead.Term, Kind.LAST_PER_KEY, 1, True, "2/s"),
     Topic("ops", "ops.{site}", ops.OpsCommand, Kind.REQUEST, 1, False, "by hand"),
     Topic("fleet", "fleet.{site}", ops.FleetView, Kind.SAID, 0, False, "1/s"),
     Topic("poses", "poses.{site}", bytes, Kind.SAID, 0, False, "10/s"),
@@ -111,6 +112,11 @@ def facts_ack(site: SiteId) -> str:
 def events(site: SiteId) -> str:
     """Return the log subject of central's published events (CloudEvents 1.0, JSON)."""
     return f"events.{site}"
+
+
+def lead_key(site: SiteId) -> str:
+    """Return the log subject of the key that says which dispatcher leads."""
+    return f"lead.{site}"
 
 
 def ops_subject(site: SiteId) -> str:

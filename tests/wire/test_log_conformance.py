@@ -73,6 +73,22 @@ async def append_surely(log: Log, subject: str, payload: bytes) -> int:
                 continue
 
 
+async def test_a_key_is_replaced_only_by_who_has_read_its_last_value(rig):
+    """Two that want the same key: one gets it, and goes on replacing it; the other is refused until it reads again."""
+    a, b = await rig.connect("a"), await rig.connect("b")
+    first = await a.replace("lead.x", b"a", after=0)
+    with pytest.raises(Rejected):
+        await b.replace("lead.x", b"b", after=0)
+    assert (await b.last("lead.x")) == Entry("lead.x", first, b"a")
+    second = await a.replace("lead.x", b"a again", after=first)
+    with pytest.raises(Rejected):
+        await b.replace("lead.x", b"b", after=first)
+    third = await b.replace("lead.x", b"b", after=second)
+    assert (await a.last("lead.x")) == Entry("lead.x", third, b"b")
+    with pytest.raises(Rejected):
+        await a.replace("lead.x", b"a", after=second)
+
+
 async def test_follow_yields_all_in_order_and_goes_on(rig):
     """A follower has what was there, then what comes, each once and in order of its sequence number."""
     a, b = await rig.connect("a"), await rig.connect("b")

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from contracts.errors import Unavailable
+from contracts.errors import Rejected, Unavailable
 from contracts.runtime.log.port import Delivery, Entry
 from contracts.runtime.log.streams import (
     AGAIN_AFTER_S,
@@ -103,6 +103,16 @@ class MemoryLog:
         stream = self._store.streams[stream_of(subject).name]
         self._need(subject)
         return stream.append(subject, payload, once)
+
+    async def replace(self, subject: str, payload: bytes, *, after: int) -> int:
+        """Append only if the last entry of the subject has the number `after`."""
+        stream = self._store.streams[stream_of(subject).name]
+        self._need(subject)
+        entry = stream.last.get(subject)
+        now = 0 if entry is None else entry.seq
+        if now != after:
+            raise Rejected(subject, after, f"the number of its last entry, {now}")
+        return stream.append(subject, payload, None)
 
     async def last(self, subject: str) -> Entry | None:
         """Return the last entry of a subject."""

@@ -24,7 +24,7 @@ _APPEND_S = 5.0
 _RETRY_S = 0.25
 _SAID = 1_000
 _ERROR = "Floorplane-Error"
-_OTHER_CONFIG = 10058
+_OTHER_CONFIG, _OVERTAKEN = 10058, 10071
 _log = get_log("contracts.log")
 
 
@@ -100,12 +100,19 @@ class NatsLog:
 
     async def append(self, subject: str, payload: bytes, *, once: str | None = None) -> int:
         """Append and return the sequence number; the same `once` within two minutes appends nothing."""
-        stream = stream_of(subject)
         headers: dict[str, Any] = {}
         if once is not None:
             headers["Nats-Msg-Id"] = once
-        if stream.last_only and not payload:
+        if stream_of(subject).last_only and not payload:
             headers["Nats-TTL"] = str(CLOSED_KEY_FADES_S)
+        return await self._append(subject, payload, headers)
+
+    async def replace(self, subject: str, payload: bytes, *, after: int) -> int:
+        """Append only if the last entry of the subject has the number `after`."""
+        return await self._append(subject, payload, {"Nats-Expected-Last-Subject-Sequence": str(after)})
+
+    async def _append(self, subject: str, payload: bytes, headers: dict[str, Any]) -> int:
+        stream = stream_of(subject)
         try:
             async with asyncio.timeout(_APPEND_S):
                 while True:
@@ -118,6 +125,8 @@ class NatsLog:
                     else:
                         return int(ack.seq)
         except nats.js.errors.APIError as e:
+            if e.err_code == _OVERTAKEN:
+                raise Rejected(subject, None, f"as it was when it was last read: {e.description}") from e
             raise Unavailable(f"{subject}: NATS server {self.shown} does not take it: {e}") from e
         except nats.errors.MaxPayloadError as e:
             raise Rejected("payload", f"{len(payload)} bytes", f"at most {self._client.max_payload} bytes") from e

@@ -1,7 +1,7 @@
 """The Log port: what is asked of NATS JetStream, and no more.
 
-Streams are fixed: WORK (``work.>``, last value per subject, closed keys fade after an hour), FACTS (``facts.>``) and
-EVENTS (``events.>``), bounded by size, oldest dropped. The log is disposable: its whole store may vanish at any time,
+Streams are fixed: WORK (``work.>``, last value per subject, closed keys fade after an hour), FACTS (``facts.>``),
+EVENTS (``events.>``) and LEAD (``lead.>``, last value per subject), bounded by size, oldest dropped. The log is disposable: its whole store may vanish at any time,
 and every owner then appends again what is not known to be committed elsewhere.
 """
 
@@ -44,6 +44,18 @@ class Log(Protocol):
         ------
         Unavailable
             The server did not take it within five seconds.
+        """
+        ...
+
+    async def replace(self, subject: str, payload: bytes, *, after: int) -> int:
+        """Append only if the last entry of the subject has the number `after` (0: it has none); return the new number.
+
+        Raises
+        ------
+        Rejected
+            Somebody else has appended meanwhile, or the store was lost.
+        Unavailable
+            The server did not take it within five seconds; it may have been appended all the same.
         """
         ...
 

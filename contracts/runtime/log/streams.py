@@ -1,4 +1,4 @@
-"""The three streams, and how subjects match."""
+"""The four streams, and how subjects match."""
 
 import msgspec
 
@@ -26,6 +26,7 @@ STREAMS = (
     Stream("WORK", "work", 128 * MIB, last_only=True),
     Stream("FACTS", "facts", 256 * MIB, last_only=False),
     Stream("EVENTS", "events", 512 * MIB, last_only=False),
+    Stream("LEAD", "lead", 1 * MIB, last_only=True),
 )
 _BY_ROOT = {s.root: s for s in STREAMS}
 
