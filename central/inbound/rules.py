@@ -38,7 +38,9 @@ class QualityRuleIn(BaseModel):
     """What becomes `quality` stock when it comes in: of a supplier, of an item, or of that item of that supplier."""
 
     supplier: str = Field("", max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$", description="Empty: of any")
-    item: str = Field("", max_length=64, pattern=r"^([A-Za-z0-9_-]*)$", description="Empty: any item of the supplier")
+    item: str = Field(
+        "", validate_default=True, max_length=64, pattern=r"^[A-Za-z0-9_-]*$", description="Empty: any of the supplier"
+    )
     reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$", examples=["new supplier"])
 
     @field_validator("item")
