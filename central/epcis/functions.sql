@@ -1,13 +1,16 @@
 -- A move as EPCIS needs it: with the kinds of its ends, the item's barcode and the order's own reference.
 CREATE OR REPLACE VIEW epcis_move AS
 SELECT l.tx, l.seq, l.at, l.a, pa.kind AS a_kind, l.b, pb.kind AS b_kind, l.item, i.barcode, l.lot, l.qty, l.reason,
-       l.order_id, o.ref, o.source, l.key, l.reverses, COALESCE(i.owner, '') AS owner, u.sscc
+       l.order_id, COALESCE(o.ref, n.ref) AS ref, COALESCE(o.source, n.source) AS source, l.key, l.reverses, COALESCE(i.owner, '') AS owner,
+       u.sscc, l.b_status AS status, n.id AS asn, COALESCE(r.supplier, '') AS supplier
 FROM ledger l
 LEFT JOIN place pa ON pa.code = l.a
 LEFT JOIN place pb ON pb.code = l.b
 LEFT JOIN item i ON i.id = l.item
 LEFT JOIN orders o ON o.id = l.order_id
-LEFT JOIN unit u ON u.place = l.a;
+LEFT JOIN unit u ON u.place = l.a
+LEFT JOIN receipt r ON r.key = l.key
+LEFT JOIN asn n ON n.id = r.asn;
 
 -- Up to where the next whole transactions reach of which about `p_limit` moves and events come; null when there are none.
 CREATE OR REPLACE FUNCTION epcis_reach(p_after xid8, p_limit integer) RETURNS xid8 LANGUAGE plpgsql AS $$

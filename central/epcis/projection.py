@@ -36,6 +36,7 @@ _STEPS: dict[str, tuple[str, str]] = {
     "pick": ("picking", "in_progress"),
     "hold": ("holding", "non_sellable_other"),
     "quality": ("holding", "non_sellable_other"),
+    "release": ("inspecting", "sellable_not_accessible"),
     "damage": ("inspecting", "damaged"),
     "scrap": ("destroying", "destroyed"),
     "restock": ("storing", "sellable_not_accessible"),
@@ -48,6 +49,8 @@ _STEPS: dict[str, tuple[str, str]] = {
     "ship": ("shipping", "in_transit"),
 }
 _OTHER = ("other", "unknown")
+_HELD = {"quality": "non_sellable_other", "hold": "non_sellable_other", "damaged": "damaged"}
+"""Dispositions of what is not free."""
 _INTO = frozenset({"fill", "empty"})
 """Pieces into a handling unit, and out of it."""
 
@@ -75,6 +78,12 @@ class Move(msgspec.Struct, frozen=True):
     owner: str
     sscc: str | None = None
     """Of `a`, where that is a unit with a number."""
+    status: str = "ok"
+    """Of the pieces where they are now."""
+    asn: str | None = None
+    """What they were received with; its `ref` and `source` are the move's then."""
+    supplier: str = ""
+    """Who sent what was received, if that is known."""
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -127,6 +136,11 @@ class Names:
     def place(self, code: str) -> str:
         """Name a place of the site."""
         return f"{DIGITAL_LINK}/414/{self._gln}/254/{quote(code, safe='')}" if self._gln else self._own("loc", code)
+
+    def party(self, name: str) -> str:
+        """Name somebody who sends goods: by a GLN, or as we call them."""
+        known = len(name) == 13 and is_gtin(name)  # a GLN is checked as a GTIN-13 is
+        return f"{DIGITAL_LINK}/417/{name}" if known else self._own("party", name)
 
     def transaction(self, *parts: str) -> str:
         """Name a document: an order, a shipment."""
@@ -243,7 +257,22 @@ def _of_move(move: Move, names: Names) -> Event:
         }
     if move.order_id is not None:
         event["bizTransactionList"] = [_order(move.source, move.ref, names)]
+    if move.reason == "receive":
+        event |= _received(move, names)
     return event
+
+
+def _received(move: Move, names: Names) -> Event:
+    """What is told of goods that came in besides: held back or not, on which unit, by which notice, from whom."""
+    more: Event = {"disposition": _HELD.get(move.status, "in_progress")}
+    if move.b_kind == "unit":
+        more["epcList"] = [names.thing(move.b)]
+    if move.asn is not None:
+        notice = names.transaction(move.source or "", move.ref or "")
+        more["bizTransactionList"] = [{"type": "desadv", "bizTransaction": notice}]
+    if move.supplier:
+        more["sourceList"] = [{"type": "possessing_party", "source": names.party(move.supplier)}]
+    return more
 
 
 def _corrective(move: Move, original: Move, names: Names) -> Event:

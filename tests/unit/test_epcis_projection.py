@@ -78,7 +78,7 @@ def test_what_is_no_gs1_name_keeps_its_spelling(text: str) -> None:
 NAMES = st.sampled_from([Names("hall-1"), Names("hall-1", "9521141123454")])
 PLACES = st.sampled_from(
     [("P1-B1", "bin"), ("T-A-1", "tote"), ("supplier", "virtual"), ("C1", "chute"), ("gone", None),
-     ("195211410000000016", "tote"), ("ein Ort/ä", "bin")]
+     ("195211410000000016", "tote"), ("195211410000000028", "unit"), ("ein Ort/ä", "bin")]
 )  # fmt: skip
 
 
@@ -98,6 +98,8 @@ def moves(draw: st.DrawFn) -> Move:
         qty=draw(st.integers(1, 10**6)), reason="move" if reason == "ship" and order is None else reason,
         order_id=order, ref=order and f"ref of {order}", source=order and "erp",
         key=draw(st.uuids().map(str)), reverses=None, owner="",
+        status=draw(st.sampled_from(["ok", "quality", "damaged"])),
+        asn=draw(st.sampled_from([None, "N-1"])), supplier=draw(st.sampled_from(["", "a & b", "9521141123454"])),
     )  # fmt: skip
 
 
@@ -166,3 +168,20 @@ def test_an_event_without_an_id_gets_one_of_what_it_says() -> None:
     assert event_id_of(event) == event_id_of(event | {"recordTime": "2026-01-01T00:00:00Z"})
     assert event_id_of(event) != event_id_of(event | {"action": "OBSERVE"})
     assert event_id_of(event | {"eventID": "urn:x:y"}) == "urn:x:y"
+
+
+def test_what_was_received_says_from_whom_by_which_notice_on_which_unit_and_whether_it_is_held() -> None:
+    """A lot of a trade item is its LGTIN's Digital Link; the pallet is told by its SSCC."""
+    move = Move(
+        tx="1", seq=1, at=datetime(2026, 1, 1, tzinfo=UTC), a="supplier", a_kind="virtual", b="195211410000000028",
+        b_kind="unit", item="milk", barcode="9521141012345", lot="L1", qty=5, reason="receive", order_id=None,
+        ref="PO-1", source="erp", key="receive/x/ok", reverses=None, owner="", status="quality", asn="PO-1",
+        supplier="9521141123454",
+    )  # fmt: skip
+    (told,) = of_moves([move], {}, Names("hall-1"))
+    event = told.event
+    assert (event["type"], event["bizStep"], event["disposition"]) == ("ObjectEvent", "receiving", "non_sellable_other")
+    assert event["quantityList"] == [{"epcClass": "https://id.gs1.org/01/09521141012345/10/L1", "quantity": 5}]
+    assert event["epcList"] == ["https://id.gs1.org/00/195211410000000028"]
+    assert event["bizTransactionList"] == [{"type": "desadv", "bizTransaction": "urn:floorplane:hall-1:bt:erp%3APO-1"}]
+    assert event["sourceList"] == [{"type": "possessing_party", "source": "https://id.gs1.org/417/9521141123454"}]

@@ -304,3 +304,24 @@ async def test_a_receipt_is_undone_and_comes_again(floor: Floor) -> None:
     assert (await floor.operator.get("/v1/putaway")).json()["items"] == []
     task = (await post(floor.operator, "/v1/hands/next", kinds=["receive"])).json()
     assert task["qty"] == 20
+
+
+async def test_epcis_is_told_what_came_in_and_where_it_was_stored(floor: Floor) -> None:
+    """Receiving with the notice, then storing; both of the lot."""
+    code = "952114100000" + check_digit("952114100000")
+    item = {"id": "yoghurt", "barcode": code, "weight_g": 1, "volume_ml": 1, "lots": True, "shelf_life_days": 20}
+    await floor.items(item)
+    line = {"line": 1, "item": "yoghurt", "qty": 9, "lot": "L7", "expires": "2013-12-20"}
+    await announced(floor, "PO-11", lines=[line])
+    early = await post(floor.operator, "/v1/asns/PO-11/receive", line=1, qty=9, expires="2013-12-09", lot="L8")
+    assert early.status_code == 201, early.text  # another lot than announced is taken as it is
+    task = (await post(floor.operator, "/v1/hands/next", kinds=["putaway"])).json()
+    done = {"attempt": task["attempt"], "qty": 9, "source": "inbound", "lot": "L8", "target": task["target"]}
+    assert (await post(floor.operator, f"/v1/hands/{task['id']}/confirm", **done)).status_code == 200
+    answer = await floor.erp.get("/v1/epcis/events", params={"EQ_bizStep": "receiving|storing"})
+    assert answer.status_code == 200, (answer.status_code, answer.text)
+    events = answer.json()["epcisBody"]["queryResults"]["resultsBody"]["eventList"]
+    lot = {"epcClass": f"https://id.gs1.org/01/0{code}/10/L8", "quantity": 9}
+    assert [(e["bizStep"], e["quantityList"]) for e in events] == [("receiving", [lot]), ("storing", [lot])]
+    assert events[0]["bizTransactionList"] == [{"type": "desadv", "bizTransaction": "urn:floorplane:test:bt:erp%3APO-11"}]
+    assert events[0]["sourceList"][0]["source"] == "urn:floorplane:test:party:acme"
