@@ -1,7 +1,8 @@
 """What a handheld asks a person for to confirm a task, step by step.
 
 The room that opens a task may say it in ``detail.asks``: names of fields (`FIELDS`), or objects as `Ask` for fields of
-its own. Where it says nothing, it follows from the task: its place, its item, its lot, how many, where to.
+its own. Where it says nothing, it follows from the task: its place, its item, its lot, how many, where to. With
+``detail.blind`` how many are expected is not shown; with ``detail.elsewhere`` they may be put into another place too.
 """
 
 from collections.abc import Mapping
@@ -33,6 +34,8 @@ _TYPES: dict[str, Literal["scan", "number", "date", "choice", "text"]] = {
     "status": "choice",
     "reason": "text",
 }
+FEWER = ["missing", "damaged", "no room", "other"]
+"""Why somebody has brought fewer pieces than they should; asked for as `reason`."""
 _STATUSES = ["ok", "quality", "hold", "damaged"]
 
 
@@ -44,7 +47,9 @@ class Ask(BaseModel):
     label: str = ""
     show: str = Field("", description="What the person should look for")
     expect: list[str] = Field(default_factory=list, description="Answers that fit; empty: whatever is there")
-    options: list[str] = Field(default_factory=list, description="Of a choice")
+    options: list[str] = Field(
+        default_factory=list, description="Of a choice; of a number: reasons to ask for when it is below its default"
+    )
     default: str | int | None = Field(None, description="What it is when the person only presses Enter")
     most: int | None = Field(None, description="Of a number")
     optional: bool = Field(False, description="May stay empty")
@@ -80,6 +85,8 @@ def _told(told: Any, task: Mapping[str, Any], barcode: str | None, name: str | N
     if isinstance(said, dict):
         field = said.get("field")
         known = _named(field, task, barcode, name).model_dump() if field in FIELDS else {"label": field}
+        if field == "qty" and isinstance(told, dict):
+            known["options"] = []  # a room that says how it wants a number says also whether fewer need a reason
         with suppress(ValidationError):
             return Ask.model_validate(known | said)
     logger.error("a hand task asks for what nobody understands", task=task["id"], ask=told)
@@ -94,9 +101,11 @@ def _named(field: str, task: Mapping[str, Any], barcode: str | None, name: str |
             ask.show = " · ".join(x for x in (name, barcode or task["item"]) if x)
     elif field == "qty":
         if not task["detail"].get("blind"):
-            ask.default, ask.most = task["qty"], task["qty"]
+            ask.default, ask.most, ask.options = task["qty"], task["qty"], FEWER
     elif field == "status":
         ask.options, ask.default = _STATUSES, task["status"]
     elif field in {"source", "target", "lot"} and task[field]:
-        ask.expect, ask.show = [task[field]], task[field]
+        ask.show = task[field]
+        if field != "target" or not task["detail"].get("elsewhere"):
+            ask.expect = [task[field]]
     return ask

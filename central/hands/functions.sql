@@ -7,10 +7,18 @@ CREATE OR REPLACE FUNCTION hand_function(p_what text, p_kind text) RETURNS regpr
                                   CASE p_what WHEN 'done' THEN 'jsonb' ELSE 'text' END));
 $$;
 
--- The kinds of work that are known here, and how many tasks of each are open.
-CREATE OR REPLACE FUNCTION hand_kinds(p_at timestamptz) RETURNS TABLE (kind text, open bigint) LANGUAGE sql STABLE AS $$
-    SELECT k.kind, (SELECT count(*) FROM hand_task h WHERE h.kind = k.kind AND h.state IN ('open', 'leased')
-                    AND (h.state = 'open' OR h.lease_until <= p_at))
+-- Whether this person may do it: not who is among those that `detail.not` names, as who has counted it before.
+CREATE OR REPLACE FUNCTION may_do(p_detail jsonb, p_person text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT (p_detail->'not' ? p_person) IS NOT TRUE;
+$$;
+
+-- The kinds of work that are known here, and how many tasks of each are open to this person (1000: so many at least).
+DROP FUNCTION IF EXISTS hand_kinds(timestamptz);
+CREATE OR REPLACE FUNCTION hand_kinds(p_at timestamptz, p_person text) RETURNS TABLE (kind text, open bigint) LANGUAGE sql STABLE AS $$
+    SELECT k.kind, (SELECT count(*) FROM (SELECT FROM hand_task h WHERE h.kind = k.kind AND h.state = 'open' AND may_do(h.detail, p_person)
+                                          LIMIT 1000) AS x)
+                 + (SELECT count(*) FROM hand_task h WHERE h.state = 'leased' AND h.lease_until <= p_at AND h.kind = k.kind
+                    AND may_do(h.detail, p_person))
     FROM (SELECT substr(p.proname, 11) AS kind FROM pg_proc p
           WHERE starts_with(p.proname, 'hand_done_') AND p.pronamespace = current_schema()::regnamespace) AS k
     WHERE hand_function('done', k.kind) IS NOT NULL ORDER BY k.kind;
@@ -70,7 +78,7 @@ BEGIN
         SELECT x.id INTO best FROM unnest(p_kinds) AS k(kind) CROSS JOIN LATERAL (
             SELECT h.id, h.priority, h.due FROM hand_task h WHERE h.kind = k.kind AND h.state = 'open'
               AND (p_scan = '' OR p_scan IN (h.id, h.source, h.target, h.ref))
-              AND (h.detail->'not' ? p_person) IS NOT TRUE  -- not those who must not, as who counted it before
+              AND may_do(h.detail, p_person)
             ORDER BY h.priority DESC, h.due, h.id LIMIT 1) AS x
         ORDER BY x.priority DESC, x.due, x.id LIMIT 1;
         IF NOT FOUND THEN RETURN; END IF;
@@ -92,6 +100,7 @@ BEGIN
     SELECT * INTO t FROM hand_task WHERE id = p_id FOR UPDATE;
     IF NOT FOUND THEN RETURN 'unknown'; END IF;
     IF t.state NOT IN ('open', 'leased') THEN RETURN 'is ' || t.state; END IF;
+    IF NOT may_do(t.detail, p_person) THEN RETURN 'is for somebody else than ' || p_person; END IF;
     IF t.state = 'leased' AND t.lease_until > p_at THEN
         IF t.person <> p_person OR t.client <> p_client THEN RETURN 'is in the hands of ' || t.person; END IF;
         UPDATE hand_task SET lease_until = GREATEST(lease_until, p_until) WHERE id = p_id;

@@ -53,7 +53,7 @@ class KindOfWork(BaseModel):
     """A kind of work for people."""
 
     kind: str
-    open: int = Field(description="Tasks that nobody has")
+    open: int = Field(description="Tasks that nobody has, and this person could do")
 
 
 class Next(BaseModel):

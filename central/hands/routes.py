@@ -28,6 +28,7 @@ from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
 from central.orders.idempotency import once
+from central.orders.model import Name
 from central.orders.routes import IdempotencyKey
 from central.preconditions import IfMatch, check
 from central.problems import Refusal, documented
@@ -63,9 +64,14 @@ async def list_hands(
 
 
 @router.get("/kinds", responses=documented())
-async def list_kinds(here: Here, _: Principal = HANDS) -> list[KindOfWork]:
-    """List the kinds of work that people do here, and how many tasks of each nobody has."""
-    rows = await here.database.read("SELECT * FROM hand_kinds($1)", moment(here.clock.now_ms()))
+async def list_kinds(
+    here: Here,
+    person: Annotated[Name | None, Query(description="Who asks; whoever is logged in when absent")] = None,
+    who: Principal = HANDS,
+) -> list[KindOfWork]:
+    """List the kinds of work that people do here, and how many tasks of each this person could have."""
+    now = moment(here.clock.now_ms())
+    rows = await here.database.read("SELECT * FROM hand_kinds($1, $2)", now, person or who.name)
     return [KindOfWork(**dict(r)) for r in rows]
 
 
@@ -83,7 +89,8 @@ async def get_hand(task_id: TaskId, here: Here, response: Response, _: Principal
 async def next_hand(body: Next, here: Here, idempotency_key: IdempotencyKey, who: Principal = HANDS) -> Response:
     """Take the best open task of these kinds: the most urgent, then the one that is due first.
 
-    It is leased: until `lease_until` nobody else gets it. The same key gives the same task again.
+    It is leased: until `lease_until` nobody else gets it. The same key gives the same task again; that there was none
+    is not kept.
     """
     at = moment(here.clock.now_ms())
 
@@ -92,12 +99,16 @@ async def next_hand(body: Next, here: Here, idempotency_key: IdempotencyKey, who
             "SELECT id FROM lease_hand_task($1, $2, $3, $4, $5, $6)",
             at, body.person or who.name, who.name, body.kinds, at + timedelta(seconds=body.lease_s), body.scan,
         )  # fmt: skip
-        return "null" if row is None else await show(connection, row["id"], at)
+        if row is None:
+            raise _NothingOpen
+        return await show(connection, row["id"], at)
 
-    answer = await once(
-        here.database, who.name, idempotency_key, "POST /v1/hands/next", body.model_dump_json(), at, 200, work
-    )
-    return Response(status_code=204, headers=_kept(answer)) if answer.body == b"null" else answer
+    try:
+        return await once(
+            here.database, who.name, idempotency_key, "POST /v1/hands/next", body.model_dump_json(), at, 200, work
+        )
+    except _NothingOpen:
+        return Response(status_code=204)
 
 
 @router.post("/{task_id}/lease", response_model=HandTask, responses=documented(400, 404, 409))
@@ -237,6 +248,5 @@ async def _command(
     return await once(here.database, who.name, key, route, body.model_dump_json(), at, 200, work)
 
 
-def _kept(answer: Response) -> dict[str, str]:
-    replayed = answer.headers.get("Idempotency-Replayed")
-    return {"Idempotency-Replayed": replayed} if replayed else {}
+class _NothingOpen(Exception):  # noqa: N818 - it is an answer, not a fault
+    """There is no open task: nothing of the question is stored."""

@@ -174,7 +174,7 @@ BEGIN
         take := LEAST(left_over, CASE WHEN i.per_pallet > 0 THEN i.per_pallet ELSE left_over END);
         made := made + 1;
         IF NOT open_hand_task(p_stem || '-' || made, 'putaway', p_at, i.id, take, p_from, p_to, p_ref, p_lot, p_owner,
-                              p_detail => jsonb_build_object('why', p_why)) THEN
+                              p_detail => jsonb_build_object('why', p_why, 'elsewhere', true)) THEN
             RAISE EXCEPTION 'putaway %-%: there is such a task already', p_stem, made USING ERRCODE = 'unique_violation';
         END IF;
         left_over := left_over - take;

@@ -147,7 +147,7 @@ async def test_a_whole_task_is_done_with_scanner_and_keyboard_alone(rf: Rf) -> N
         await rf.page.screenshot(path=shot)
     await rf.scan_move()
     await rf.type()
-    await expect(rf.page.get_by_role("status")).to_contain_text("Done: move · 5")
+    await expect(rf.page.get_by_role("status")).to_contain_text("Done: move · part1 · 5")
     (row,) = await rf.moved()
     assert (row["a"], row["b"], row["qty"], row["actor"], row["task"]) == ("R1", "R2", 5, "anna", task)
     second = await rf.open_move(4)
@@ -334,6 +334,50 @@ async def test_the_task_says_what_is_asked_for(rf: Rf) -> None:
         3,
         "A",
     )
+
+
+SSCC = "340123450000000017"
+
+
+async def test_goods_are_received_put_away_and_carried_on_their_pallet(rf: Rf) -> None:
+    """An announced pallet, of which two pieces are damaged: the good ones go to another shelf than planned."""
+    line = {"line": 1, "item": "part3", "qty": 12}
+    asn = {"ref": "PO-1", "supplier": "acme", "due": "2013-12-02T16:00:00Z", "lines": [line]}
+    for who, path, body in (
+        (rf.floor.erp, "/v1/asns", asn),
+        (rf.floor.operator, "/v1/asns/PO-1/arrive", {"staging": "L1"}),
+    ):
+        answer = await who.post(path, json=body, headers={"Idempotency-Key": path})
+        assert answer.status_code in {200, 201}, answer.text
+    await rf.sign_in()
+    await rf.work_on("receive")
+    steps = ("unit", f"]C100{SSCC}"), ("item", "4000000000003"), ("qty", "10"), ("damaged", "2"), ("target", "L1")
+    for step, text in (*steps, ("confirm", "")):
+        await rf.step(step)
+        await rf.type(text)
+    await expect(rf.page.get_by_role("status")).to_contain_text("Done: receive · PO-1")
+    await rf.type()  # no more of it
+    await rf.work_on("putaway")
+    await rf.step("source")
+    planned = await rf.page.locator("[data-answer=target] dd").inner_text()
+    other = "R1" if planned == "R2" else "R2"
+    for step, text in (("source", SSCC), ("item", "part3"), ("qty", ""), ("target", other), ("confirm", "")):
+        await rf.step(step)
+        await rf.type(text)
+    await expect(rf.page.get_by_role("status")).to_contain_text("Done: putaway")
+    rows = await rf.floor.rows(
+        "SELECT place, status, qty FROM stock WHERE item = 'part3' AND live ORDER BY status DESC"
+    )
+    assert [(r["status"], r["qty"]) for r in rows] == [("ok", 10), ("damaged", 2)]
+    assert rows[0]["place"] == other
+    await rf.type()
+    await rf.type("0")
+    for step, text in (("source", SSCC), ("item", ""), ("target", "R1"), ("confirm", "")):
+        await rf.step(step)
+        await rf.type(text)
+    await expect(rf.page.get_by_role("status")).to_contain_text(f"Done: move {SSCC}")
+    (place,) = await rf.floor.rows("SELECT parent FROM place WHERE code = $1", SSCC)
+    assert place["parent"] == "R1"
 
 
 async def test_the_page_loads_again_without_a_connection(browser: Browser, served: tuple[Floor, str]) -> None:

@@ -8,7 +8,7 @@ import { iso, day, read } from './gs1.js';
  *   found: Record<string, string | number>, task?: any }} Flow */
 /** @typedef {{ flow: Flow, refusal?: undefined } | { flow?: undefined, refusal: string }} Outcome */
 
-const FEWER = ['missing', 'damaged', 'no room', 'other'];
+const FEWER = 'Why fewer?';
 
 /** @param {string} field @param {Partial<Ask>} [more] @returns {Ask} */
 export function ask(field, more = {}) {
@@ -34,7 +34,7 @@ export function answer(flow, raw) {
   if (!text) {
     if (step.default !== null && step.default !== '') return take(flow, step, step.default, {});
     if (step.optional) return take(flow, step, '', {});
-    return { refusal: `${step.label}: nothing was ${step.type === 'scan' ? 'scanned' : 'entered'}` };
+    return { refusal: `${step.label || step.field}: nothing was ${step.type === 'scan' ? 'scanned' : 'entered'}` };
   }
   if (step.type === 'number') return number(flow, step, text);
   if (step.type === 'date') return date(flow, step, text);
@@ -42,7 +42,9 @@ export function answer(flow, raw) {
   const scan = read(text);
   const value = (step.field === 'lot' && scan.lot) || (step.field === 'serial' && scan.serial) || (step.field === 'item' && scan.item)
     || scan.unit || scan.code;
-  if (step.expect.length && !step.expect.some((x) => same(x, value))) {
+  // a place may be called by the number on its label, which central knows
+  const numbered = scan.unit && (step.field === 'source' || step.field === 'target');
+  if (step.expect.length && !numbered && !step.expect.some((x) => same(x, value))) {
     return { refusal: `Wrong ${step.field}: ${value} was scanned, ${step.show || step.expect[0]} is wanted` };
   }
   const { lot, expiry, serial, qty } = scan;
@@ -84,12 +86,17 @@ function take(flow, step, value, beside) {
       return { refusal: `Wrong ${other.field}: ${said} was scanned, ${other.show || other.expect[0]} is wanted` };
     }
   }
-  const answers = value === '' ? flow.answers : { ...flow.answers, [step.field]: value };
+  const answers = value === '' ? { ...flow.answers } : { ...flow.answers, [step.field]: value };
   const asks = [...flow.asks];
-  const fewer = step.type === 'number' && step.most !== null && Number(value) < step.most && flow.type === 'task';
-  if (fewer && !asks.some((x) => x.field === 'reason')) {
-    asks.splice(flow.step + 1, 0, ask('reason', { type: 'choice', label: 'Why fewer?', options: FEWER }));
+  const why = asks.findIndex((x) => x.field === 'reason' && x.label === FEWER);
+  if (step.type === 'number' && why > flow.step) asks.splice(why, 1);
+  if (step.type === 'number' && step.options.length && typeof step.default === 'number' && Number(value) < step.default) {
+    asks.splice(flow.step + 1, 0, ask('reason', { type: 'choice', label: FEWER, options: step.options }));
+    delete answers.reason;
   }
+  // a whole pallet is carried: nothing of what is in it is asked for
+  const whole = flow.type === 'move' && step.field === 'item' && value === '';
+  if (whole) asks.splice(flow.step + 1, asks.length - flow.step - 2);
   return { flow: onward({ ...flow, asks, answers, found: { ...flow.found, ...beside }, step: flow.step + 1 }) };
 }
 

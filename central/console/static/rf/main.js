@@ -1,5 +1,6 @@
 // <fp-handheld>: one column, one field, one thing at a time. What it asks for is what the task says.
 import { LitElement, html, nothing } from '../vendor/lit.js';
+import { asked, toCarry, within } from './carry.js';
 import { call, carry, fresh } from './central.js';
 import { answer, ask, back, begin, current } from './flow.js';
 import { Outbox } from './outbox.js';
@@ -129,7 +130,7 @@ export class FpHandheld extends LitElement {
   async look() {
     if (!this.me?.person || this.flow || this.asking) return;
     this.asking = true;
-    const seen = await call('GET', '/v1/hands/kinds');
+    const seen = await call('GET', `/v1/hands/kinds?person=${encodeURIComponent(this.me.person)}`);
     this.outbox.connected = seen.kind !== 'lost';
     if (seen.kind === 'unknown') this.signOut('Sign in again');
     if (seen.kind === 'done') {
@@ -166,7 +167,8 @@ export class FpHandheld extends LitElement {
 
   /** @param {any} task */
   called(task) {
-    return `${task.kind.replaceAll('_', ' ')}${task.ref ? ` · ${task.ref}` : ''}`;
+    const what = task.name || task.item;
+    return [task.kind.replaceAll('_', ' '), task.ref, what].filter((x) => x).join(' · ');
   }
 
   /** @param {import('./flow.js').Flow | null} flow */
@@ -267,7 +269,7 @@ export class FpHandheld extends LitElement {
     this.put(outcome.flow);
     this.say('', 'step');
     if (flow.type === 'skip' && !current(outcome.flow)) this.confirm();
-    else if (flow.type === 'move' && step.field === 'source') void this.lookInto(String(outcome.flow.answers.source));
+    else if (flow.type === 'move' && step.field === 'source') this.left(String(outcome.flow.answers.source));
   }
 
   // ------------------------------------------------------------------------------------------------------- done
@@ -278,7 +280,9 @@ export class FpHandheld extends LitElement {
     const { answers, task } = flow;
     if (flow.type === 'move') {
       const { source, target, ...rest } = answers;
-      this.outbox.add('/v1/hands/moves', { from: source, to: target, person: me.person, ...rest }, flow.title, flow);
+      if (rest.item === undefined) {
+        this.outbox.add(`/v1/units/${encodeURIComponent(source)}/move`, { into: target, reason: `by ${me.person}` }, `move ${source}`, flow);
+      } else this.outbox.add('/v1/hands/moves', { from: source, to: target, person: me.person, ...rest }, `move ${rest.item}`, flow);
     } else if (flow.type === 'skip') {
       this.outbox.add(`/v1/hands/${task.id}/release`, { attempt: task.attempt, reason: answers.reason }, flow.title);
     } else {
@@ -294,6 +298,7 @@ export class FpHandheld extends LitElement {
       this.last = null;
       this.say(`Taken back: ${post.title}`, 'done');
     } else if (post.path.endsWith('/release')) this.say('Given back', 'done');
+    else if (post.path.startsWith('/v1/units/')) this.say(`Done: ${post.title}`, 'done');
     else {
       this.last = { id: body.id, title: post.title };
       this.say(`Done: ${post.title}${body.done_qty === null ? '' : ` · ${body.done_qty}`}`, 'done');
@@ -306,7 +311,7 @@ export class FpHandheld extends LitElement {
   async refused({ post, answer: said }) {
     const { flow } = post;
     let again = null;
-    if (flow?.type === 'move') again = begin('move', flow.title, flow.asks);
+    if (flow?.type === 'move') again = begin('move', flow.title, toCarry());
     else if (flow) {
       const now = await call('GET', `/v1/hands/${flow.task.id}`);
       const ours = now.kind === 'done' && now.body.attempt === flow.task.attempt && now.body.state === 'leased';
@@ -319,31 +324,26 @@ export class FpHandheld extends LitElement {
   // ------------------------------------------------------------------------------------------- on the side
 
   beginMove() {
-    const asks = [
-      ask('source', { label: 'Take from' }),
-      ask('item', { label: 'Item' }),
-      ask('lot', { label: 'Lot', optional: true }),
-      ask('qty', { label: 'How many', type: 'number', most: 1_000_000 }),
-      ask('target', { label: 'Put into' }),
-    ];
-    this.put(begin('move', 'move', asks));
+    this.put(begin('move', 'move', toCarry()));
     this.say('', 'note');
+  }
+
+  /** Where goods are taken from is known: a pallet may be carried as a whole. @param {string} place */
+  left(place) {
+    const flow = /** @type {import('./flow.js').Flow} */ (this.flow);
+    if (/^\d{18}$/.test(place)) {
+      const asks = flow.asks.map((a) => (a.field === 'item' ? { ...a, label: 'Item, or Enter: the whole pallet', optional: true } : a));
+      this.put({ ...flow, asks });
+    }
+    void this.lookInto(place);
   }
 
   /** What the books have there, as help; without a connection there is none. @param {string} place */
   async lookInto(place) {
-    const got = await call('GET', `/v1/stock?place=${encodeURIComponent(place)}&limit=20`);
-    if (got.kind !== 'done' || this.flow?.type !== 'move' || this.flow.answers.source !== place) return;
-    /** @type {{ item: string, lot: string, status: string, qty: number, reserved: number }[]} */
-    const rows = got.body.items;
-    this.contents = rows.map((r) => `${r.item}${r.lot ? ` lot ${r.lot}` : ''}${r.status === 'ok' ? '' : ` (${r.status})`}: ${r.qty - r.reserved} free`);
-    const lots = rows.some((r) => r.lot), others = rows.some((r) => r.status !== 'ok');
-    const asks = this.flow.asks.filter((a) => a.field !== 'lot' || lots);
-    if (others && !asks.some((a) => a.field === 'status')) {
-      const options = [...new Set(rows.map((r) => r.status))].sort();
-      asks.splice(asks.findIndex((a) => a.field === 'qty'), 0, ask('status', { label: 'Condition', type: 'choice', options, default: 'ok' }));
-    }
-    if (this.flow.step === 1) this.put({ ...this.flow, asks });
+    const found = await within(place);
+    if (!found || this.flow?.type !== 'move' || this.flow.answers.source !== place) return;
+    this.contents = found.lines;
+    if (this.flow.step === 1) this.put({ ...this.flow, asks: asked(this.flow.asks, found) });
     this.requestUpdate();
   }
 

@@ -52,18 +52,21 @@ function prompt(step) {
 export function drawSteps(h, flow) {
   const step = current(flow);
   const { hint, mode } = step ? prompt(step) : { hint: 'Enter to confirm', mode: 'none' };
-  const done = flow.asks.slice(0, flow.step);
+  const { task } = flow;
+  const about = task ? [task.lot && `lot ${task.lot}`, task.status !== 'ok' && task.status, task.due && `due ${task.due.slice(0, 16).replace('T', ' ')}`] : [];
   return html`<h2 data-task=${flow.task?.id ?? nothing}>${flow.title}</h2>
+    ${about.some((x) => x) ? html`<p class="about">${about.filter((x) => x).join(' · ')}</p>` : nothing}
     <h1 data-step=${step ? step.field : 'confirm'}>${step ? step.label || step.field : 'Confirm?'}</h1>
     ${step?.show ? html`<p class="show">${step.show}</p>` : nothing}
-    ${step?.type === 'number' && step.default !== null ? html`<p class="show">${step.default}</p>` : nothing}
+    ${step?.type === 'number' && step.default !== null ? html`<p class="show">${step.default} ${step.field === 'qty' ? 'pieces' : ''}</p>` : nothing}
     ${field(hint, { mode })}
-    ${step?.options.length ? html`<ol class="kinds">${step.options.map((x, n) => html`<li><button type="button"
+    ${step?.type === 'choice' ? html`<ol class="kinds">${step.options.map((x, n) => html`<li><button type="button"
       @click=${() => h.typedAnswer(String(n + 1))}><kbd>${n + 1}</kbd>${x}</button></li>`)}</ol>` : nothing}
     <nav><button class="primary"><kbd>Enter</kbd>${step ? 'Take' : 'Confirm'}</button>
       ${button('Esc', flow.step ? 'Back' : flow.type === 'task' ? 'Give back' : 'Leave', () => h.escape())}
       ${flow.type === 'task' && flow.step ? button('F2', 'Give back', () => h.skip()) : nothing}</nav>
-    <dl>${done.map((a) => html`<div><dt>${a.label || a.field}</dt><dd>${flow.answers[a.field] ?? '—'}</dd></div>`)}
-      ${flow.task?.detail?.note ? html`<div class="note"><dt>Note</dt><dd>${flow.task.detail.note}</dd></div>` : nothing}</dl>
+    <dl>${flow.asks.map((a, n) => html`<div data-answer=${a.field} class=${n < flow.step ? 'done' : n === flow.step ? 'now' : 'then'}>
+        <dt>${a.label || a.field}</dt><dd>${n < flow.step ? flow.answers[a.field] ?? '—' : n > flow.step ? a.show : '…'}</dd></div>`)}
+      ${task?.detail?.note ? html`<div class="note"><dt>Note</dt><dd>${task.detail.note}</dd></div>` : nothing}</dl>
     ${h.contents.length && flow.type === 'move' ? html`<ul class="contents">${h.contents.map((x) => html`<li>${x}</li>`)}</ul>` : nothing}`;
 }
