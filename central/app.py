@@ -45,6 +45,7 @@ from central.stock import status as stock_status
 from central.transfers import routes as transfers
 from central.transports import routes as transports
 from central.units import routes as units
+from central.waves import routes as waves
 from central.webhooks import routes as webhooks
 from central.work import routes as work
 
@@ -79,6 +80,7 @@ _ROUTERS = (
     transports.router,
     shipping.router,
     units.router,
+    waves.router,
     epcis.router,
     stream.router,
     webhooks.router,

@@ -57,13 +57,13 @@ class Central:
         self.ready = asyncio.Event()
         self._site = site
         self._clock = clock
+        self._settings = settings
         self._database = Database(settings.needed("database_url"), connections=settings.database_connections)
-        self._sscc_prefix = settings.sscc_prefix
         metrics, fleet = Metrics(), FleetBoard()
         self._hub = Hub(self._database, log, site, clock, fleet, metrics)
         self._relay = Relay(self._database, log, site, clock, self._hub, metrics)
         self._facts = FactConsumer(self._database, log, site, clock, self._hub, metrics)
-        self._releaser = Releaser(self._database, clock)
+        self._releaser = Releaser(self._database, clock, settings.release_in_work, settings.release_ahead_h)
         self._caretaker = Caretaker(self._database, clock)
         published = Published()
         self._epcis = EpcisProjector(self._database, clock, Names(site.id, settings.epcis_gln))
@@ -77,6 +77,8 @@ class Central:
             published.published, self._epcis.published, self._webhooks.published, self._caretaker.published,
         ):  # fmt: skip
             self._relay.on_published(hook)
+        if settings.release_in_work:
+            self._relay.on_published(self._releaser.published)
         self.app: FastAPI = build(
             Context(
                 settings=settings,
@@ -119,8 +121,10 @@ class Central:
                 if not self._database.is_open:
                     await self._database.open()
                 await self._database.read("SELECT make_partitions($1)", moment(self._clock.now_ms()))
-                await self._database.read("SELECT keep_sscc_prefix($1)", self._sscc_prefix)
                 new = await keep_places(self._database, self._site)
+                await self._database.read(
+                    "SELECT keep_outbound_setting($1, $2)", self._settings.sscc_prefix, self._settings.hand_picks
+                )
             except Unavailable as e:
                 logger.warning("central waits for the database", error=str(e))
                 await self._clock.sleep(_AGAIN_S)

@@ -15,6 +15,16 @@ class CentralSettings(Settings):
     port: int = Field(8080, ge=0, le=65535, description="Port of it; 0: any free one")
     tote_volume_ml: int = Field(60_000, ge=1_000, le=1_000_000, description="What fits into a tote")
     tote_weight_g: int = Field(25_000, ge=1_000, le=1_000_000, description="What a tote may carry")
+    release_in_work: int = Field(
+        0, ge=0, le=1_000_000, description="Orders that are worked on at a time; the others wait. 0: no limit"
+    )
+    release_ahead_h: float = Field(
+        0.0, ge=0, le=8_760, description="With that limit: none is begun earlier than so long before it is due; 0: any"
+    )
+    hand_picks: bool | None = Field(
+        None, description="Whether people pick from shelves what bins have not; none: only where there are no pods"
+    )
+    release_waves: bool = Field(False, description="Whether orders wait for a wave unless they say otherwise")
     adjustment_limit: int = Field(
         1_000, ge=1, le=1_000_000, description="Pieces that one person may adjust; above it a second one must agree"
     )

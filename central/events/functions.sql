@@ -16,7 +16,7 @@ FROM task t
 JOIN orders o ON o.id = t.order_id
 LEFT JOIN item i ON i.id = t.item
 LEFT JOIN place p ON p.code = t.bin
-WHERE t.state IN ('released', 'started');
+WHERE t.state IN ('released', 'started') AND NOT t.hand;
 
 -- What was committed after the cursor, in order, below every transaction that is still under way. Where there is nothing
 -- else to say it waits up to `p_patience_ms` for such; a last row of type 'held' says that there was still one. `p_tx`, `p_seq`: published so far.

@@ -9,6 +9,7 @@ _NAMES: dict[str, Any] = {"type": "array", "items": _TEXT}
 _TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
 _UNIT: dict[str, Any] = {"unit": _TEXT, "owner": _TEXT}
 _DONE: dict[str, Any] = {"who": _TEXT, "reason": _TEXT}
+_WAVE: dict[str, Any] = {"orders": _NUMBER}
 _WAY: dict[str, Any] = {"from": _NAMED, "to": _NAMED, "to_kind": _TEXT}
 
 OUTBOUND: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
@@ -18,5 +19,14 @@ OUTBOUND: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("floorplane.unit.moved", "unit", "It stands on another place", _UNIT | _DONE | _WAY),
     ("floorplane.unit.closed", "unit", "Nothing more goes into it", _UNIT | _DONE | {"at": _NAMED}),
     ("floorplane.unit.opened", "unit", "It is open again", _UNIT | _DONE | {"at": _NAMED}),
+    ("floorplane.wave.planned", "wave", "Orders wait for it", _WAVE | {"who": _TEXT, "release_at": _NAMED}),
+    ("floorplane.wave.released", "wave", "Its orders are worked on", _WAVE | {"who": _TEXT}),
+    (
+        "floorplane.wave.done",
+        "wave",
+        "Its last order is packed or closed",
+        _WAVE | {"short": _NUMBER, "cancelled": _NUMBER},
+    ),
+    ("floorplane.wave.cancelled", "wave", "It is given up; its orders wait again", _WAVE | _DONE),
     ("floorplane.unit.voided", "unit", "It is given up", _UNIT | _DONE | {"at": _NAMED}),
 )

@@ -122,7 +122,7 @@ async def _claim(
         raise Refusal(409, f"line {begun[0].value}: {begun[0].bound}", begun)
     withdrawn = [r["bin"] for r in rows if r["outcome"] == "withdrawn"]
     claims = [
-        Claim(r["line"], r["item"], r["stock_id"], r["bin"], r["qty"], r["volume_ml"], r["weight_g"])
+        Claim(r["line"], r["item"], r["stock_id"], r["bin"], r["qty"], r["volume_ml"], r["weight_g"], r["hand"])
         for r in rows
         if r["outcome"] == "claimed"
     ]
@@ -149,7 +149,7 @@ async def _lay_out(
         for k, claim in enumerate(carton.claims, 1)
     ]
     await connection.execute(
-        "SELECT apply_change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        "SELECT apply_change($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         order,
         at,
         who,
@@ -165,5 +165,6 @@ async def _lay_out(
         [c.stock for _, _, c in picks],
         [c.bin for _, _, c in picks],
         [c.qty for _, _, c in picks],
+        [c.hand for c in cartons],
     )
     return len(totes)

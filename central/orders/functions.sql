@@ -23,8 +23,9 @@ END $$;
 
 -- Take orders in and claim their stock, as far as there is any; says which bins hold what for which line of which order.
 DROP FUNCTION IF EXISTS open_order;
+DROP FUNCTION IF EXISTS open_orders;
 CREATE OR REPLACE FUNCTION open_orders(p_at timestamptz, p_correlation text, p_orders jsonb, p_lines jsonb)
-RETURNS TABLE (n integer, line integer, item text, stock_id bigint, bin text, qty integer, volume_ml integer, weight_g integer)
+RETURNS TABLE (n integer, line integer, item text, stock_id bigint, bin text, qty integer, volume_ml integer, weight_g integer, hand boolean)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -33,11 +34,13 @@ DECLARE
     claimed integer;
     claims integer[] := '{}';
 BEGIN
-    INSERT INTO orders (id, source, ref, owner, state, due, release_at, expires_at, priority, ship_to, customer, min_days, correlation, received_at)
+    INSERT INTO orders (id, source, ref, owner, state, due, release_at, expires_at, priority, ship_to, customer, min_days,
+                        ship_gln, ship_postcode, carrier, route, holds_for, correlation, received_at)
     SELECT x.id, x.source, x.ref, x.owner, 'received', x.due, x.release_at, x.expires_at, x.priority, x.ship_to, x.customer, x.min_days,
-           p_correlation, p_at
+           x.ship_gln, x.ship_postcode, x.carrier, x.route, x.holds_for, p_correlation, p_at
     FROM jsonb_to_recordset(p_orders) AS x(id text, source text, ref text, owner text, due timestamptz,
-        release_at timestamptz, expires_at timestamptz, priority integer, ship_to text, customer text, min_days integer);
+        release_at timestamptz, expires_at timestamptz, priority integer, ship_to text, customer text, min_days integer,
+        ship_gln text, ship_postcode text, carrier text, route text, holds_for text);
     -- by item: two requests that want the same parts wait for each other in one direction only
     FOR l IN
         SELECT x.n, x.line, x.item, x.qty, x.good, i.kind, i.volume_ml, i.weight_g
@@ -49,9 +52,17 @@ BEGIN
             FOR r IN SELECT * FROM reserve(l.item, l.qty, '', l.good) LOOP
                 claimed := claimed + r.qty;
                 n := l.n; line := l.line; item := l.item; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
-                volume_ml := l.volume_ml; weight_g := l.weight_g;
+                volume_ml := l.volume_ml; weight_g := l.weight_g; hand := false;
                 RETURN NEXT;
             END LOOP;
+            IF claimed < l.qty THEN
+                FOR r IN SELECT * FROM reserve_by_hand(l.item, l.qty - claimed, '', l.good) LOOP
+                    claimed := claimed + r.qty;
+                    n := l.n; line := l.line; item := l.item; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
+                    volume_ml := l.volume_ml; weight_g := l.weight_g; hand := true;
+                    RETURN NEXT;
+                END LOOP;
+            END IF;
         END IF;
         claims := claims || claimed;
     END LOOP;
@@ -64,10 +75,12 @@ END $$;
 -- Turn the claims of orders into totes and tasks, all arrays in the order in which the floor should see them, and keep
 -- the answers that are given for them.
 DROP FUNCTION IF EXISTS plan_order;
+DROP FUNCTION IF EXISTS plan_orders;
 CREATE OR REPLACE FUNCTION plan_orders(
     p_at timestamptz, p_client text, p_ids text[], p_release boolean[], p_keys text[], p_hashes bytea[], p_responses text[],
     p_totes text[], p_tote_orders integer[], p_tote_ns integer[], p_oversize boolean[],
-    p_tasks text[], p_task_totes integer[], p_lines integer[], p_items text[], p_stocks bigint[], p_bins text[], p_qtys integer[]
+    p_tasks text[], p_task_totes integer[], p_lines integer[], p_items text[], p_stocks bigint[], p_bins text[], p_qtys integer[],
+    p_hands boolean[]
 ) RETURNS TABLE (n integer, state text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -75,22 +88,27 @@ DECLARE
 BEGIN
     IF p_totes <> '{}' THEN
         INSERT INTO place (code, kind) SELECT unnest(p_totes), 'tote';
-        INSERT INTO tote (id, order_id, n, state, oversize)
-        SELECT x.id, p_ids[x.o], x.n, 'open', x.oversize FROM unnest(p_totes, p_tote_orders, p_tote_ns, p_oversize) AS x(id, o, n, oversize);
-        INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at)
+        INSERT INTO tote (id, order_id, n, state, oversize, hand)
+        SELECT x.id, p_ids[x.o], x.n, 'open', x.oversize, x.hand
+        FROM unnest(p_totes, p_tote_orders, p_tote_ns, p_oversize, p_hands) AS x(id, o, n, oversize, hand);
+        INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at, hand)
         SELECT x.id, 'pick', CASE WHEN p_release[p_tote_orders[x.t]] THEN 'released' ELSE 'waiting' END, p_ids[p_tote_orders[x.t]],
-               x.line, p_totes[x.t], x.item, x.stock, x.bin, x.qty, p_at, CASE WHEN p_release[p_tote_orders[x.t]] THEN p_at END
+               x.line, p_totes[x.t], x.item, x.stock, x.bin, x.qty, p_at, CASE WHEN p_release[p_tote_orders[x.t]] THEN p_at END, p_hands[x.t]
         FROM unnest(p_tasks, p_task_totes, p_lines, p_items, p_stocks, p_bins, p_qtys) AS x(id, t, line, item, stock, bin, qty);
-        INSERT INTO task (id, kind, state, order_id, tote, created_at, released_at)
+        INSERT INTO task (id, kind, state, order_id, tote, created_at, released_at, hand)
         SELECT k.letter || '-' || x.id, k.kind, CASE WHEN p_release[x.o] THEN 'released' ELSE 'waiting' END, p_ids[x.o], x.id, p_at,
-               CASE WHEN p_release[x.o] THEN p_at END
-        FROM unnest(p_totes, p_tote_orders) AS x(id, o), (VALUES ('C', 'convey'), ('K', 'pack')) AS k(letter, kind);
+               CASE WHEN p_release[x.o] THEN p_at END, x.hand
+        FROM unnest(p_totes, p_tote_orders, p_hands) AS x(id, o, hand), (VALUES ('C', 'convey'), ('K', 'pack')) AS k(letter, kind)
+        WHERE k.kind = 'pack' OR NOT x.hand;
         INSERT INTO reservation SELECT x.id, x.stock, x.qty FROM unnest(p_tasks, p_stocks, p_qtys) AS x(id, stock, qty);
     END IF;
     INSERT INTO idempotency SELECT p_client, x.key, x.hash, 201, x.response, p_at FROM unnest(p_keys, p_hashes, p_responses) AS x(key, hash, response);
     FOR i IN 1 .. array_length(p_ids, 1) LOOP
         UPDATE orders SET state = CASE WHEN p_release[i] THEN 'released' ELSE 'allocated' END,
-            released_at = CASE WHEN p_release[i] THEN p_at END
+            released_at = CASE WHEN p_release[i] THEN p_at END,
+            waits = CASE WHEN p_release[i] THEN '' WHEN expires_at IS NOT NULL THEN 'it is only reserved'
+                WHEN holds_for = 'wave' THEN 'no wave has taken it yet' WHEN holds_for = 'capacity' THEN 'its turn has not come yet'
+                ELSE 'its release time has not come yet' END
         WHERE id = p_ids[i] RETURNING * INTO o;
         PERFORM emit('floorplane.order.received', o.id, p_at, (
             SELECT jsonb_build_object('ref', o.ref, 'source', o.source, 'short', COALESCE(sum(l.short), 0), 'lines', lines_of(o.id))
@@ -109,7 +127,7 @@ END $$;
 CREATE OR REPLACE FUNCTION say_order_work(p_id text, p_at timestamptz) RETURNS void LANGUAGE sql AS $$
     INSERT INTO event (type, subject, at)
     SELECT 'work', t.id, p_at FROM task t JOIN tote x ON x.id = t.tote
-    WHERE t.order_id = p_id AND t.state = 'released'
+    WHERE t.order_id = p_id AND t.state = 'released' AND NOT t.hand
     ORDER BY x.n, CASE t.kind WHEN 'pick' THEN 0 WHEN 'convey' THEN 1 ELSE 2 END, length(t.id), t.id;
 $$;
 
@@ -121,14 +139,15 @@ $$;
 
 CREATE OR REPLACE FUNCTION release_one(o orders, p_at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE orders SET state = 'released', released_at = p_at, expires_at = NULL WHERE id = o.id;
+    UPDATE orders SET state = 'released', released_at = p_at, expires_at = NULL, waits = '' WHERE id = o.id;
     UPDATE task SET state = 'released', released_at = p_at WHERE order_id = o.id AND state = 'waiting';
     PERFORM emit('floorplane.order.released', o.id, p_at, NULL, o.correlation);
     PERFORM say_order_work(o.id, p_at);
     PERFORM finish_order(o.id, p_at, o.source);
 END $$;
 
--- Release an order that was only reserved; at its release time, where that is later.
+-- Release an order that was only reserved; at its release time, where that is later, and where its turn must come or a wave
+-- must take it, then. One that waits for its turn or for a wave is released at once, since somebody wants it so.
 CREATE OR REPLACE FUNCTION release_reserved(p_id text, p_at timestamptz)
 RETURNS TABLE (outcome text, state text, release_at timestamptz) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
@@ -136,12 +155,14 @@ DECLARE
     o orders;
 BEGIN
     SELECT * INTO o FROM orders x WHERE x.id = p_id FOR UPDATE;
-    IF o.state <> 'allocated' OR o.expires_at IS NULL THEN
+    IF o.state <> 'allocated' OR (o.expires_at IS NULL AND o.holds_for = '') THEN
         outcome := CASE WHEN o.state = 'allocated' THEN 'waits for its release time only' ELSE 'is ' || o.state || ' already' END;
         RETURN NEXT; RETURN;
     END IF;
-    IF o.release_at > p_at THEN
-        UPDATE orders x SET expires_at = NULL WHERE x.id = p_id;
+    IF o.release_at > p_at OR (o.expires_at IS NOT NULL AND o.holds_for <> '') THEN
+        UPDATE orders x SET expires_at = NULL, waits = CASE x.holds_for WHEN 'wave' THEN 'no wave has taken it yet'
+            WHEN 'capacity' THEN 'its turn has not come yet' ELSE 'its release time has not come yet' END
+        WHERE x.id = p_id;
     ELSE
         PERFORM release_one(o, p_at);
     END IF;
@@ -156,7 +177,7 @@ DECLARE
 BEGIN
     released := 0;
     FOR o IN
-        SELECT * FROM orders WHERE state = 'allocated' AND release_at <= p_at AND expires_at IS NULL
+        SELECT * FROM orders WHERE state = 'allocated' AND release_at <= p_at AND expires_at IS NULL AND holds_for = ''
         ORDER BY release_at, id FOR UPDATE
     LOOP
         PERFORM release_one(o, p_at);
@@ -168,15 +189,16 @@ BEGIN
     LOOP
         PERFORM cancel_order(o.id, p_at, 'central', 'the reservation has expired');
     END LOOP;
-    SELECT LEAST((SELECT min(release_at) FROM orders WHERE state = 'allocated' AND expires_at IS NULL),
+    SELECT LEAST((SELECT min(release_at) FROM orders WHERE state = 'allocated' AND expires_at IS NULL AND holds_for = ''),
                  (SELECT min(expires_at) FROM orders WHERE state = 'allocated' AND expires_at IS NOT NULL)) INTO next_at;
     RETURN NEXT;
 END $$;
 
 -- Change the quantities of an order's lines: lines of (line, item, qty) that are there already or new, all items known.
 -- Says for each what stands in its way, or the bins that hold what was reserved anew (as `open_orders`).
+DROP FUNCTION IF EXISTS change_lines;
 CREATE OR REPLACE FUNCTION change_lines(p_id text, p_at timestamptz, p_why text, p_lines jsonb)
-RETURNS TABLE (outcome text, line integer, item text, stock_id bigint, bin text, qty integer, volume_ml integer, weight_g integer)
+RETURNS TABLE (outcome text, line integer, item text, stock_id bigint, bin text, qty integer, volume_ml integer, weight_g integer, hand boolean)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -193,7 +215,7 @@ BEGIN
         FROM jsonb_to_recordset(p_lines) AS x(line integer, item text, qty integer) JOIN item i ON i.id = x.item
         ORDER BY x.item, x.line
     LOOP
-        line := l.line; item := l.item; volume_ml := l.volume_ml; weight_g := l.weight_g; stock_id := NULL; bin := NULL;
+        line := l.line; item := l.item; volume_ml := l.volume_ml; weight_g := l.weight_g; stock_id := NULL; bin := NULL; hand := false;
         SELECT * INTO was FROM order_line x WHERE x.order_id = p_id AND x.line = l.line FOR UPDATE;
         IF NOT FOUND THEN
             INSERT INTO order_line (order_id, line, item, kind, qty) VALUES (p_id, l.line, l.item, l.kind, l.qty) RETURNING * INTO was;
@@ -228,6 +250,16 @@ BEGIN
             outcome := 'claimed'; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
             RETURN NEXT;
         END LOOP;
+        IF claimed < need THEN
+            FOR r IN
+                SELECT x.* FROM orders o CROSS JOIN reserve_by_hand(l.item, need - claimed, '', good_until(p_at, o.due, o.min_days)) AS x
+                WHERE o.id = p_id
+            LOOP
+                claimed := claimed + r.qty;
+                outcome := 'claimed'; stock_id := r.stock_id; bin := r.bin; qty := r.qty; hand := true;
+                RETURN NEXT;
+            END LOOP;
+        END IF;
         UPDATE order_line x SET qty = GREATEST(l.qty, 1), allocated = begun + claimed, short = need - claimed,
             cancelled = CASE WHEN l.qty = 0 THEN 1 ELSE 0 END
         WHERE x.order_id = p_id AND x.line = l.line;
@@ -235,9 +267,11 @@ BEGIN
 END $$;
 
 -- Lay the totes and tasks of a change out, close what was withdrawn (new work is said first), and tell the ERP.
+DROP FUNCTION IF EXISTS apply_change;
 CREATE OR REPLACE FUNCTION apply_change(
     p_id text, p_at timestamptz, p_who text, p_why text, p_withdrawn text[], p_totes text[], p_tote_ns integer[], p_oversize boolean[],
-    p_tasks text[], p_task_totes integer[], p_lines integer[], p_items text[], p_stocks bigint[], p_bins text[], p_qtys integer[]
+    p_tasks text[], p_task_totes integer[], p_lines integer[], p_items text[], p_stocks bigint[], p_bins text[], p_qtys integer[],
+    p_hands boolean[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     o orders;
@@ -247,21 +281,23 @@ BEGIN
     SELECT * INTO o FROM orders WHERE id = p_id;
     waits := o.state = 'allocated';
     INSERT INTO place (code, kind) SELECT unnest(p_totes), 'tote';
-    INSERT INTO tote (id, order_id, n, state, oversize)
-    SELECT t.id, p_id, t.n, 'open', t.oversize FROM unnest(p_totes, p_tote_ns, p_oversize) AS t(id, n, oversize);
-    INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at)
+    INSERT INTO tote (id, order_id, n, state, oversize, hand)
+    SELECT t.id, p_id, t.n, 'open', t.oversize, t.hand FROM unnest(p_totes, p_tote_ns, p_oversize, p_hands) AS t(id, n, oversize, hand);
+    INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at, hand)
     SELECT k.id, 'pick', CASE WHEN waits THEN 'waiting' ELSE 'released' END, p_id, k.line, p_totes[k.t], k.item, k.stock, k.bin, k.qty,
-           p_at, CASE WHEN NOT waits THEN p_at END
+           p_at, CASE WHEN NOT waits THEN p_at END, p_hands[k.t]
     FROM unnest(p_tasks, p_task_totes, p_lines, p_items, p_stocks, p_bins, p_qtys) AS k(id, t, line, item, stock, bin, qty);
-    INSERT INTO task (id, kind, state, order_id, tote, created_at, released_at)
-    SELECT k.letter || '-' || t.id, k.kind, CASE WHEN waits THEN 'waiting' ELSE 'released' END, p_id, t.id, p_at, CASE WHEN NOT waits THEN p_at END
-    FROM unnest(p_totes) AS t(id), (VALUES ('C', 'convey'), ('K', 'pack')) AS k(letter, kind);
+    INSERT INTO task (id, kind, state, order_id, tote, created_at, released_at, hand)
+    SELECT k.letter || '-' || t.id, k.kind, CASE WHEN waits THEN 'waiting' ELSE 'released' END, p_id, t.id, p_at,
+           CASE WHEN NOT waits THEN p_at END, t.hand
+    FROM unnest(p_totes, p_hands) AS t(id, hand), (VALUES ('C', 'convey'), ('K', 'pack')) AS k(letter, kind)
+    WHERE k.kind = 'pack' OR NOT t.hand;
     INSERT INTO reservation SELECT k.id, k.stock, k.qty FROM unnest(p_tasks, p_stocks, p_qtys) AS k(id, stock, qty);
     IF NOT waits THEN
         -- also what was open before: its due time or priority may be another one
         INSERT INTO event (type, subject, at)
         SELECT 'work', t.id, p_at FROM task t JOIN tote y ON y.id = t.tote
-        WHERE t.order_id = p_id AND t.state IN ('released', 'started')
+        WHERE t.order_id = p_id AND t.state IN ('released', 'started') AND NOT t.hand
         ORDER BY y.n, CASE t.kind WHEN 'pick' THEN 0 WHEN 'convey' THEN 1 ELSE 2 END, length(t.id), t.id;
     END IF;
     FOR x IN SELECT id FROM tote WHERE order_id = p_id AND state = 'open' ORDER BY n LOOP

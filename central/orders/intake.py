@@ -30,6 +30,22 @@ class Sender(msgspec.Struct, frozen=True):
     owner: str = ""
 
 
+class Rules(msgspec.Struct, frozen=True):
+    """How orders are worked on: what a tote holds, and what they wait for unless they say so themselves."""
+
+    totes: ToteParams
+    capacity: bool = False
+    """Whether only so many orders are in work at a time."""
+    waves: bool = False
+    """Whether a wave takes them, where they do not say."""
+
+    def holds_for(self, order: OrderIn) -> str:
+        """Return what an order waits for besides its time: ``wave``, ``capacity``, or nothing."""
+        if self.waves if order.wave is None else order.wave:
+            return "wave"
+        return "capacity" if self.capacity else ""
+
+
 class Asked(msgspec.Struct, frozen=True):
     """An order, and the key under which it is taken in once."""
 
@@ -53,6 +69,7 @@ class Plan(msgspec.Struct):
     tote_orders: list[int] = []
     tote_ns: list[int] = []
     oversize: list[bool] = []
+    hands: list[bool] = []
     tasks: list[str] = []
     task_totes: list[int] = []
     claims: list[Claim] = []
@@ -65,6 +82,7 @@ class Plan(msgspec.Struct):
             self.tote_orders.append(number)
             self.tote_ns.append(n)
             self.oversize.append(carton.oversize)
+            self.hands.append(carton.hand)
             for k, one in enumerate(carton.claims, 1):
                 self.tasks.append(f"P-{tote}-{k}")
                 self.task_totes.append(len(self.totes))
@@ -84,7 +102,7 @@ class _Known(msgspec.Struct):
 
 
 async def take_in(
-    database: Database, asked: Sequence[Asked], sender: Sender, at: datetime, params: ToteParams
+    database: Database, asked: Sequence[Asked], sender: Sender, at: datetime, rules: Rules
 ) -> list[Taken | Refusal]:
     """Take orders in, each once for its idempotency key; one that is refused leaves nothing and holds up no other.
 
@@ -93,7 +111,7 @@ async def take_in(
     """
 
     async def work(connection: Connection) -> list[Taken | Refusal]:
-        return await _take(connection, asked, sender, at, params)
+        return await _take(connection, asked, sender, at, rules)
 
     for left in reversed(range(_TRIES)):
         try:
@@ -105,7 +123,7 @@ async def take_in(
 
 
 async def _take(
-    connection: Connection, asked: Sequence[Asked], sender: Sender, at: datetime, params: ToteParams
+    connection: Connection, asked: Sequence[Asked], sender: Sender, at: datetime, rules: Rules
 ) -> list[Taken | Refusal]:
     known = await _meet(connection, asked, sender)
     outcomes: list[Taken | Refusal | None] = []
@@ -115,13 +133,13 @@ async def _take(
         try:
             stored = _stored(known, one.key, hashed)
             if stored is None:
-                new.append((n, one, hashed, _row(known, one.order, sender)))
+                new.append((n, one, hashed, _row(known, one.order, sender, rules)))
                 outcomes.append(None)
             else:
                 outcomes.append(Taken(stored, replayed=True, id=msgspec.json.decode(stored.response)["id"]))
         except Refusal as e:
             outcomes.append(e)
-    for n, taken in await _store(connection, new, known, sender, at, params):
+    for n, taken in await _store(connection, new, known, sender, at, rules):
         outcomes[n] = taken
     return [o for o in outcomes if o is not None]
 
@@ -166,7 +184,7 @@ def _stored(known: _Known, key: str, hashed: bytes) -> Stored | None:
     return stored
 
 
-def _row(known: _Known, order: OrderIn, sender: Sender) -> dict[str, Any]:
+def _row(known: _Known, order: OrderIn, sender: Sender, rules: Rules) -> dict[str, Any]:
     """Check an order against what is known, and name it; the next one of the same request sees it as known."""
     _refuse_double_lines(order)
     owner = order.owner if order.owner is not None else sender.owner
@@ -201,6 +219,11 @@ def _row(known: _Known, order: OrderIn, sender: Sender) -> dict[str, Any]:
         "expires_at": order.reserve_until,
         "priority": order.priority,
         "ship_to": order.ship_to,
+        "ship_gln": order.ship_gln,
+        "ship_postcode": order.ship_postcode,
+        "carrier": order.carrier,
+        "route": order.route,
+        "holds_for": rules.holds_for(order),
         "customer": order.customer,
         "min_days": known.customers.get(order.customer, 0) if order.min_days is None else order.min_days,
     }
@@ -225,7 +248,7 @@ async def _store(
     known: _Known,
     sender: Sender,
     at: datetime,
-    params: ToteParams,
+    rules: Rules,
 ) -> list[tuple[int, Taken]]:
     if not new:
         return []
@@ -245,19 +268,20 @@ async def _store(
     claims: defaultdict[int, list[Claim]] = defaultdict(list)
     for r in rows:
         claims[r["n"]].append(
-            Claim(r["line"], r["item"], r["stock_id"], r["bin"], r["qty"], r["volume_ml"], r["weight_g"])
+            Claim(r["line"], r["item"], r["stock_id"], r["bin"], r["qty"], r["volume_ml"], r["weight_g"], r["hand"])
         )
     plan = Plan()
     answers: list[OrderTaken] = []
     releases: list[bool] = []
     for k, (_, one, _, row) in enumerate(new, 1):
-        cartons = cartonize(claims[k], params)
+        cartons = cartonize(claims[k], rules.totes)
         plan.add(k, row["id"], cartons)
-        releases.append(_at_once(one.order, at))
+        releases.append(not row["holds_for"] and _at_once(one.order, at))
         answers.append(_answer(one.order, row, known, claims[k], len(cartons), release=releases[-1]))
     responses = [a.model_dump_json() for a in answers]
     planned = await connection.fetch(
-        "SELECT * FROM plan_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        "SELECT * FROM"
+        " plan_orders($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
         at,
         sender.client,
         [row["id"] for *_, row in new],
@@ -276,6 +300,7 @@ async def _store(
         [c.stock for c in plan.claims],
         [c.bin for c in plan.claims],
         [c.qty for c in plan.claims],
+        plan.hands,
     )
     for a, p in zip(answers, planned, strict=True):
         if a.state != p["state"]:

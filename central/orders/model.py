@@ -19,6 +19,9 @@ Owner = Annotated[str, StringConstraints(max_length=64, pattern=r"^([A-Za-z0-9][
 """A third party whose goods lie here; empty: the house itself."""
 
 
+_WAY = r"^([A-Za-z0-9][A-Za-z0-9 ._/-]*)?$"
+
+
 class LineIn(BaseModel):
     """One line: so many pieces of an item."""
 
@@ -59,6 +62,15 @@ class OrderIn(BaseModel):
     owner: Owner | None = Field(None, description="Whose goods; the token's owner when absent")
     priority: int = Field(0, ge=0, le=9, description="Higher is more urgent")
     ship_to: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="Where it goes, in words")
+    ship_gln: str = Field("", pattern=r"^(\d{13})?$", description="GLN of where it goes, for its labels")
+    ship_postcode: str = Field("", max_length=20, pattern=r"^[^\x00-\x1f]*$", description="Postal code, for its labels")
+    carrier: str = Field("", max_length=64, pattern=_WAY, description="Who brings it")
+    route: str = Field(
+        "", max_length=64, pattern=_WAY, description="It leaves with a truck of this route; absent: when it is packed"
+    )
+    wave: bool | None = Field(
+        None, description="Wait until a wave takes it (`/v1/waves`); absent: as the site is set up"
+    )
     customer: str = Field(
         "", max_length=64, pattern=r"^[A-Za-z0-9_-]*$", description="A known customer (`/v1/customers`), if any"
     )
@@ -111,6 +123,13 @@ class OrderOut(BaseModel):
     ship_to: str
     customer: str = ""
     min_days: int = Field(0, description="So many days after `due` its goods must still be good")
+    ship_gln: str = ""
+    ship_postcode: str = ""
+    carrier: str = ""
+    route: str = ""
+    holds_for: str = Field("", description="What releases it besides time: capacity | wave")
+    wave: str | None = Field(None, description="The wave that it belongs to")
+    waits: str = Field("", description="Why it is not released yet")
     received_at: datetime
     expires_at: datetime | None = Field(description="When its reservation is given up, unless released")
     released_at: datetime | None

@@ -34,6 +34,8 @@ class Claim(msgspec.Struct, frozen=True):
     """Of one piece."""
     weight_g: int
     """Of one piece."""
+    hand: bool = False
+    """Whether a person fetches it with a cart, rather than a robot the pod."""
 
 
 class Carton(msgspec.Struct, frozen=True):
@@ -41,6 +43,11 @@ class Carton(msgspec.Struct, frozen=True):
 
     claims: tuple[Claim, ...]
     oversize: bool
+
+    @property
+    def hand(self) -> bool:
+        """Whether a person fills it: what stands in bins and what stands on shelves never share a tote."""
+        return self.claims[0].hand
 
 
 class _Open:
@@ -75,8 +82,11 @@ def cartonize(claims: Sequence[Claim], params: ToteParams) -> list[Carton]:
     -------
     list of Carton
         Each piece in exactly one tote, no tote over its volume or weight but the oversize ones, which hold one piece.
-        A claim is split only where it is larger than an empty tote. Claims of a tote are in order of line and bin.
+        A claim is split only where it is larger than an empty tote. Claims of a tote are in order of line and bin. Those
+        that robots fill come before those that people fill; none is filled by both.
     """
+    if any(c.hand for c in claims) and not all(c.hand for c in claims):
+        return [x for hand in (False, True) for x in cartonize([c for c in claims if c.hand is hand], params)]
     totes: list[_Open] = []
     oversize: list[Carton] = []
     for claim in sorted(claims, key=lambda c: (-c.qty * c.volume_ml, c.line, c.bin, c.stock)):

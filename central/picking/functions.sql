@@ -25,6 +25,7 @@ DECLARE
     got integer := (f->>'qty')::integer;
     missing integer;
     again integer := 0;
+    elsewhere integer := 0;
     r record;
     next_n integer;
     new_id text;
@@ -61,16 +62,19 @@ BEGIN
         PERFORM count_after_short(p_at, t.bin, t.item, took.lot, t.id);
         SELECT count(*) INTO next_n FROM task WHERE tote = t.tote AND kind = 'pick';
         FOR r IN
-            SELECT x.* FROM orders o CROSS JOIN reserve(t.item, missing, t.bin, good_until(p_at, o.due, o.min_days)) AS x WHERE o.id = t.order_id
+            SELECT x.* FROM orders o CROSS JOIN reserve(t.item, missing, t.bin, good_until(p_at, o.due, o.min_days),
+                CASE WHEN t.hand THEN 'shelf' ELSE 'bin' END) AS x WHERE o.id = t.order_id
         LOOP
             next_n := next_n + 1;
             new_id := 'P-' || t.tote || '-' || next_n;
-            INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at)
-            VALUES (new_id, 'pick', 'released', t.order_id, t.line, t.tote, t.item, r.stock_id, r.bin, r.qty, p_at, p_at);
+            INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at, hand)
+            VALUES (new_id, 'pick', 'released', t.order_id, t.line, t.tote, t.item, r.stock_id, r.bin, r.qty, p_at, p_at, t.hand);
             INSERT INTO reservation VALUES (new_id, r.stock_id, r.qty);
             PERFORM say_work(new_id, p_at);
             again := again + r.qty;
         END LOOP;
+        IF missing > again THEN elsewhere := allocate_elsewhere(t, missing - again, p_at); END IF;
+        again := again + elsewhere;
         IF missing > again THEN
             PERFORM emit('floorplane.order.line_short', t.order_id, p_at, jsonb_build_object(
                 'line', t.line, 'item', t.item, 'short', missing - again));
@@ -83,7 +87,7 @@ BEGIN
         reason = COALESCE(f->>'reason', ''), evidence = f->'evidence'
     WHERE id = t.id;
     UPDATE orders SET state = 'picking', started_at = p_at WHERE id = t.order_id AND state = 'released';
-    IF got = 0 AND again = 0 AND void_empty_tote(t.tote, p_at) THEN
+    IF got = 0 AND again = elsewhere AND void_empty_tote(t.tote, p_at) THEN
         PERFORM say_work(t.id, p_at);
         PERFORM finish_order(t.order_id, p_at, actor);
     ELSE

@@ -60,8 +60,10 @@ $$;
 -- Claim up to `p_qty` pieces that are good until `p_good` at least (NULL: only what never expires): what expires first, else
 -- the lot that came first; and then in as few bins as possible: the smallest bin that has all that is left, else the fullest;
 -- among equals the first by code. The write is the gate: what somebody else took meanwhile is looked for again.
+-- `p_kind`: bins that robots bring, or shelves that people walk to.
 DROP FUNCTION IF EXISTS reserve(text, integer, text);
-CREATE OR REPLACE FUNCTION reserve(p_item text, p_qty integer, p_without text DEFAULT '', p_good date DEFAULT NULL)
+DROP FUNCTION IF EXISTS reserve(text, integer, text, date);
+CREATE OR REPLACE FUNCTION reserve(p_item text, p_qty integer, p_without text DEFAULT '', p_good date DEFAULT NULL, p_kind text DEFAULT 'bin')
 RETURNS TABLE (stock_id bigint, bin text, qty integer) LANGUAGE plpgsql AS $$
 DECLARE
     wanted integer := p_qty;
@@ -70,7 +72,7 @@ DECLARE
 BEGIN
     WHILE wanted > 0 LOOP
         SELECT s.id, s.place, s.qty - s.reserved AS free INTO best
-        FROM stock s JOIN place p ON p.code = s.place AND p.kind = 'bin'
+        FROM stock s JOIN place p ON p.code = s.place AND p.kind = p_kind
         WHERE s.item = p_item AND s.live AND s.qty > s.reserved AND s.status = 'ok' AND NOT s.doubt
           AND s.place <> p_without AND (s.expires IS NULL OR s.expires >= p_good)
         ORDER BY s.expires, s.since, s.qty - s.reserved >= wanted DESC,

@@ -20,7 +20,7 @@ DECLARE
     body text;
     made text;
 BEGIN
-    SELECT i.prefix INTO STRICT company FROM sscc_issuer i;
+    SELECT x.sscc_prefix INTO STRICT company FROM outbound_setting x;
     room := 10 ^ (16 - length(company));
     LOOP
         serial := nextval('sscc_serial');
@@ -35,10 +35,13 @@ BEGIN
     RETURN made;
 END $$;
 
--- The company prefix of the settings; the numbers that were issued before stay as they are.
-CREATE OR REPLACE FUNCTION keep_sscc_prefix(p_prefix text) RETURNS void LANGUAGE sql AS $$
-    UPDATE sscc_issuer SET prefix = p_prefix WHERE prefix <> p_prefix;
-$$;
+-- What the settings say; the numbers that were issued before stay as they are. `p_hand_picks` NULL: where there is no pod.
+CREATE OR REPLACE FUNCTION keep_outbound_setting(p_prefix text, p_hand_picks boolean) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    hands boolean := COALESCE(p_hand_picks, NOT EXISTS (SELECT FROM place WHERE kind = 'pod'));
+BEGIN
+    UPDATE outbound_setting SET sscc_prefix = p_prefix, hand_picks = hands WHERE (sscc_prefix, hand_picks) <> (p_prefix, hands);
+END $$;
 
 -- A tote that is packed becomes a unit of its own number, once.
 CREATE OR REPLACE FUNCTION number_tote(p_tote text, p_owner text, p_weight_g integer, p_at timestamptz, p_who text) RETURNS text

@@ -100,7 +100,7 @@ async def test_check_digits_of_the_database_are_those_of_the_standard(floor: Flo
 async def test_a_prefix_that_is_used_up_says_so(floor: Floor) -> None:
     """Twelve digits leave four for the serial and one for the extension: 100,000 numbers, then none."""
     connection = await asyncpg.connect(floor.url)
-    await connection.execute("SELECT keep_sscc_prefix('952000012345'), setval('sscc_serial', 99998)")
+    await connection.execute("SELECT keep_outbound_setting('952000012345', false), setval('sscc_serial', 99998)")
     assert is_sscc(await connection.fetchval("SELECT issue_sscc()"))
     with pytest.raises(asyncpg.ProgramLimitExceededError, match="has no SSCC left"):
         await connection.fetchval("SELECT issue_sscc()")

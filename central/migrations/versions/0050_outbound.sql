@@ -6,13 +6,14 @@ ALTER TABLE place DROP CONSTRAINT place_kind_check, ADD CONSTRAINT place_kind_ch
 )) NOT VALID;
 ALTER TABLE place VALIDATE CONSTRAINT place_kind_check;
 
--- The company prefix that numbers are issued from (central keeps its setting here), and the one counter of all prefixes:
--- it never goes back, so that no number is issued twice, whatever is rolled back or restarted.
-CREATE TABLE sscc_issuer (
-    one    boolean PRIMARY KEY DEFAULT true CHECK (one),
-    prefix text NOT NULL CHECK (prefix ~ '^\d{4,12}$')
+-- What central is told at its start and functions need: the company prefix of new numbers, and whether people pick from
+-- shelves. The one counter of all prefixes never goes back, so that no number is issued twice, whatever is rolled back.
+CREATE TABLE outbound_setting (
+    one         boolean PRIMARY KEY DEFAULT true CHECK (one),
+    sscc_prefix text NOT NULL CHECK (sscc_prefix ~ '^\d{4,12}$'),
+    hand_picks  boolean NOT NULL
 );
-INSERT INTO sscc_issuer (prefix) VALUES ('9520000');
+INSERT INTO outbound_setting (sscc_prefix, hand_picks) VALUES ('9520000', false);
 CREATE SEQUENCE sscc_serial;
 
 -- A handling unit is a place, its own or an order tote's; where it stands, or in which other unit, is the place's parent.
@@ -61,10 +62,12 @@ CREATE TABLE wave (
     wanted      jsonb NOT NULL,
     created_at  timestamptz NOT NULL,
     created_by  text NOT NULL,
+    release_at  timestamptz,
     released_at timestamptz,
     closed_at   timestamptz,
     reason      text NOT NULL DEFAULT ''
 );
+CREATE INDEX wave_due ON wave (release_at) WHERE state = 'planned' AND release_at IS NOT NULL;
 CREATE INDEX wave_created ON wave (created_at, id);
 ALTER TABLE orders
     ADD COLUMN carrier       text COLLATE "C" NOT NULL DEFAULT '',
@@ -73,7 +76,11 @@ ALTER TABLE orders
     ADD COLUMN ship_postcode text NOT NULL DEFAULT '',
     ADD COLUMN holds_for     text NOT NULL DEFAULT '' CHECK (holds_for IN ('', 'wave', 'capacity')),
     ADD COLUMN wave          text COLLATE "C" REFERENCES wave,
+    ADD COLUMN waits         text NOT NULL DEFAULT '',
     ADD COLUMN put_back      text;
+COMMENT ON COLUMN orders.holds_for IS 'Who releases it: nobody but time (empty), the capacity rule, or a wave';
+COMMENT ON COLUMN orders.waits IS 'Why it is not released yet, in words';
+COMMENT ON COLUMN orders.put_back IS 'Why it goes back to stock instead of out, since somebody cancelled it so';
 CREATE INDEX orders_of_wave ON orders (wave) WHERE wave IS NOT NULL;
 CREATE INDEX orders_held ON orders (holds_for, priority DESC, due, received_at, id) WHERE state = 'allocated' AND holds_for <> '';
 CREATE INDEX orders_in_work ON orders (id) WHERE state IN ('released', 'picking');
