@@ -490,8 +490,8 @@ class Traffic:
             return  # its goal is taken by one that is pinned there
         attempt = self._attempts.get(r, 0)
         self._attempts[r] = attempt + 1
-        if o >= 0 and f.goal[o] >= 0 and f.goal[o] == f.goal[r] == f.end[o]:
-            return  # both want the same place, and one is there
+        if o >= 0 and f.goal[o] >= 0 and f.goal[o] == f.goal[r]:
+            return  # both want the same place, and one is there, or they queue for it
         gives_way, keep_free = (r, []) if o < 0 or attempt % 3 == 2 else (o, nodes)
         place = refuge(roads, self._tables, f, gives_way, keep_free, attempt)
         f.progress[r] = now

@@ -15,7 +15,7 @@ from dispatcher.traffic.graph import EMPTY, LOADED, LONGEST_MS, Roads
 from dispatcher.traffic.params import TrafficParams
 from dispatcher.traffic.recovery import cut_back, evict, strand
 from dispatcher.traffic.tables import Tables
-from tests.unit.traffic_floor import grid, layout_of, two_way
+from tests.unit.traffic_floor import Floor, grid, layout_of, two_way
 
 
 def random_roads(seed: int) -> Roads:
@@ -159,3 +159,21 @@ def test_nobody_is_planned_past_the_goal_it_reaches_in_the_same_call() -> None:
     traffic.plan(6_000)  # the goals were given long enough ago that nothing else holds them
     released, planned = traffic.route(served)
     assert (*released, *planned)[-1] == "n3"
+
+
+def test_who_queues_behind_a_robot_at_work_is_not_sent_through_its_place() -> None:
+    """A station's lane is one-way: to clear the way for the next in the queue would be a whole round for nothing."""
+    ways = [("a", "q1"), ("q1", "q2"), ("q2", "w"), ("w", "x"), ("x", "y"), ("y", "a")]
+    nodes = [Node(NodeId(n), float(k % 4), float(k // 4)) for k, n in enumerate(("a", "q1", "q2", "w", "x", "y"))]
+    floor = Floor(layout_of(nodes, ways), 1)
+    works, first, second = (floor.place(n, at) for n, at in (("R1", "w"), ("R2", "q2"), ("R3", "q1")))
+    floor.traffic.pin(works)
+    for robot in (first, second):
+        floor.target(robot, "w")
+    floor.run(59_900)  # the engine looks for standstill every second
+    assert floor.moves == 0
+    floor.traffic.unpin(works)
+    floor.target(works, "y")
+    floor.run(65_000)
+    assert (floor.at[works], floor.at[first], floor.at[second]) == ("y", "w", "q2")
+    assert floor.traffic.route(first) == ((), ())
