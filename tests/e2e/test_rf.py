@@ -336,6 +336,36 @@ async def test_the_task_says_what_is_asked_for(rf: Rf) -> None:
     )
 
 
+async def test_the_console_shows_who_has_what_and_takes_it_back(browser: Browser, served: tuple[Floor, str]) -> None:
+    """Leased, done, taken back by a supervisor with a reason, withdrawn: each row changes where it stands."""
+    rf, broken = await handheld(browser, *served)
+    first, second = await rf.open_move(5), await rf.open_move(4)
+    lease = {"kinds": ["move"], "person": "anna", "scan": first}
+    await rf.floor.device.post("/v1/hands/next", json=lease, headers={"Idempotency-Key": "l"})
+    await rf.page.set_viewport_size({"width": 1400, "height": 800})
+    await rf.page.goto(f"{rf.url}/#/hands")
+    await rf.page.fill("input[name=name]", "supervisor")
+    await rf.page.fill("input[name=password]", rf.floor.secrets.password)
+    await rf.page.get_by_role("button", name="Log in").click()
+    row = rf.page.locator(f"tr[data-hand='{first}']")
+    await expect(row).to_have_attribute("data-state", "leased")
+    await expect(row).to_contain_text("anna")
+    done = {"attempt": 1, "qty": 5}
+    await rf.floor.device.post(f"/v1/hands/{first}/confirm", json=done, headers={"Idempotency-Key": "c"})
+    await expect(row).to_have_attribute("data-state", "done")
+    await row.get_by_role("button", name="Take back").click()
+    await rf.page.fill("textarea[name=reason]", "wrong shelf")
+    await rf.page.locator("dialog button[name=go]").click()
+    await expect(row).to_have_attribute("data-state", "undone")
+    other = rf.page.locator(f"tr[data-hand='{second}']")
+    await other.get_by_role("button", name="Withdraw").click()
+    await rf.page.fill("textarea[name=reason]", "not needed")
+    await rf.page.locator("dialog button[name=go]").click()
+    await expect(other).to_have_attribute("data-state", "cancelled")
+    assert [r["reason"] for r in await rf.moved()] == ["move", "reverse"]
+    assert broken == []
+
+
 SSCC = "340123450000000017"
 
 

@@ -10,6 +10,7 @@ import { may } from './roles.js';
 import './views/alarms.js';
 import './views/audit.js';
 import './views/floor_view.js';
+import './views/hands.js';
 import './views/login.js';
 import './views/order.js';
 import './views/orders.js';
@@ -110,7 +111,7 @@ class FpConsole extends Part {
 }
 
 /** @type {[string, string][]} */
-const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['tasks', 'Tasks'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['audit', 'Audit']];
+const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['audit', 'Audit']];
 
 /** @param {string} place */
 function rail(place) {
@@ -128,6 +129,7 @@ function view(place, id, task) {
     case 'orders':
       return id ? html`<fp-order .order=${id} .task=${task}></fp-order>` : html`<fp-orders></fp-orders>`;
     case 'tasks': return html`<fp-tasks></fp-tasks>`;
+    case 'hands': return html`<fp-hands></fp-hands>`;
     case 'stations': return html`<fp-stations></fp-stations>`;
     case 'alarms': return html`<fp-alarms></fp-alarms>`;
     case 'throughput': return html`<fp-throughput></fp-throughput>`;

@@ -12,16 +12,17 @@ export class Refused extends Error {
  * @param {string} method
  * @param {string} path
  * @param {unknown} [body]
+ * @param {Record<string, string>} [more] headers
  * @returns {Promise<any>}
  */
-async function call(method, path, body) {
+async function call(method, path, body, more = {}) {
   /** @type {Response} */
   let answer;
   try {
     answer = await fetch(path, {
       method,
       credentials: 'same-origin',
-      headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
+      headers: body === undefined ? more : { 'Content-Type': 'application/json', ...more },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(15_000),
     });
@@ -44,6 +45,12 @@ export function get(path, query = {}) {
 
 /** @param {string} path @param {unknown} body */
 export const post = (path, body) => call('POST', path, body);
+
+/** Where central wants a key that no other request has. @param {string} path @param {unknown} body */
+export function postOnce(path, body) {
+  const key = [...crypto.getRandomValues(new Uint8Array(16))].map((x) => x.toString(16).padStart(2, '0')).join('');
+  return call('POST', path, body, { 'Idempotency-Key': key });
+}
 
 /** @param {string} path */
 export const remove = (path) => call('DELETE', path);

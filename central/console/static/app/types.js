@@ -16,6 +16,10 @@
  * @typedef {{id: string, layout: {nodes: Node[], edges: Edge[]}, pods: {id: string, home: string}[], stations: Station[],
  *   chutes: Chute[], doors: {id: string, nodes: string[]}[], robots: {id: string}[], line_length_m: number,
  *   infeed_m: Record<string, number>}} Site
+ * @typedef {{id: string, kind: string, state: string, priority: number, due: string | null, item: string | null, name: string | null,
+ *   lot: string, qty: number | null, source: string | null, target: string | null, ref: string | null, attempt: number,
+ *   person: string | null, lease_until: string | null, done_qty: number | null, done_by: string | null, reason: string,
+ *   created_at: string, closed_at: string | null}} HandTask
  * @typedef {{id: string, kind: string, state: string, attempt: number, order_id: string, line: number | null, tote: string,
  *   item: string | null, bin: string | null, qty: number | null, done_qty: number | null, station: string | null,
  *   robot: string | null, reason: string, created_at: string, released_at: string | null, started_at: string | null,
