@@ -6,9 +6,9 @@ import numpy as np
 
 from contracts.ids import PodId, StationId
 from contracts.messages.ops import VehicleState
-from dispatcher import missions, stations
+from dispatcher import missions, pooling, stations
 from dispatcher.fleet.member import Pin, Purpose, Vehicle
-from dispatcher.world import PickState, Stage, StationWork, World
+from dispatcher.world import PickState, Stage, StationWork, Tote, World
 
 _FAR_S = 1e6
 """Stands for 'unreachable' in the matching."""
@@ -109,12 +109,12 @@ def turn_back(world: World) -> None:
 
 def _pods_wanted(world: World, work: StationWork) -> list[PodId]:
     """Pods in storage that a station wants; the last is wanted most."""
-    found: list[tuple[tuple[int, int, int], int, PodId]] = []
+    found: list[tuple[tuple[int, ...], int, PodId]] = []
     for pod, wanted_for in work.demand.items():
         if pod in world.pod_mission or world.pods.get(pod) is None:
             continue
         ranks = [
-            world.totes[tote].rank
+            _rank(world, world.totes[tote])
             for task, tote in wanted_for.items()
             if world.totes[tote].picks[task].state is PickState.OPEN
         ]
@@ -122,6 +122,13 @@ def _pods_wanted(world: World, work: StationWork) -> list[PodId]:
             found.append((min(ranks), -len(ranks), pod))
     found.sort(reverse=True)
     return [pod for _, _, pod in found]
+
+
+def _rank(world: World, tote: Tote) -> tuple[int, ...]:
+    """Sort key of a tote that stands at a station: under ``optimized`` the one that is finished first."""
+    if world.params.station_rule != "optimized":
+        return tote.rank
+    return (-tote.priority, pooling.left(world, tote), *tote.rank)
 
 
 def _travel_s(world: World, vehicle: Vehicle, pod: PodId) -> float:

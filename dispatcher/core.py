@@ -195,6 +195,7 @@ _DUE: dict[str, Callable[[World, str], None]] = {
     "late": lateness.late_due,
     "place": recovery.place_due,
     "park": energy.park_due,
+    "release": release.release_due,
     "commands": cells.commands_due,
     "facts": _facts_due,
     "sweep": _sweep,

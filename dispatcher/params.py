@@ -5,7 +5,8 @@ import msgspec
 from contracts.errors import Rejected
 from dispatcher.traffic.params import TrafficParams
 
-STATION_RULES = ("affinity", "first_come")
+STATION_RULES = ("optimized", "affinity", "first_come")
+RELEASE_RULES = ("due", "fcfs")
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,8 +19,14 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     station_rule: str = "affinity"
-    """``affinity``: the tote most of whose picks come with pods at or on the way to the station. ``first_come``: the
-    baseline, by priority, due time and arrival alone."""
+    """``optimized``: totes wait in a pool, go where their pods come anyway, and are finished smallest first.
+    ``affinity``: the tote whose pods cost the least robot time a pick. ``first_come``: the baseline, by priority, due
+    time and arrival alone."""
+    release_rule: str = "fcfs"
+    """``due``: a tote may wait `hold_ms` for others that need the same pods, but not beyond `due_lead_ms` before it is
+    due. ``fcfs``: it may start at once. It matters to ``optimized`` only."""
+    hold_ms: int = 3 * 3_600_000
+    due_lead_ms: int = 2 * 3_600_000
     affinity_window: int = 80
     """How many totes, by priority, due time and arrival, compete for a slot under ``affinity``."""
     pods_ahead: int = 2
@@ -80,6 +87,12 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.station_rule not in STATION_RULES:
             raise Rejected("station_rule", self.station_rule, f"one of {', '.join(STATION_RULES)}")
+        if self.release_rule not in RELEASE_RULES:
+            raise Rejected("release_rule", self.release_rule, f"one of {', '.join(RELEASE_RULES)}")
+        if self.release_rule == "due" and self.station_rule != "optimized":
+            raise Rejected(
+                "release_rule", "due", "with the station rule optimized; the others start every tote at once"
+            )
         if self.adopt not in {"ask", "auto"}:
             raise Rejected("adopt", self.adopt, "ask or auto")
         for field, least in (("affinity_window", 1), ("pods_ahead", 0), ("leg_tries", 1), ("instant_tries", 1)):

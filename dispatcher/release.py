@@ -1,9 +1,11 @@
 """Which tote gets a free slot of a station: by priority first, then by the rule that `Params.station_rule` names."""
 
+from collections.abc import Callable
+
 from contracts.errors import Broken
 from contracts.ids import PodId, ToteId
 from contracts.messages.floor import OpenTote
-from dispatcher import stations, tasks
+from dispatcher import pooling, stations, tasks
 from dispatcher.world import PickState, Place, StationWork, Tote, World
 
 STARVES_MS = 30 * 60_000
@@ -30,11 +32,19 @@ def fill_slots(world: World) -> None:
         free = [work for work in world.stations.values() if None in work.slots]
         if not free:
             return
-        work, place = choose(world, free)
+        chosen = choose(world, free)
+        if chosen is None:
+            return
+        work, place = chosen
         tote = world.totes[world.waiting.pop(place)[1]]
         tote.listed = False
         world.passed_over.pop(tote.id, None)
         stand(world, work, tote)
+
+
+def release_due(world: World, _: str) -> None:
+    """Look again: a tote has waited as long as it may."""
+    world.slots_changed = True
 
 
 def first_come(world: World, free: list[StationWork]) -> tuple[StationWork, int]:
@@ -76,6 +86,7 @@ def stand(world: World, work: StationWork, tote: Tote) -> None:
     slot = work.slots.index(None)
     work.slots[slot] = tote.id
     tote.place, tote.station, tote.slot = Place.STANDING, work.station.id, slot
+    tote.stands_ms = world.now_ms
     world.command(work.station.cell, f"open-{tote.id}", OpenTote(tote=ToteId(tote.id), slot=slot))
     for pick in tote.picks.values():
         if pick.state is PickState.OPEN:
@@ -102,4 +113,8 @@ def _cost_s(world: World, tote: Tote, coming: dict[PodId, None], work: StationWo
     return cost_s
 
 
-RULES = {"affinity": affinity, "first_come": first_come}
+RULES: dict[str, Callable[[World, list[StationWork]], tuple[StationWork, int] | None]] = {
+    "optimized": pooling.choose,
+    "affinity": affinity,
+    "first_come": first_come,
+}

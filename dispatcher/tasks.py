@@ -38,6 +38,7 @@ def list_for_slot(world: World, tote: Tote, *, empty: bool = False) -> None:
     """Let a tote compete for a slot once it is wholly known: its convey, and (unless `empty`) a pick."""
     if tote.place is Place.WAITING and not tote.listed and tote.convey is not None and (tote.picks or empty):
         tote.listed = True
+        tote.listed_ms = world.now_ms
         insort(world.waiting, (tote.rank, tote.id))
         world.slots_changed = True
 

@@ -67,6 +67,10 @@ class Tote:
     place: Place = Place.WAITING
     listed: bool = False
     """It stands in `World.waiting`."""
+    listed_ms: int = 0
+    """Since when."""
+    stands_ms: int = 0
+    """Since when it stands in its slot."""
     station: StationId | None = None
     slot: int = -1
     chute: ChuteId | None = None
