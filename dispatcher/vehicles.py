@@ -27,10 +27,11 @@ def state_heard(world: World, report: RobotState) -> None:
     if v is None:
         _stranger_heard(world, report)
         return
+    again = report == v.report  # the broker delivered it once more
     v.report, v.heard_ms = report, world.now_ms
     if report.version != v.version:
         _learn_version(v, report.version)
-    if (report.header <= v.header or v.double) and _counts_backwards(world, v, report.header):
+    if not again and (report.header <= v.header or v.double) and _counts_backwards(world, v, report.header):
         return
     v.header = report.header
     signal = observe(report)
