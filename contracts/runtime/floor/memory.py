@@ -15,9 +15,16 @@ QUEUE = 10_000
 
 
 class MemoryBroker:
-    """A broker; `connect` makes it a `FloorConnector`. Faults: `drop`, `restore`, `stop`, `start`."""
+    """A broker; `connect` makes it a `FloorConnector`. Faults: `drop`, `restore`, `stop`, `start`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    copies
+        How often each message is delivered; a real broker may repeat any that it has no acknowledgement of.
+    """
+
+    def __init__(self, *, copies: int = 1) -> None:
+        self._copies = range(copies)
         self._clients: dict[str, MemoryFloor] = {}
         self._away: dict[str, MemoryFloor] = {}
         self._retained: dict[str, bytes] = {}
@@ -81,7 +88,8 @@ class MemoryBroker:
         if route:
             soon = asyncio.get_running_loop().call_soon
             for subscription in route:
-                soon(subscription.deliver, topic, payload)
+                for _ in self._copies:
+                    soon(subscription.deliver, topic, payload)
 
     def forget_routes(self) -> None:
         """Match anew: somebody came, went or subscribed."""

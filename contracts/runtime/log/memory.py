@@ -18,9 +18,16 @@ from contracts.runtime.log.streams import (
 
 
 class MemoryStore:
-    """What a NATS server is to its clients. Faults are injected with `lose`, `stop` and `start`."""
+    """What a NATS server is to its clients. Faults are injected with `lose`, `stop` and `start`.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    copies
+        How often each entry, request and saying is delivered; a real server may repeat any of them.
+    """
+
+    def __init__(self, *, copies: int = 1) -> None:
+        self.copies = range(copies)
         self.streams = {s.name: _Stream(s) for s in STREAMS}
         self.serving: dict[str, _Server] = {}
         self.running = True
@@ -62,7 +69,8 @@ class MemoryStore:
         if route:
             soon = asyncio.get_running_loop().call_soon
             for handler in route:
-                soon(handler, subject, payload)
+                for _ in self.copies:
+                    soon(handler, subject, payload)
 
     def hear(self, client: "MemoryLog", pattern: str, handler: Callable[[str, bytes], None]) -> None:
         """Add a listener."""
@@ -133,7 +141,9 @@ class MemoryLog:
         try:
             while True:
                 while reader.pending and self.connected:
-                    yield reader.pending.popleft()
+                    entry = reader.pending.popleft()
+                    for _ in self._store.copies:
+                        yield entry
                 await self._more(reader)
         finally:
             stream.readers.remove(reader)
@@ -145,7 +155,9 @@ class MemoryLog:
         reader = stream.durable(durable, subject)
         while True:
             while reader.pending and self.connected:
-                yield reader.hand_out()
+                handed = reader.hand_out()
+                for _ in self._store.copies:
+                    yield handed
             await self._more(reader)
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float = 5.0) -> bytes:
@@ -155,7 +167,8 @@ class MemoryLog:
         if server is None:
             raise Unavailable(f"{subject}: nobody serves it")
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        server.asked.put_nowait((payload, answer))
+        for _ in self._store.copies:
+            server.asked.put_nowait((payload, answer))
         try:
             async with asyncio.timeout(timeout_s):
                 return await answer
