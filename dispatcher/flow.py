@@ -14,6 +14,7 @@ from contracts.messages.floor import (
     ToteSeen,
     UnknownScan,
 )
+from dispatcher import tasks
 from dispatcher.outbox import Cause
 from dispatcher.world import Place, Tote, World, remember
 
@@ -145,6 +146,8 @@ def packed(world: World, event: EdgeEvent, body: PackConfirmed, cause: Cause) ->
     world.push_wanted = True
     _done(world, event.cell, f"pack-{tote.id}")
     if tote.pack is None:
+        if tote.unwanted:
+            tasks.forget(world, tote)
         return False
     key = (tote.pack.task, tote.pack.attempt)
     if key in world.told:

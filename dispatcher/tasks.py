@@ -65,11 +65,13 @@ def closed(world: World, task: TaskId) -> None:
         if tote.pack is not None:
             _close(world, task, tote.pack.attempt)
             tote.pack = None
+            if tote.unwanted and tote.place is not Place.PACKED:
+                return
             if tote.place in {Place.PUSHING, Place.CONVEYED, Place.ARRIVED} and tote.chute is not None:
                 world.chute_load[tote.chute] -= 1
                 world.push_wanted = True
                 tote.chute = None
-            _forget(world, tote)
+            forget(world, tote)
 
 
 def complete(world: World, tote: Tote) -> None:
@@ -116,27 +118,26 @@ def _close(world: World, task: TaskId, attempt: int) -> None:
 
 
 def _cancelled(world: World, tote: Tote) -> None:
-    """Take back a tote that nobody wants any more, before it reached the conveyor."""
+    """Take back a tote that nobody wants any more, before it reached the conveyor.
+
+    One that stands at a station holds nothing (central keeps what holds anything). No other can be put where it stands,
+    so it leaves over the conveyor as if it were full, and the packer takes it off.
+    """
     world.pushable.pop(tote.id, None)
     if tote.listed:
         world.waiting.remove((tote.rank, tote.id))
         tote.listed = False
     if tote.place is Place.STANDING and tote.station is not None:
-        world.stations[tote.station].slots[tote.slot] = None
-        world.cells[world.stations[tote.station].station.cell].commands.pop(f"open-{tote.id}", None)
-        world.slots_changed = True
-        world.raise_alarm(
-            f"tote-{tote.id}",
-            "info",
-            tote.id,
-            f"Tote {tote.id} at {tote.station}, slot {tote.slot}, belongs to a cancelled order.",
-            "Take it off and put its goods back.",
-        )
+        tote.unwanted = True
+        world.pushable[tote.id] = None
+        world.push_wanted = True
+        return
     tote.place = Place.PACKED
-    _forget(world, tote)
+    forget(world, tote)
 
 
-def _forget(world: World, tote: Tote) -> None:
+def forget(world: World, tote: Tote) -> None:
+    """Forget a tote of which nothing is left to do."""
     if not tote.picks and tote.convey is None and tote.pack is None:
         world.clear_alarm(f"tote-{tote.id}")
         world.totes.pop(tote.id, None)

@@ -76,6 +76,8 @@ class Tote:
     chute: ChuteId | None = None
     arrived: tuple[int, int] = (0, 0)
     """The line's event (epoch, seq) by which it came down its chute."""
+    unwanted: bool = False
+    """Central wants nothing of it any more, but it stands at a station: it leaves as any other, empty."""
 
     @property
     def rank(self) -> tuple[int, int, int]:

@@ -17,6 +17,7 @@ from contracts.messages.floor import (
     PushTote,
     RouteTote,
     ToteDiverted,
+    TotePushed,
     ToteSeen,
     UnknownScan,
 )
@@ -217,7 +218,8 @@ def test_two_totes_that_the_line_took_for_each_other_are_both_packed() -> None:
     assert bench.world.chute_load == {"C1": 0, "C2": 0}
 
 
-def test_a_cancelled_tote_frees_its_slot_and_its_pods() -> None:
+def test_a_cancelled_tote_frees_its_pods_and_leaves_its_slot_over_the_conveyor() -> None:
+    """It stands there, empty: no other tote can be put in its slot before it is gone, and nothing is told of it."""
     from dispatcher.facts import WorkClosed
 
     bench = Bench()
@@ -225,12 +227,23 @@ def test_a_cancelled_tote_frees_its_slot_and_its_pods() -> None:
     work = tote_work("A", [0, 1])
     bench.work(*work)
     bench.wait(60)
+    tote = bench.world.totes[ToteId("T-A-1")]
     bench.hear(*(WorkClosed(t.task) for t in work))
     bench.wait(120)
-    assert slots_of(bench) == []
     assert bench.world.missions == {}
+    assert slots_of(bench) == ["T-A-1"]
+    (push,) = bench.commanded(PushTote)
+    assert (push.tote, push.slot) == ("T-A-1", tote.slot)
+    assert tote.station is not None
+    cell = bench.world.stations[tote.station].station.cell
+    bench.hear(bench.event(cell, TotePushed(tote.id, tote.slot)))
+    assert slots_of(bench) == []
+    (route,) = bench.commanded(RouteTote)
+    bench.hear(bench.event("line", ToteDiverted(tote.id, route.chute)))
+    bench.hear(bench.event("line", PackConfirmed(tote.id, route.chute, tote.id, 1_900)))
     assert bench.world.totes == {}
-    assert bench.told(PickDone) == []
+    assert set(bench.world.chute_load.values()) == {0}
+    assert bench.told(PickDone) == bench.told(ToteArrived) == bench.told(TotePacked) == []
 
 
 # ------------------------------------------------------------------------------------------------------------ energy
