@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from contracts.errors import Rejected
-from deploy.one_day import DayOptions, DaySummary, failures, run_day
+from deploy.one_day import SCENARIOS, DayOptions, DaySummary, failures, run_day
 from dispatcher.params import STATION_RULES, Params
 
 _TEACHES = """\
@@ -21,6 +21,7 @@ The same seed gives the same digest, to the last command and ledger row.
   floorplane day --orders FILE --date 2013-12-02             a real day
   floorplane day                                             a seeded one
   floorplane day --orders FILE --date 2013-12-02 --record R  and keep the recording for `floorplane replay R`
+  floorplane day --orders FILE --date 2013-12-09 --scenario full   with people, returns, counts and two owners
 """
 
 
@@ -42,6 +43,10 @@ def main(args: list[str]) -> int:
     parser.add_argument(
         "--stations", choices=STATION_RULES, default=Params().station_rule, help="how totes get stations"
     )
+    parser.add_argument(
+        "--scenario", choices=SCENARIOS, default="plain",
+        help="full: with returns, short picks, replenishment, counts and a second owner, and people who do the work",
+    )  # fmt: skip
     parser.add_argument("--record", type=Path, help="folder that keeps the dispatcher's recording")
     parser.add_argument("--json", metavar="FILE", help="write the summary there as JSON; - is standard output")
     given = parser.parse_args(args)
@@ -51,7 +56,7 @@ def main(args: list[str]) -> int:
         raise Rejected("--robots", given.robots, "in 1..400")
     options = DayOptions(
         orders=given.orders, seed=given.seed, robots=given.robots, site=given.site, days=given.days,
-        record=given.record, params=Params(station_rule=given.stations),
+        record=given.record, params=Params(station_rule=given.stations), scenario=given.scenario,
         **({} if given.date is None else {"date": given.date}),
     )  # fmt: skip
     screen = Console(stderr=True, highlight=False)
@@ -92,6 +97,7 @@ def _table(s: DaySummary) -> Table:
         ("ledger", f"{s.ledger_moves} moves, {s.invariant_violations} violations; {s.collisions} collisions"),
         ("effort", f"{s.wall_s:.1f} s on the wall, {s.cpu_s:.1f} s of CPU beside the database's"),
         ("digest", s.digest),
+        *((k.replace("_", " "), str(v)) for k, v in s.happened.items()),
         *((("still open", ", ".join(s.orders_open[:8])),) if s.orders_open else ()),
     ):  # fmt: skip
         table.add_row(f"[bold]{name}[/]", value)

@@ -8,7 +8,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import msgspec
@@ -21,11 +21,13 @@ from contracts.ids import OrderId
 from contracts.site import Site, read_site
 from deploy.digest import day_digest, recorded_commands
 from deploy.embedded.scratch import scratch_postgres
+from deploy.full_scenario import FullScenario, full_scenario
 from deploy.one_loop import FloorPlan, OneLoop, one_loop
 from dispatcher.params import Params
 from simulators import virtual_time
 from simulators.catalogue import Catalogue, StockRow
 from simulators.demand import DAY_MS, HOUR_MS, DemandFeed, PlanFeed, Planned, day_plan, midnight_ms
+from simulators.full_day import FullDay, full_day
 from simulators.orders import ErpOrder, read_orders
 from simulators.site import build, stock
 
@@ -35,6 +37,8 @@ _HOURS = 7
 """Of a seeded day, in which orders come."""
 _BEFORE_MS = 120_000
 """Robots and cells come up before the first order."""
+SCENARIOS = ("plain", "full")
+"""`full`: returns, short picks, replenishment, counts and a second owner beside the orders, done by people."""
 _CLOSED = frozenset({"floorplane.order.shipped", "floorplane.order.short", "floorplane.order.cancelled"})
 
 
@@ -57,6 +61,8 @@ class DayOptions(msgspec.Struct, frozen=True, kw_only=True):
     record: Path | None = None
     """Folder for the dispatcher's recording; None: it is thrown away."""
     params: Params = Params()
+    scenario: str = "plain"
+    """One of `SCENARIOS`."""
 
 
 class DaySummary(msgspec.Struct, frozen=True):
@@ -85,6 +91,8 @@ class DaySummary(msgspec.Struct, frozen=True):
     invariant_violations: int
     orders_open: tuple[str, ...]
     digest: str
+    happened: dict[str, int] = {}
+    """In the full scenario: how many of each thing there were."""
 
 
 class _Tally:
@@ -186,12 +194,15 @@ class _Plan(msgspec.Struct):
     feed: PlanFeed
     start_ms: int
     end_ms: int
+    full: FullDay | None = None
     ledger: list[bytes] = []
 
 
 def _plan(options: DayOptions) -> tuple[Site, _Plan]:
     if not 1 <= options.days <= 60:
         raise Rejected("days", options.days, "in 1..60")
+    if options.scenario not in SCENARIOS:
+        raise Rejected("scenario", options.scenario, f"one of {', '.join(SCENARIOS)}")
     catalogue, orders = _orders(options)
     if options.stock_for != 1:
         openings = tuple(msgspec.structs.replace(o, qty=o.qty * options.stock_for) for o in catalogue.openings)
@@ -206,6 +217,9 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
     plan = _Plan(
         catalogue, stock(site, catalogue, options.seed), PlanFeed(planned), start_ms, midnight + options.days * DAY_MS
     )
+    if options.scenario == "full":
+        plan.full = full = full_day(catalogue, plan.stock, planned, options.seed)
+        plan.catalogue, plan.stock, plan.feed = full.catalogue, full.stock, PlanFeed(full.plan)
     return site, plan
 
 
@@ -222,12 +236,17 @@ def _orders(options: DayOptions) -> tuple[Catalogue, list[ErpOrder]]:
 
 async def _run(full: FloorPlan, plan: _Plan, progress: Progress) -> DaySummary:
     tally = _Tally(frozenset(i.id for i in plan.catalogue.items if i.kind == "service"))
-    async with one_loop(full) as floor:
+    async with AsyncExitStack() as stack:
+        floor = await stack.enter_async_context(one_loop(full))
         gc.freeze()  # what is there now stays until the evening: the collector need not look through it all day
-        listening = asyncio.create_task(_listen(floor, tally), name="day.listen")
+        scenario = None
+        if plan.full is not None:
+            scenario = await stack.enter_async_context(full_scenario(floor, plan.full, full.seed))
+        listening = asyncio.create_task(_listen(floor, tally, scenario), name="day.listen")
         total = len(plan.feed.plan)
         while floor.clock.now_ms() < plan.end_ms:
-            if floor.erp.done.is_set() and len(tally.closed_ms) >= len(floor.erp.taken):
+            closed = floor.erp.done.is_set() and len(tally.closed_ms) >= len(floor.erp.taken)
+            if closed and (scenario is None or scenario.at_rest(floor.clock.now_ms())):
                 break
             tally.news.clear()
             waiting = asyncio.create_task(tally.news.wait(), name="day.news")
@@ -237,11 +256,14 @@ async def _run(full: FloorPlan, plan: _Plan, progress: Progress) -> DaySummary:
         listening.cancel()
         violations = (await floor.http.get("/v1/invariants")).json()
         plan.ledger = [row async for row in ledger_rows(full.database_url)]
-        return _summary(full, floor, tally, plan, violations)
+        summary = _summary(full, floor, tally, plan, violations)
+        return summary if scenario is None else msgspec.structs.replace(summary, happened=scenario.happened())
 
 
-async def _listen(floor: OneLoop, tally: _Tally) -> None:
+async def _listen(floor: OneLoop, tally: _Tally, scenario: FullScenario | None) -> None:
     async for entry in floor.store.connect("day").follow(topics.events(floor.plan.site.id)):
+        if scenario is not None:
+            scenario.take(entry.payload, floor.clock.now_ms())
         tally.take(entry.payload)
 
 

@@ -40,7 +40,7 @@ class FloorPlan(msgspec.Struct, frozen=True, kw_only=True):
     site: Site
     catalogue: Catalogue
     stock: tuple[StockRow, ...]
-    """What the books say at the beginning; the twins' bins are filled by `seed`."""
+    """What the books say at the beginning, and what really lies there."""
     feed: Feed | None
     database_url: str
     """An empty database; it is migrated here."""
@@ -65,9 +65,12 @@ class OneLoop:
         twins: SimulatedFloor,
         erp: Erp,
         http: httpx.AsyncClient,
+        tokens: dict[str, str],
     ) -> None:
         self.plan, self.clock, self.store = plan, clock, store
         self.central, self.dispatcher, self.twins, self.erp, self.http = central, dispatcher, twins, erp, http
+        self.tokens = tokens
+        """Of central, one a role."""
 
 
 @asynccontextmanager
@@ -92,8 +95,9 @@ async def one_loop(plan: FloorPlan) -> AsyncIterator[OneLoop]:
         plan.site, broker, store.connect("dispatcher"), clock,
     )  # fmt: skip
     twins = SimulatedFloor(
-        plan.site, plan.catalogue, broker, clock, plan.seed, robots=plan.robots, scenario=plan.scenario
-    )
+        plan.site, plan.catalogue, broker, clock, plan.seed, robots=plan.robots, scenario=plan.scenario,
+        rows=plan.stock,
+    )  # fmt: skip
     edge = Edge(EdgeSettings(), plan.site, "all", broker, twins, clock)
     transport = httpx.ASGITransport(central.app)
     async with httpx.AsyncClient(transport=transport, base_url="http://central") as http:
@@ -103,7 +107,7 @@ async def one_loop(plan: FloorPlan) -> AsyncIterator[OneLoop]:
             tasks: dict[Service, asyncio.Task[None]] = {}
             for services in ((central,), (dispatcher, twins), (edge,), (erp,)):
                 tasks |= await _start(group, services)
-            yield OneLoop(plan, clock, store, central, dispatcher, twins, erp, http)
+            yield OneLoop(plan, clock, store, central, dispatcher, twins, erp, http, secrets.tokens)
             # the dispatcher before the floor: cells and robots go dark in any order, which is no part of a day
             for service in (erp, dispatcher, edge, twins, central):
                 tasks[service].cancel()

@@ -47,6 +47,8 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     category: str
     product_line: str
     kind: str = "stock"
+    owner: str = ""
+    """A third party; empty: the house itself."""
 
 
 class Opening(msgspec.Struct, frozen=True):

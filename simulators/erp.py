@@ -140,6 +140,8 @@ class Erp:
             "due": dt.datetime.fromtimestamp(planned.due_ms / 1000, dt.UTC).isoformat(),
             "lines": order.lines,
         }
+        if order.owner:
+            body["owner"] = order.owner
         self.sent_orders += 1
         self.sent_lines += len(order.lines)
         answer = await self._post("/v1/orders", msgspec.json.encode(body), f"order/{order.ref}", "application/json")

@@ -47,6 +47,8 @@ class ErpOrder(msgspec.Struct, frozen=True):
     ref: OrderId
     ship_date: str
     lines: tuple[ErpLine, ...]
+    owner: str = ""
+    """Whose goods; empty: the house's."""
 
 
 def read_rows(path: Path) -> tuple[OrderRow, ...]:
