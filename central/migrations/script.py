@@ -1,14 +1,38 @@
 """Running SQL scripts inside a migration, and indexing the ledger while it is written to."""
 
+import asyncio
 from typing import Any, cast
 
+import asyncpg
 from alembic import op
+
+_PATIENCE = "100ms"
+_AGAIN_S = 0.05
 
 
 def execute(script: str) -> None:
     """Run a script of several statements on the migration's own connection, in its transaction."""
     dbapi: Any = op.get_bind().connection.dbapi_connection
     dbapi.run_async(lambda driver: cast("Any", driver).execute(script))
+
+
+def take_tables(*tables: str) -> None:
+    """Take tables for the rest of the migration's transaction, from those who write to them, without a deadlock.
+
+    Who writes takes tables in one order or another; we wait for each a moment only (much less than the server's
+    ``deadlock_timeout``), and else give back what we have and begin anew.
+    """
+    dbapi: Any = op.get_bind().connection.dbapi_connection
+    execute("SAVEPOINT taking")
+    while True:
+        try:
+            execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'; LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
+        except asyncpg.LockNotAvailableError:
+            execute("ROLLBACK TO SAVEPOINT taking")
+            dbapi.run_async(lambda _: asyncio.sleep(_AGAIN_S))
+        else:
+            execute("SET LOCAL lock_timeout = 0")
+            return
 
 
 def index_ledger(name: str, how: str) -> None:
