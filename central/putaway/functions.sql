@@ -36,7 +36,7 @@ BEGIN
     IF i.hazard <> '' AND NOT i.hazard = ANY (COALESCE(z.hazards, '{}')) AND p.kind <> 'staging' THEN
         why := format('its zone takes no hazard class %s', i.hazard); RETURN NEXT; RETURN;
     END IF;
-    SELECT COALESCE(sum(x.qty * y.volume_ml), 0) AS volume_ml, COALESCE(sum(x.qty * y.weight_g), 0) AS weight_g,
+    SELECT COALESCE(sum(x.qty * y.volume_ml), 0)::bigint AS volume_ml, COALESCE(sum(x.qty * y.weight_g), 0)::bigint AS weight_g,
            min(x.item) FILTER (WHERE x.item <> p_item) AS other, bool_or(x.lot <> p_lot) AS lots,
            bool_or(x.owner <> p_owner) AS owners
     INTO u FROM lies_in(p_place, p_without) x JOIN item y ON y.id = x.item;

@@ -323,5 +323,6 @@ async def test_epcis_is_told_what_came_in_and_where_it_was_stored(floor: Floor) 
     events = answer.json()["epcisBody"]["queryResults"]["resultsBody"]["eventList"]
     lot = {"epcClass": f"https://id.gs1.org/01/0{code}/10/L8", "quantity": 9}
     assert [(e["bizStep"], e["quantityList"]) for e in events] == [("receiving", [lot]), ("storing", [lot])]
-    assert events[0]["bizTransactionList"] == [{"type": "desadv", "bizTransaction": "urn:floorplane:test:bt:erp%3APO-11"}]
+    notice = {"type": "desadv", "bizTransaction": "urn:floorplane:test:bt:erp%3APO-11"}
+    assert events[0]["bizTransactionList"] == [notice]
     assert events[0]["sourceList"][0]["source"] == "urn:floorplane:test:party:acme"
