@@ -161,6 +161,10 @@ async def test_a_done_task_is_taken_back_by_a_row_that_points_back(floor: Floor)
     assert (row["reverses"], row["a"], row["b"], row["qty"]) == (made["moves"][0], "R2", "R1", 5)
     assert await held(floor, "R1") == {"ok": 20}
     assert (await say(floor, f"/{made['id']}/undo", "u2", reason="again")).status_code == 409
+    told = (await floor.erp.get("/v1/epcis/events")).json()["epcisBody"]["queryResults"]["resultsBody"]["eventList"]
+    (declared,) = (e for e in told if "errorDeclaration" in e)
+    (corrective,) = declared["errorDeclaration"]["correctiveEventIDs"]
+    assert [e["readPoint"]["id"].rsplit(":")[-1] for e in told if e["eventID"] == corrective] == ["R2"]
     other = await carried(floor, "b")
     await carried(floor, "c", **{"from": "R2", "to": "L1", "qty": 1})
     answer = await say(floor, f"/{other['id']}/undo", "u3", reason="wrong shelf")
