@@ -11,7 +11,7 @@ from rich.table import Table
 
 from contracts.errors import Rejected
 from deploy.one_day import SCENARIOS, DayOptions, DaySummary, failures, run_day
-from dispatcher.params import STATION_RULES, Params
+from dispatcher.params import RELEASE_RULES, STATION_RULES, Params
 
 _TEACHES = """\
 Run one day of an order file through the whole stack on virtual time: REST intake, reservations in a real PostgreSQL (a
@@ -41,7 +41,16 @@ def main(args: list[str]) -> int:
     parser.add_argument("--site", type=Path, help="a site file; without one the reference site is laid out")
     parser.add_argument("--days", type=int, default=1, help="how many days the date's orders come again")
     parser.add_argument(
-        "--stations", choices=STATION_RULES, default=Params().station_rule, help="how totes get stations"
+        "--stations",
+        choices=[r.replace("_", "-") for r in STATION_RULES],
+        default="optimized",
+        help="how totes get stations, and pods their turn; first-come is the baseline",
+    )
+    parser.add_argument(
+        "--release",
+        choices=RELEASE_RULES,
+        help="due: totes wait for others that need the same pods, as their due times allow (with --stations optimized, "
+        "and then by default); fcfs: at once",
     )
     parser.add_argument(
         "--scenario", choices=SCENARIOS, default="plain",
@@ -56,7 +65,7 @@ def main(args: list[str]) -> int:
         raise Rejected("--robots", given.robots, "in 1..400")
     options = DayOptions(
         orders=given.orders, seed=given.seed, robots=given.robots, site=given.site, days=given.days,
-        record=given.record, params=Params(station_rule=given.stations), scenario=given.scenario,
+        record=given.record, params=_params(given.stations, given.release), scenario=given.scenario,
         **({} if given.date is None else {"date": given.date}),
     )  # fmt: skip
     screen = Console(stderr=True, highlight=False)
@@ -80,6 +89,11 @@ def main(args: list[str]) -> int:
     return 0
 
 
+def _params(stations: str, release: str | None) -> Params:
+    rule = stations.replace("-", "_")
+    return Params(station_rule=rule, release_rule=release or ("due" if rule == "optimized" else "fcfs"))
+
+
 class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
     pass
 
@@ -88,6 +102,7 @@ def _table(s: DaySummary) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     for name, value in (
         ("orders", f"{s.orders_shipped} of {s.orders_received} shipped in {s.virtual_hours:.1f} h"),
+        ("late", f"{s.orders_late} orders"),
         ("lines", f"{s.lines_picked} picked, {s.lines_short} short, {s.lines_rejected} rejected"),
         ("services", f"{s.service_lines} lines shipped with their orders"),
         ("rate", f"{s.lines_per_hour:.0f} lines an hour at {s.stations} stations"),

@@ -90,6 +90,7 @@ def _one(options: DayOptions) -> dict[str, Any]:
         "days": options.days,
         "robots": options.robots,
         "station_rule": options.params.station_rule,
+        "release_rule": options.params.release_rule,
         **{key: getattr(summary, key) for key in _TOLD},
         "orders_open": len(summary.orders_open),
         "database_cpu_s": round(_database_cpu_s() - before, 2),
