@@ -21,10 +21,7 @@ from simulators.returns_desk import ReturnsDesk, Supervisor
 PEOPLE = ("anna", "bert", "cleo")
 _POLICY = {"count_limit": 4, "scrap_limit": 1}
 """Low, so that a second person is needed on an ordinary day."""
-_PLANS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("slow-movers", {"cause": "class", "class": "C", "every_days": 90, "at_most": 60}),
-    ("emptied", {"cause": "zero", "every_days": 1, "at_most": 20}),
-)
+_MOST_COUNTS = 60
 _REST_MS = 2 * 3_600_000
 """After the last order has left, for what customers bring back on the same day."""
 
@@ -84,7 +81,11 @@ class FullScenario:
             self.piles.put(r.shelf, r.item, r.qty)
         await self._bulk("/v1/stock:bulk", rows)
         await self._put("/v1/care/policy", _POLICY, {"If-Match": "*"})
-        for name, plan in _PLANS:
+        few = min(_MOST_COUNTS, len(self._day.stock) // 4)
+        for name, plan in (
+            ("slow-movers", {"cause": "class", "class": "C", "every_days": 90, "at_most": max(1, few)}),
+            ("emptied", {"cause": "zero", "every_days": 1, "at_most": 20}),
+        ):
             await self._put(f"/v1/counts/plans/{name}", plan)
         for rule in self._day.rules:
             await self._put(f"/v1/replenishment/rules/{rule.item}", {"min_qty": rule.min_qty, "max_qty": rule.max_qty})

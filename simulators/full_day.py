@@ -127,14 +127,12 @@ def _short(
     for k, row in enumerate(rows):
         at[row.item].append(k)
     single = [i for i in sorted(asked) if len(asked[i]) == 1 and i not in kept]
-    wanted = max(1, round(_SHORT * len(asked))) if single else 0
-    for item in rng.sample(single, min(wanted, len(single))):
+    single = [i for i in single if any(rows[k].qty >= asked[i][0] for k in at[i])]
+    for item in rng.sample(single, min(max(1, round(_SHORT * len(asked))), len(single))):
         qty = asked[item][0]
-        enough = [k for k in at[item] if rows[k].qty >= qty]
-        if not enough:
-            continue
-        k = min(enough, key=lambda k: (rows[k].qty, rows[k].bin))  # as orders are given their bins
-        rows[k] = StockRow(rows[k].bin, item, rows[k].qty, qty - 1)
+        for k in at[item]:  # whichever of them the order is given
+            if rows[k].qty >= qty:
+                rows[k] = StockRow(rows[k].bin, item, rows[k].qty, qty - 1)
     return rows
 
 
