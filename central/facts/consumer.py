@@ -23,6 +23,7 @@ logger = get_log(__name__)
 DURABLE = "central"
 MOST = 200
 _AGAIN_S = 0.5
+_MOST_NUMBER = 2**63 - 1
 _QUIET = (TaskStarted, PodMoved)
 """Facts that change rows only: there is nothing to publish, unless one was refused."""
 _UNEVENTFUL = frozenset({"posted", "closed", "unknown"})
@@ -54,7 +55,7 @@ class FactConsumer:
         async for delivery in self._log.consume(topics.facts_subject(self._site), DURABLE):
             payload = delivery.entry.payload
             try:
-                fact = decode(payload, Fact)
+                fact = self._ours(decode(payload, Fact))
             except Rejected as e:
                 logger.warning("a fact that cannot be read", error=str(e))
                 self._metrics.facts.labels("unreadable").inc()
@@ -63,6 +64,15 @@ class FactConsumer:
             if b"\\u0000" in payload:
                 payload = msgspec.json.encode(_without_nul(msgspec.to_builtins(fact)))
             await self._waiting.put((fact, payload, delivery))
+
+    def _ours(self, fact: Fact) -> Fact:
+        """Refuse what cannot be of this site's dispatcher: it would stop the line of facts, or move its place."""
+        if fact.site != self._site:
+            raise Rejected("site", fact.site, f"this site, {self._site}")
+        for name, number in (("epoch", fact.epoch), ("seq", fact.seq)):
+            if not 1 <= number <= _MOST_NUMBER:
+                raise Rejected(name, number, f"from 1 to {_MOST_NUMBER}")
+        return fact
 
     async def _post(self) -> None:
         while True:
