@@ -53,6 +53,10 @@ INBOUND: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         "floorplane.asn.cancelled", "ASN", "Nothing of it comes",
         {"ref": _TEXT, "source": _TEXT, "who": _TEXT, "reason": _TEXT},
     ),
+    (
+        "floorplane.order.line_filled", "order", "So many pieces that a line waited for are there",
+        {"line": _NUMBER, "item": _TEXT, "qty": _NUMBER, "from": _TEXT},
+    ),
     ("floorplane.stock.received", "item", "Goods have come in that nobody announced", _RECEIVED),
     ("floorplane.stock.status_changed", "place", "Goods became free, held or damaged", _STATUS),
     ("floorplane.stock.status_refused", "place", "A second person did not let them", _STATUS),

@@ -320,6 +320,17 @@ class PutawayTask(BaseModel):
     why: dict[str, Any]
 
 
+class CrossDocked(BaseModel):
+    """Pieces that an order line has waited for: they are picked where they came in."""
+
+    task: str
+    order: str
+    line: int
+    item: str
+    qty: int
+    place: str
+
+
 class Received(BaseModel):
     """What was posted, and where it goes."""
 
@@ -327,3 +338,4 @@ class Received(BaseModel):
     state: str | None = Field(description="Of the ASN after it")
     receipts: list[ReceiptOut]
     putaway: list[PutawayTask]
+    cross_docked: list[CrossDocked] = Field(default_factory=list, description="What order lines have waited for")

@@ -11,7 +11,7 @@ from central.database import Connection
 from central.identity.access import ANYONE, Principal
 from central.identity.audit import AUDIT
 from central.inbound.change import hold_asn
-from central.inbound.model import BlindIn, ReceiptOut, Received, ReceiveIn
+from central.inbound.model import BlindIn, CrossDocked, ReceiptOut, Received, ReceiveIn
 from central.inbound.routes import RECEIVERS
 from central.listing import Limit, Page, after, following
 from central.moment import moment
@@ -110,11 +110,18 @@ async def _answer(connection: Connection, asn: str | None, key: str) -> str:
         " AND split_part(h.id, '-', 2) IN (SELECT left(md5(x), 16) FROM unnest($2::text[]) AS x) ORDER BY h.id",
         sorted({r["place"] for r in receipts}), sorted({r["key"].rpartition("/")[0] for r in receipts}),
     )  # fmt: skip
+    docked = await connection.fetch(
+        "SELECT k.id AS task, k.order_id AS order, k.line, k.item, k.qty, k.bin AS place FROM task k"
+        " JOIN stock s ON s.id = k.stock AND s.reserved > 0"
+        " WHERE k.kind = 'pick' AND k.created_at = $2 AND s.place = ANY($1) ORDER BY k.id",
+        sorted({r["place"] for r in receipts}), receipts[0]["at"],
+    )  # fmt: skip
     state = await connection.fetchval("SELECT state FROM asn WHERE id = $1", asn) if asn else None
     return Received(
         asn=asn,
         state=state,
         receipts=[ReceiptOut(**dict(r)) for r in receipts],
+        cross_docked=[CrossDocked(**dict(k)) for k in docked],
         putaway=[dict(t) | {"why": json.loads(t["why"] or "{}")} for t in tasks],
     ).model_dump_json()
 

@@ -34,12 +34,12 @@ DECLARE
     claimed integer;
     claims integer[] := '{}';
 BEGIN
-    INSERT INTO orders (id, source, ref, owner, state, due, release_at, expires_at, priority, ship_to, customer, min_days,
+    INSERT INTO orders (id, source, ref, owner, state, due, release_at, expires_at, priority, ship_to, customer, min_days, backorder,
                         ship_gln, ship_postcode, carrier, route, holds_for, correlation, received_at)
-    SELECT x.id, x.source, x.ref, x.owner, 'received', x.due, x.release_at, x.expires_at, x.priority, x.ship_to, x.customer, x.min_days,
+    SELECT x.id, x.source, x.ref, x.owner, 'received', x.due, x.release_at, x.expires_at, x.priority, x.ship_to, x.customer, x.min_days, x.backorder,
            x.ship_gln, x.ship_postcode, x.carrier, x.route, x.holds_for, p_correlation, p_at
     FROM jsonb_to_recordset(p_orders) AS x(id text, source text, ref text, owner text, due timestamptz,
-        release_at timestamptz, expires_at timestamptz, priority integer, ship_to text, customer text, min_days integer,
+        release_at timestamptz, expires_at timestamptz, priority integer, ship_to text, customer text, min_days integer, backorder boolean,
         ship_gln text, ship_postcode text, carrier text, route text, holds_for text);
     -- by item: two requests that want the same parts wait for each other in one direction only
     FOR l IN
@@ -321,6 +321,7 @@ BEGIN
     withdrawn := 0; going_on := 0;
     SELECT * INTO o FROM orders WHERE id = p_id FOR UPDATE;
     IF NOT FOUND THEN outcome := 'unknown'; RETURN NEXT; RETURN; END IF;
+    UPDATE orders SET backorder = false WHERE id = p_id AND backorder;  -- nothing is waited for any more
     IF o.state IN ('packed', 'shipped', 'short', 'cancelled') THEN outcome := 'is ' || o.state; RETURN NEXT; RETURN; END IF;
     FOR t IN
         SELECT * FROM task WHERE order_id = p_id AND kind = 'pick' AND state IN ('waiting', 'released')

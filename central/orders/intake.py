@@ -225,6 +225,7 @@ def _row(known: _Known, order: OrderIn, sender: Sender, rules: Rules) -> dict[st
         "route": order.route,
         "holds_for": rules.holds_for(order),
         "customer": order.customer,
+        "backorder": order.backorder,
         "min_days": known.customers.get(order.customer, 0) if order.min_days is None else order.min_days,
     }
 
@@ -319,7 +320,10 @@ def _answer(
     order: OrderIn, row: dict[str, Any], known: _Known, claims: list[Claim], totes: int, *, release: bool
 ) -> OrderTaken:
     services = any(known.items[x.item][0] == "service" for x in order.lines)
-    state = "allocated" if not release else "released" if totes else "shipped" if services else "short"
+    waits = order.backorder and sum(c.qty for c in claims) < sum(
+        x.qty for x in order.lines if known.items[x.item][0] == "stock"
+    )
+    state = "allocated" if not release else "released" if totes or waits else "shipped" if services else "short"
     lines = _lines(order, known, claims, shipped=state == "shipped")
     return OrderTaken(
         id=row["id"],

@@ -81,6 +81,9 @@ class OrderIn(BaseModel):
         strict=True,
         description="So many days after `due` its goods must still be good; absent: as its customer wants it, else 0",
     )
+    backorder: bool = Field(
+        False, strict=True, description="What is not there waits for goods that come in; the order stays open for it"
+    )
     lines: list[LineIn] = Field(min_length=1, max_length=MOST_LINES)
 
     @field_validator("due", "release_at", "reserve_until")
@@ -123,6 +126,7 @@ class OrderOut(BaseModel):
     ship_to: str
     customer: str = ""
     min_days: int = Field(0, description="So many days after `due` its goods must still be good")
+    backorder: bool = Field(False, description="Whether what is short of it waits for goods that come in")
     ship_gln: str = ""
     ship_postcode: str = ""
     carrier: str = ""

@@ -106,6 +106,105 @@ BEGIN
     END IF;
 END $$;
 
+-- Lines that wait for an item (`backorder`), the most urgent first, with the day on which it must still be good.
+CREATE OR REPLACE FUNCTION waiting_lines(p_at timestamptz, p_item text)
+RETURNS TABLE (order_id text, line integer, qty integer, good date) LANGUAGE sql STABLE AS $$
+    SELECT o.id, l.line, l.short, good_until(p_at, o.due, o.min_days) FROM order_line l JOIN orders o ON o.id = l.order_id
+    WHERE l.item = p_item AND l.short > 0 AND l.kind = 'stock' AND o.backorder AND o.state IN ('allocated', 'released', 'picking')
+    ORDER BY o.priority DESC, o.due, o.received_at, o.id, l.line;
+$$;
+
+-- So many pieces of a stock row, which are reserved for it already, are picked for a line that has waited: a tote more.
+CREATE OR REPLACE FUNCTION fill_line(
+    p_at timestamptz, p_order text, p_line integer, p_item text, p_stock bigint, p_place text, p_qty integer, p_tote text, p_n integer, p_hand boolean
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    o orders;
+    waits boolean;
+BEGIN
+    SELECT * INTO o FROM orders x WHERE x.id = p_order;
+    waits := o.state = 'allocated';
+    INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at, hand)
+    VALUES ('P-' || p_tote || '-' || p_n, 'pick', CASE WHEN waits THEN 'waiting' ELSE 'released' END, p_order, p_line, p_tote, p_item, p_stock,
+            p_place, p_qty, p_at, CASE WHEN NOT waits THEN p_at END, p_hand);
+    INSERT INTO reservation VALUES ('P-' || p_tote || '-' || p_n, p_stock, p_qty);
+    UPDATE order_line SET allocated = allocated + p_qty, short = short - p_qty WHERE order_id = p_order AND line = p_line;
+    PERFORM emit('floorplane.order.line_filled', p_order, p_at, jsonb_build_object(
+        'line', p_line, 'item', p_item, 'qty', p_qty, 'from', p_place), o.correlation);
+END $$;
+
+-- A tote for what has come of a line that waited; one of an order that is not released waits with it.
+CREATE OR REPLACE FUNCTION tote_to_fill(p_at timestamptz, p_order text, p_hand boolean) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    made text := new_tote(p_order, p_hand, p_at);
+BEGIN
+    UPDATE task SET state = 'waiting', released_at = NULL
+    WHERE tote = made AND EXISTS (SELECT FROM orders o WHERE o.id = p_order AND o.state = 'allocated');
+    RETURN made;
+END $$;
+
+-- Pieces that have just come in go to the lines that wait for them, straight from where they are: people pick them there.
+-- Says how many.
+CREATE OR REPLACE FUNCTION cross_dock(p_at timestamptz, p_from text, p_item text, p_lot text, p_owner text, p_qty integer) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+    w record;
+    s stock;
+    take integer;
+    made integer := 0;
+BEGIN
+    FOR w IN SELECT * FROM waiting_lines(p_at, p_item) LOOP
+        EXIT WHEN made = p_qty;
+        PERFORM FROM orders o WHERE o.id = w.order_id FOR UPDATE;
+        SELECT LEAST(l.short, p_qty - made) INTO take FROM order_line l JOIN orders o ON o.id = l.order_id AND o.backorder
+        WHERE l.order_id = w.order_id AND l.line = w.line AND o.state IN ('allocated', 'released', 'picking');
+        CONTINUE WHEN COALESCE(take, 0) = 0;
+        UPDATE stock x SET reserved = x.reserved + take
+        WHERE x.place = p_from AND x.item = p_item AND x.lot = p_lot AND x.owner = p_owner AND x.status = 'ok' AND NOT x.doubt
+          AND x.qty - x.reserved >= take AND (x.expires IS NULL OR x.expires >= w.good) RETURNING * INTO s;
+        CONTINUE WHEN NOT FOUND;
+        PERFORM fill_line(p_at, w.order_id, w.line, p_item, s.id, p_from, take, tote_to_fill(p_at, w.order_id, true), 1, true);
+        made := made + take;
+    END LOOP;
+    RETURN made;
+END $$;
+
+-- Goods are where orders are picked: lines that wait for them get theirs. Says how many pieces.
+CREATE OR REPLACE FUNCTION fill_waiting(p_at timestamptz, p_item text) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    w record;
+    r record;
+    by_hand boolean;
+    made text;
+    n integer;
+    want integer;
+    pieces integer := 0;
+BEGIN
+    FOR w IN SELECT * FROM waiting_lines(p_at, p_item) LOOP
+        PERFORM FROM orders o WHERE o.id = w.order_id FOR UPDATE;
+        SELECT l.short INTO want FROM order_line l JOIN orders o ON o.id = l.order_id AND o.backorder
+        WHERE l.order_id = w.order_id AND l.line = w.line AND o.state IN ('allocated', 'released', 'picking');
+        FOREACH by_hand IN ARRAY ARRAY[false, true] LOOP
+            CONTINUE WHEN COALESCE(want, 0) = 0;
+            made := NULL; n := 0;
+            FOR r IN
+                SELECT * FROM reserve(p_item, want, '', w.good) WHERE NOT by_hand
+                UNION ALL SELECT * FROM reserve_by_hand(p_item, want, '', w.good) WHERE by_hand
+            LOOP
+                IF made IS NULL THEN made := tote_to_fill(p_at, w.order_id, by_hand); END IF;
+                n := n + 1; want := want - r.qty; pieces := pieces + r.qty;
+                PERFORM fill_line(p_at, w.order_id, w.line, p_item, r.stock_id, r.bin, r.qty, made, n, by_hand);
+            END LOOP;
+            IF made IS NOT NULL AND NOT by_hand THEN
+                PERFORM say_work(x.id, p_at) FROM (
+                    SELECT k.id FROM task k WHERE k.tote = made AND k.state = 'released'
+                    ORDER BY CASE k.kind WHEN 'pick' THEN 0 WHEN 'convey' THEN 1 ELSE 2 END, length(k.id), k.id) AS x;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN pieces;
+END $$;
+
 -- Lay out who puts `p_qty` free pieces away from where they are, and where: one task a place (a pallet), by the item's
 -- strategy, with the reason for each. What no place takes becomes a task without a target: who does it chooses.
 -- `p_stem`: what the tasks' ids begin with. Says how many tasks there are.
@@ -131,6 +230,10 @@ BEGIN
         FROM jsonb_array_elements(steps) WITH ORDINALITY AS x(s, n) ORDER BY x.n
     LOOP
         EXIT WHEN left_over = 0;
+        IF step.rule = 'cross_dock' THEN
+            left_over := left_over - cross_dock(p_at, p_from, p_item, p_lot, p_owner, left_over);
+            CONTINUE;
+        END IF;
         FOR c IN SELECT * FROM putaway_places(step.rule, p_item, step.kinds, step.zones) LOOP
             EXIT WHEN left_over = 0;
             CONTINUE WHEN c = p_from;
@@ -200,6 +303,7 @@ BEGIN
         END IF;
         said := move_stock(p_at, t.source, goal, t.item, t.lot, t.owner, got, 'putaway', p_actor, 'putaway/' || t.id, p_task => t.id);
         IF said <> 'posted' THEN RETURN said; END IF;
+        PERFORM fill_waiting(p_at, t.item);
     END IF;
     IF got < t.qty THEN
         PERFORM plan_putaway(p_at, t.source, t.item, t.lot, t.owner, t.qty - got, t.ref, 'U-' || left(md5(t.id), 16));

@@ -18,6 +18,9 @@ BEGIN
     IF o.state IN ('shipped', 'short', 'cancelled') THEN RETURN; END IF;
     IF EXISTS (SELECT FROM task WHERE order_id = p_order AND state IN ('waiting', 'released', 'started')) THEN RETURN; END IF;
 
+    -- what is short of it still comes
+    IF o.backorder AND o.put_back IS NULL AND EXISTS (SELECT FROM order_line WHERE order_id = p_order AND kind = 'stock' AND short > 0) THEN RETURN; END IF;
+
     SELECT count(*), COALESCE(sum(t.weight_g), 0) INTO packed, weight FROM tote t WHERE t.order_id = p_order AND t.state = 'packed';
     UPDATE order_line SET done = qty WHERE order_id = p_order AND kind = 'service' AND cancelled = 0;
     GET DIAGNOSTICS services = ROW_COUNT;

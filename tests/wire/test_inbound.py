@@ -326,3 +326,55 @@ async def test_epcis_is_told_what_came_in_and_where_it_was_stored(floor: Floor) 
     notice = {"type": "desadv", "bizTransaction": "urn:floorplane:test:bt:erp%3APO-11"}
     assert events[0]["bizTransactionList"] == [notice]
     assert events[0]["sourceList"][0]["source"] == "urn:floorplane:test:party:acme"
+
+
+async def test_goods_that_an_order_waits_for_go_straight_to_it(floor: Floor) -> None:
+    """A back-order stays open; what comes in is picked from the lane, the rest of it is put away; then it ships."""
+    await floor.stock(("P0-B0", "part1", 3))
+    plain = await floor.order("W0", ("part2", 2))
+    assert plain["state"] == "short"
+    taken = await floor.order("W1", ("part1", 10), ("part2", 4), backorder=True)
+    assert (taken["state"], taken["short"]) == ("released", 11)
+    await floor.pick("P-T-W1-1-1")
+    await floor.finish_tote("T-W1-1")
+    assert (await floor.shown("W1"))["state"] == "picking"
+    await announced(floor, "PO-12", ("part1", 20), ("part2", 4))
+    got = (await post(floor.operator, "/v1/asns/PO-12/receive", line=1, qty=20)).json()
+    assert [(c["order"], c["line"], c["qty"], c["place"]) for c in got["cross_docked"]] == [("W1", 1, 7, "inbound")]
+    assert [(t["target"], t["qty"]) for t in got["putaway"]] == [("A-01", 13)]
+    more = (await post(floor.operator, "/v1/asns/PO-12/receive", line=2, qty=4)).json()
+    assert [c["qty"] for c in more["cross_docked"]] == [4]
+    assert more["putaway"] == []
+    await floor.until(lambda: sum(e["type"] == "floorplane.order.line_filled" for e in floor.events) == 2)
+    lines = (await floor.shown("W1"))["order_lines"]
+    assert [(x["done"], x["allocated"], x["short"]) for x in lines] == [(3, 7, 0), (0, 4, 0)]
+    for _ in range(4):
+        await work(floor, ["pick", "pack"])
+    assert (await floor.shown("W1"))["state"] == "shipped"
+
+
+async def work(floor: Floor, kinds: list[str]) -> None:
+    """Do the next thing that people are to do, as it should be done."""
+    task = (await post(floor.operator, "/v1/hands/next", kinds=kinds)).json()
+    said = {k: task[k] for k in ("qty", "source", "target", "lot") if task.get(k)}
+    if task["kind"] == "pack":
+        said = {"qty": 1, "weight_g": 900}
+    done = await post(floor.operator, f"/v1/hands/{task['id']}/confirm", attempt=task["attempt"], **said)
+    assert done.status_code == 200, (task, done.text)
+
+
+async def test_a_back_order_is_filled_from_the_shelf_or_given_up(floor: Floor) -> None:
+    """What is put into a bin for it is picked by robots; who cancels it gets what is packed."""
+    await floor.order("W2", ("part3", 5), backorder=True)
+    await floor.erp.put("/v1/receiving-rules/-", json={"blind": True}, headers={"If-Match": "*"})
+    steps = {"steps": [{"rule": "nearest", "kinds": ["bin"]}]}
+    await floor.supervisor.put("/v1/putaway-strategies/-", json=steps, headers={"If-Match": "*"})
+    await post(floor.operator, "/v1/receipts", item="part3", qty=4)
+    await work(floor, ["putaway"])
+    line = (await floor.shown("W2"))["order_lines"][0]
+    assert (line["allocated"], line["short"]) == (4, 1)
+    await floor.pick("P-T-W2-1-1")
+    await floor.finish_tote("T-W2-1")
+    assert (await floor.shown("W2"))["state"] == "picking"
+    await post(floor.erp, "/v1/orders/W2/cancel", reason="the rest is not wanted")
+    assert (await floor.shown("W2"))["state"] == "shipped"

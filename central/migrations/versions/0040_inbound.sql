@@ -67,7 +67,9 @@ CREATE TABLE customer (
 );
 ALTER TABLE orders
     ADD COLUMN customer text COLLATE "C" NOT NULL DEFAULT '',
-    ADD COLUMN min_days integer NOT NULL DEFAULT 0 CHECK (min_days BETWEEN 0 AND 3650);
+    ADD COLUMN min_days integer NOT NULL DEFAULT 0 CHECK (min_days BETWEEN 0 AND 3650),
+    ADD COLUMN backorder boolean NOT NULL DEFAULT false;
+CREATE INDEX order_line_short ON order_line (item) WHERE short > 0;
 
 -- How much more than announced may come, and whether anything may come unannounced; '' is the house.
 CREATE TABLE receiving_rule (
