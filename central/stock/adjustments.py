@@ -26,6 +26,8 @@ class Adjustment(BaseModel):
     id: int
     place: str
     item: str
+    lot: str
+    status: str = Field(description="Of the pieces: ok | quality | hold | damaged")
     qty: int
     reason: str
     key: str
@@ -94,6 +96,7 @@ async def refuse(
 _CONFLICTS = {
     "decided": "it was decided before",
     "same person": "{who} has asked for it; somebody else must decide",
+    "another": "something else was booked under its key",
     "too little": "only {held} pieces are there that are not reserved",
     "too much": "the bin would hold too much",
     "unknown place": "its place is no bin any more",

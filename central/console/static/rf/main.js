@@ -34,6 +34,8 @@ export class FpHandheld extends LitElement {
     this.kinds = [];
     /** @type {string[]} */
     this.contents = [];
+    /** Whether the field may bring up a keyboard on the screen; a device with keys or a scanner needs none. */
+    this.keyboard = kept('keyboard') ?? true;
     this.trouble = '';
     this.said = '';
     this.tone = '';
@@ -354,6 +356,12 @@ export class FpHandheld extends LitElement {
     this.put(begin('skip', this.flow.title, [why], task));
   }
 
+  toggleKeyboard() {
+    this.keyboard = !this.keyboard;
+    keep('keyboard', this.keyboard);
+    this.requestUpdate();
+  }
+
   undo() {
     if (!this.last || this.flow) return;
     this.outbox.add(`/v1/hands/${this.last.id}/undo`, { reason: 'taken back at the handheld' }, this.last.title);
@@ -377,7 +385,7 @@ export class FpHandheld extends LitElement {
   /** @param {KeyboardEvent} e */
   key(e) {
     /** @type {Record<string, () => void>} */
-    const keys = { Escape: () => this.escape(), F2: () => this.skip(), F4: () => this.undo(), F8: () => this.signOut('Signed out') };
+    const keys = { Escape: () => this.escape(), F2: () => this.skip(), F4: () => this.undo(), F8: () => this.signOut('Signed out'), F9: () => this.toggleKeyboard() };
     const does = keys[e.key];
     if (does) {
       e.preventDefault();

@@ -26,17 +26,25 @@ export function drawSignIn(h) {
     <nav><button class="primary"><kbd>Enter</kbd>Go on</button>${h.me ? button('F8', 'Sign out', () => h.signOut('Signed out')) : nothing}</nav>`;
 }
 
+/** What was chosen first, then what there is to do; each kind keeps its number. @param {Handheld} h */
+function byUse(h) {
+  const numbered = h.kinds.map((k, n) => /** @type {[typeof k, number]} */ ([k, n]));
+  const rank = (/** @type {{ kind: string, open: number }} */ k) => (h.chosen.includes(k.kind) ? 0 : k.open ? 1 : 2);
+  return numbered.sort(([a, n], [b, m]) => rank(a) - rank(b) || n - m);
+}
+
 /** @param {Handheld} h */
 export function drawMenu(h) {
   const title = h.wanting ? (h.outbox.first() ? 'Sending what is done' : 'Waiting for work') : 'What do you do?';
   return html`<h1>${title}</h1>
-    ${field('Number, or scan a place or a task', { mode: 'text' })}
+    ${field('Number, or scan a place or a task', { mode: h.keyboard ? 'text' : 'none' })}
     <nav><button class="primary"><kbd>Enter</kbd>${h.wanting ? 'Stop' : 'Start'}</button></nav>
-    <ol class="kinds">${h.kinds.map((k, n) => html`<li><button type="button" aria-pressed=${h.chosen.includes(k.kind)} data-kind=${k.kind}
+    <ol class="kinds">${byUse(h).map(([k, n]) => html`<li><button type="button" aria-pressed=${h.chosen.includes(k.kind)} data-kind=${k.kind}
       @click=${() => h.toggle(k.kind)}><kbd>${n + 1}</kbd>${k.kind.replaceAll('_', ' ')}<b>${k.open || ''}</b></button></li>`)}</ol>
     <nav>
       ${button('0', 'Move goods', () => h.beginMove())}
       ${h.last ? button('F4', `Take back: ${h.last.title}`, () => h.undo()) : nothing}
+      ${button('F9', `Screen keyboard: ${h.keyboard ? 'on' : 'off'}`, () => h.toggleKeyboard())}
       ${button('F8', 'Sign out', () => h.signOut('Signed out'))}
     </nav>`;
 }
@@ -59,7 +67,7 @@ export function drawSteps(h, flow) {
     <h1 data-step=${step ? step.field : 'confirm'}>${step ? step.label || step.field : 'Confirm?'}</h1>
     ${step?.show ? html`<p class="show">${step.show}</p>` : nothing}
     ${step?.type === 'number' && step.default !== null ? html`<p class="show">${step.default} ${step.field === 'qty' ? 'pieces' : ''}</p>` : nothing}
-    ${field(hint, { mode })}
+    ${field(hint, { mode: h.keyboard ? mode : 'none' })}
     ${step?.type === 'choice' ? html`<ol class="kinds">${step.options.map((x, n) => html`<li><button type="button"
       @click=${() => h.typedAnswer(String(n + 1))}><kbd>${n + 1}</kbd>${x}</button></li>`)}</ol>` : nothing}
     <nav><button class="primary"><kbd>Enter</kbd>${step ? 'Take' : 'Confirm'}</button>
