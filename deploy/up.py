@@ -30,6 +30,8 @@ CHILDREN = ("central", "simulate", "edge", "dispatcher")
 """In the order in which they start."""
 FLEET = ("central", "dispatcher")
 """Those of the profile for foreign robots."""
+STANDBY = "standby"
+"""The second dispatcher; either of the two may lead."""
 STOP_WITHIN_S = 4.5
 
 
@@ -145,8 +147,11 @@ class _Up:
         }
         if o.orders is not None:
             environment["FLOORPLANE_ORDERS"] = str(o.orders.absolute())
-        for name in FLEET if o.profile == "fleet" else CHILDREN:
-            command = [sys.executable, "-m", "deploy.cli", name]
+        names = FLEET if o.profile == "fleet" else CHILDREN
+        if o.standby:
+            environment["FLOORPLANE_STANDBY"] = "true"
+        for name in (*names, *((STANDBY,) if o.standby else ())):
+            command = [sys.executable, "-m", "deploy.cli", "dispatcher" if name == STANDBY else name]
             # the twins are the floor itself: it does not go back to where it was when a computer is killed
             sign = signal.SIGTERM if name == "simulate" else signal.SIGKILL
             await self._supervisor.start(name, Child(name, command, environment, state.logs, death_signal=sign))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from contracts.messages.ops import VehicleState
 from contracts.site import Site
 from dispatcher import (
     assignment,
@@ -36,6 +37,7 @@ from dispatcher.facts import (
     RobotState,
     StopHeard,
     Timer,
+    TookOver,
     TransportUp,
     WorkClosed,
     WorkOpened,
@@ -45,6 +47,9 @@ from dispatcher.world import Place, World, new_world
 
 SCHEMA = 5
 """Grows when a pickled core of an older version cannot be read any more."""
+
+_TAKEOVER_MS = 600_000
+"""So long people are told that another dispatcher took over."""
 
 
 class Core:
@@ -154,6 +159,21 @@ def _restarted(world: World, fact: Restarted) -> None:
     world.plan_wanted = world.release_wanted = world.doors_wanted = True
     world.params = fact.params
     _new_epoch(world, fact.epoch)
+    for v in world.vehicles.values():
+        if v.state is not VehicleState.OFFLINE:
+            orders.instant(world, v, "stateRequest")  # some report seldom
+            orders.resend(world, v)
+
+
+def _took_over(world: World, fact: TookOver) -> None:
+    """Tell a person; and central, which then takes nothing of the one before any more."""
+    world.clear_alarm("takeover")
+    world.raise_alarm(
+        "takeover", "warning", world.site.id,
+        f"This dispatcher took over from {fact.holder}, which was silent or gone.",
+        "See why, and that another one stands by again.",
+    )  # fmt: skip
+    world.timers.set(world.now_ms + _TAKEOVER_MS, "takeover")
 
 
 def _new_epoch(world: World, epoch: int) -> None:
@@ -184,6 +204,7 @@ _HEARD: dict[type, Callable[[World, Any], None]] = {
     TransportUp: _transport_up,
     Timer: lambda world, fact: None,  # noqa: ARG005 - time alone has passed
     Restarted: _restarted,
+    TookOver: _took_over,
 }
 _DUE: dict[str, Callable[[World, str], None]] = {
     "plan": motion.plan_due,
@@ -204,4 +225,5 @@ _DUE: dict[str, Callable[[World, str], None]] = {
     "close": doors.close_due,
     "rest": operators.rest_due,
     "door": doors.patience_due,
+    "takeover": lambda world, _: world.clear_alarm("takeover"),
 }

@@ -141,6 +141,13 @@ class Restarted(_Fact, frozen=True, tag="restarted"):
     params: Params
 
 
+class TookOver(_Fact, frozen=True, tag="took_over"):
+    """We stood by and lead now, as the one that led was silent or gone."""
+
+    holder: str
+    """The one before."""
+
+
 Fact = (
     RobotState
     | RobotConnection
@@ -156,4 +163,5 @@ Fact = (
     | TransportUp
     | Timer
     | Restarted
+    | TookOver
 )

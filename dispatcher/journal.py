@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -25,6 +25,9 @@ from dispatcher.commands import Command
 from dispatcher.core import SCHEMA, Core
 from dispatcher.facts import Fact, Restarted
 from dispatcher.params import Params
+
+if TYPE_CHECKING:
+    from dispatcher.follower import Follower
 
 SNAPSHOT_FACTS = 20_000
 """A new segment with a snapshot is begun after so many facts, and not before the last one is `SNAPSHOT_MS` old."""
@@ -118,11 +121,31 @@ def read(segment: Path) -> tuple[Header, Iterator[Step]]:
     first = next(frames, None)
     if first is None:
         raise Rejected("journal", str(segment), "a segment with a whole header")
-    try:
-        header = msgspec.msgpack.decode(first[1], type=Header)
-    except msgspec.DecodeError as e:
-        raise Rejected("journal", str(segment), f"a segment of this version: {e}") from e
-    return header, (_step(payload) for _, payload in frames)
+    return _header(segment, first[1]), (_step(payload) for _, payload in frames)
+
+
+def head(segment: Path) -> tuple[Header, int] | None:
+    """Return a segment's header and where its steps begin; None: it has no whole header (yet).
+
+    Raises
+    ------
+    Rejected
+        It is of another version.
+    """
+    with segment.open("rb") as file:
+        frame = file.read(_FRAME.size)
+        if len(frame) < _FRAME.size:
+            return None
+        length, crc = _FRAME.unpack(frame)
+        payload = file.read(length)
+    if len(payload) < length or zlib.crc32(payload) != crc:
+        return None
+    return _header(segment, payload), _FRAME.size + length
+
+
+def steps(data: bytes) -> Iterator[tuple[int, Step]]:
+    """Yield the end and the content of each whole step, up to the first that is not."""
+    return ((end, _step(payload)) for end, payload in _frames(data))
 
 
 def core_of(header: Header, site: Site | None = None) -> Core:
@@ -188,40 +211,23 @@ class Journal:
         Broken
             A step in its middle was changed, or this code does not come to the commands that were recorded.
         """
+        from dispatcher.follower import Follower
+
         if self._folder is None:
             return None
         self._folder.mkdir(parents=True, exist_ok=True)
-        for segment in reversed(segments(self._folder)):
-            data = segment.read_bytes()
-            whole = 0
-            for end, _ in _frames(data):
-                whole = end
-            if whole == 0:  # killed while it was begun
-                segment.unlink()
-                continue
-            if whole < len(data):
-                with segment.open("r+b") as file:
-                    file.truncate(whole)
-            header, steps = read(segment)
-            if header.site_hash != self._site_hash:
-                raise Rejected("journal", str(self._folder), "a recording of this site; move it away, or `make reset`")
-            core = core_of(header, site)
-            self._segment = int(segment.stem)
-            self.facts, self.hash = header.facts, header.hash
-            for step in steps:
-                facts = decode_facts(step.facts)
-                self.hash = running_hash(self.hash, step.now_ms, step.facts, step.commands)
-                if self.hash != step.hash:
-                    raise Broken(f"{segment}: fact {self.facts} or a command after it was changed")
-                if encode_commands(core.step(step.now_ms, facts)) != step.commands:
-                    raise Broken(
-                        f"{segment}: at fact {self.facts} this code ({_code_version()}) commands something else than "
-                        f"what was killed ({header.code}). Start that one again and stop it in good order, then this "
-                        f"one goes on from its snapshot; or move {self._folder} away and bring all pods home"
-                    )
-                self.facts += len(facts)
-            return core
-        return None
+        follower = Follower(self._folder, site)
+        follower.catch_up()
+        return self.adopt(follower)
+
+    def adopt(self, follower: "Follower") -> Core | None:
+        """Go on where a recording ends that was followed; what is not whole is cut off it."""
+        follower.catch_up()
+        follower.cut_tail()
+        if follower.core is not None:
+            self._segment, self.facts, self.hash = follower.number, follower.facts, follower.hash
+        self._since, self._begun_ms = 0, None
+        return follower.core
 
     def begin(self, core: Core, *, fresh: bool) -> None:
         """Begin a new segment with the core as it is; a `fresh` one has heard nothing yet and needs no snapshot."""
@@ -234,7 +240,7 @@ class Journal:
         self._segment += 1
         header = Header(
             schema=SCHEMA,
-            code=_code_version(),
+            code=code_version(),
             site_hash=self._site_hash,
             site=self._site,
             params=self._params,
@@ -295,11 +301,19 @@ def resume(core: Core, params: Params, epoch: int) -> Restarted:
     return Restarted(epoch=max(epoch, core.epoch + 1), params=params)
 
 
+def _header(segment: Path, payload: bytes) -> Header:
+    try:
+        return msgspec.msgpack.decode(payload, type=Header)
+    except msgspec.DecodeError as e:
+        raise Rejected("journal", str(segment), f"a segment of this version: {e}") from e
+
+
 def _site_bytes(site: Site) -> bytes:
     return msgspec.json.encode(site, order="deterministic")
 
 
-def _code_version() -> str:
+def code_version() -> str:
+    """Return the version of this code."""
     try:
         return version("floorplane")
     except PackageNotFoundError:

@@ -45,12 +45,15 @@ from dispatcher.facts import (
     OpsAsked,
     StopHeard,
     Timer,
+    TookOver,
     TransportUp,
     WorkClosed,
     WorkOpened,
 )
 from dispatcher.fleet.dialect import read_connection, read_factsheet, read_state
+from dispatcher.follower import Follower
 from dispatcher.journal import Journal, resume
+from dispatcher.lead import Lead
 from dispatcher.settings import DispatcherSettings
 
 T = TypeVar("T")
@@ -61,6 +64,8 @@ _TOLD_AT_ONCE = 10_000
 _KEPT = 100
 """Unreadable messages that are kept to look at."""
 _OPS_S = 5.0
+_FOLDED = 100
+"""Steps that who stands by folds at a time."""
 _VIEWED = 20
 """Robots are described for the view so many at a time, between other things."""
 
@@ -107,6 +112,7 @@ class Dispatcher:
         self._places: dict[RobotId, views.Place] = {}
         self._topics: dict[tuple[str, str, str, str], str] = {}
         self._broken: asyncio.Future[None] | None = None
+        self._lead: Lead | None = None
 
     async def run(self) -> None:
         """Run until cancelled.
@@ -119,11 +125,25 @@ class Dispatcher:
             The recording was changed, or cannot be written.
         """
         self._broken = asyncio.get_running_loop().create_future()
-        self._begin()
+        self._heard, self._turn_due = [], False
+        if self._settings.standby:
+            await self._stand_by()
+        else:
+            self._begin(self.journal.recover(self._site), self._epoch())
+        try:
+            await self._serve()
+        finally:
+            lead, self._lead = self._lead, None
+            if lead is not None and lead.holds:
+                await lead.resign()
+
+    async def _serve(self) -> None:
         self._floor = await self._connector.connect(self._settings.client_id)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._raise_broken(), name="dispatcher.broken")
+                if self._lead is not None:
+                    group.create_task(self._lead.hold(), name="dispatcher.lead")
                 group.create_task(self._tell(), name="dispatcher.tell")
                 if self._settings.fsync and self._settings.journal is not None:
                     group.create_task(self._sync(), name="dispatcher.sync")
@@ -140,9 +160,9 @@ class Dispatcher:
             for asked in self._asked.values():
                 asked.cancel()
             try:
-                if (
-                    not self._broken.done() or self._broken.cancelled()
-                ):  # where a step failed half-way is no place to rest
+                # where a step failed half-way is no place to rest, nor where another dispatcher goes on
+                failed = self._broken is not None and self._broken.done() and not self._broken.cancelled()
+                if not failed and (self._lead is None or self._lead.holds):
                     self.journal.rest(self.core)
             finally:
                 self.journal.close()
@@ -153,17 +173,49 @@ class Dispatcher:
     def hear(self, fact: Fact) -> None:
         """Let the core hear a fact, together with whatever else comes in this turn of the loop."""
         self._heard.append(fact)
+        self._turn_soon()
+
+    def _turn_soon(self) -> None:
         if not self._turn_due:
             self._turn_due = True
             asyncio.get_running_loop().call_soon(self._turn)
 
-    def _begin(self) -> None:
+    def _epoch(self) -> int:
+        return max(1, self._clock.now_ms() // 1000)
+
+    async def _stand_by(self) -> None:
+        """Follow the recording of whoever leads, until this process leads itself."""
+        if self._settings.journal is None:
+            raise Rejected("standby", True, "a dispatcher with a journal, which the other one follows")
         from dispatcher import matching
 
         matching.warm()
-        now_ms = self._clock.now_ms()
-        epoch = max(1, now_ms // 1000)
-        core = self.journal.recover(self._site)
+        self._settings.journal.mkdir(parents=True, exist_ok=True)
+        follower = Follower(self._settings.journal, self._site)
+        lead = Lead(self._log, self._site.id, self._settings.client_id)
+
+        async def keep_warm() -> None:
+            while follower.catch_up(_FOLDED):  # noqa: ASYNC110 - the recording has no event for it
+                await asyncio.sleep(0)
+            if not self.ready.is_set():
+                _log.info("stands by", facts=follower.facts)
+                self.ready.set()
+
+        def epoch(before: int) -> int:
+            known = 0 if follower.core is None else follower.core.epoch
+            return max(before + 1, known + 1, self._epoch())
+
+        number, before = await lead.win(epoch, keep_warm)
+        self._lead = lead
+        lead.renewed = self._turn_soon
+        self._begin(self.journal.adopt(follower), number)
+        if before is not None:
+            self._heard.append(TookOver(before.holder))
+
+    def _begin(self, core: Core | None, epoch: int) -> None:
+        from dispatcher import matching
+
+        matching.warm()
         if core is None:
             self.core = Core(self._site, self._settings.params, epoch)
             self.journal.begin(self.core, fresh=True)
@@ -185,6 +237,8 @@ class Dispatcher:
     def _step(self) -> None:
         if self._broken is not None and self._broken.done():
             return
+        if self._lead is not None and not self._lead.holds:
+            return  # another one may decide now; what was heard waits until the key says that none does
         facts, self._heard = self._heard, []
         now_ms = self._clock.now_ms()
         commands = self.core.step(now_ms, facts)

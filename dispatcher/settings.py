@@ -26,6 +26,8 @@ class DispatcherSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Say the fleet view and pose frames for consoles. Off where nobody looks: on virtual time no timer then runs."""
     view_hz: float = 1.0
     pose_hz: float = 5.0
+    standby: bool = False
+    """Several dispatchers with one journal: one of them leads (see `lead`), the others follow its recording."""
     client_id: str = "dispatcher"
     """MQTT client id: a second dispatcher with it drops the first."""
     params: Params = Params()

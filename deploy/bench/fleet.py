@@ -74,7 +74,7 @@ def run(args: list[str]) -> dict[str, object]:
     o = parser.parse_args(args)
     with tempfile.TemporaryDirectory(prefix="floorplane-fleet-") as name:
         folder = Path(name)
-        nats_port, mqtt_port = _free_port(), _free_port()
+        nats_port, mqtt_port = free_port(), free_port()
         write_site(_site(o.robots), folder / "site.json")
         with EmbeddedNats(folder / "nats", nats_port, mqtt_port) as nats:
             plan = Plan(name, nats.url, nats.mqtt_url, o.robots, o.states_hz, o.seconds, o.processes, o.seed)
@@ -180,7 +180,8 @@ def _cpu_s(pid: int | None) -> float:
     return float(int(words[11]) + int(words[12])) / ticks
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a loopback port that is free now."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return int(s.getsockname()[1])

@@ -15,17 +15,12 @@ import time
 import msgspec
 import structlog
 
-from contracts import topics
-from contracts.codec import decode, encode
 from contracts.errors import Rejected
-from contracts.ids import NodeId, PodId, TaskId
-from contracts.messages.facts import Fact, FactsAck, TransportChanged
-from contracts.messages.work import Transport
 from contracts.runtime.clock import LoopClock
 from contracts.runtime.floor.memory import MemoryBroker
 from contracts.runtime.log.memory import MemoryStore
-from contracts.site import Site
 from deploy.bench.footprints import Referee
+from deploy.bench.haulage import Haulage
 from deploy.bench.streets import streets
 from dispatcher.service import Dispatcher
 from dispatcher.settings import DispatcherSettings
@@ -105,58 +100,6 @@ def run(args: list[str]) -> dict[str, object]:
     }
 
 
-class _Books:
-    """Orders transports as central does, and acknowledges facts; one pod a transport, to a bay that is free."""
-
-    def __init__(self, site: Site, store: MemoryStore, seed: int) -> None:
-        self.done = 0
-        self.alarms = 0
-        self._log, self._site = store.connect("books"), site
-        self._random = random.Random(f"{seed}/books")
-        self._homes: dict[PodId, NodeId] = {p.id: p.home for p in site.pods}
-        taken = set(self._homes.values())
-        self._free = [n.id for n in site.layout.nodes if n.kind == "storage" and n.id not in taken]
-        self._idle = list(self._homes)
-        self._open: dict[TaskId, tuple[PodId, NodeId]] = {}
-        self._made = 0
-
-    async def order(self) -> None:
-        """Order one more transport."""
-        pod = self._idle.pop(self._random.randrange(len(self._idle)))
-        goal = self._free.pop(self._random.randrange(len(self._free)))
-        self._made += 1
-        task = TaskId(f"V{self._made}")
-        self._open[task] = pod, goal
-        work = Transport(task, 1, self._homes[pod], goal, pod, "POD", handling=True, due_ms=0, priority=0)
-        await self._log.append(topics.work_key(self._site.id, task), encode(work))
-
-    async def run(self) -> None:
-        """Take facts in order; a transport that is done makes room for the next."""
-        epoch = seq = 0
-        async for entry in self._log.follow(topics.facts_subject(self._site.id)):
-            fact = decode(entry.payload, Fact)
-            if fact.epoch > epoch:
-                epoch, seq = fact.epoch, 0
-            if fact.epoch == epoch and fact.seq == seq + 1:
-                seq += 1
-                await self._post(fact)
-            self._log.say(topics.facts_ack(self._site.id), encode(FactsAck(self._site.id, epoch, seq)))
-
-    async def _post(self, fact: Fact) -> None:
-        body = fact.body
-        if not isinstance(body, TransportChanged):
-            self.alarms += type(body).__name__ == "AlarmRaised"
-            return
-        if body.state == "done" and body.task in self._open:
-            pod, goal = self._open.pop(body.task)
-            self._free.append(self._homes[pod])
-            self._homes[pod] = goal
-            self._idle.append(pod)
-            self.done += 1
-            await self._log.append(topics.work_key(self._site.id, body.task), b"")
-            await self.order()
-
-
 async def _run(plan: Plan) -> Outcome:
     wall, cpu = time.perf_counter(), time.process_time()
     clock, broker, store = LoopClock(_START_MS), MemoryBroker(), MemoryStore()
@@ -167,7 +110,7 @@ async def _run(plan: Plan) -> Outcome:
     twins = [RobotTwin(r, site, broker, clock, world, plan.seed, params) for r in site.robots]
     settings = DispatcherSettings(journal=None, fsync=False, publish_views=False)
     dispatcher = Dispatcher(settings, site, broker, store.connect("dispatcher"), clock)
-    books = _Books(site, store, plan.seed)
+    books = Haulage(site, store.connect("books"), plan.seed)
     referee = Referee(len(twins))
     deaths: list[str] = []
     tasks = [asyncio.create_task(dispatcher.run(), name="dispatcher"), asyncio.create_task(books.run(), name="books")]

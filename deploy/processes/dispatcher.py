@@ -20,7 +20,9 @@ async def assemble(settings: DispatcherProcess) -> AsyncIterator[Sequence[Servic
     floor = MqttConnector(settings.needed("mqtt_url"))
     log = await connect_log(settings.needed("nats_url"), "dispatcher")
     try:
-        how = DispatcherSettings(journal=settings.state / "dispatcher", params=Params(adopt=settings.adopt))
+        how = DispatcherSettings(
+            journal=settings.state / "dispatcher", params=Params(adopt=settings.adopt), standby=settings.standby
+        )
         yield (Dispatcher(how, site, floor, log, clock),)
     finally:
         await log.close()

@@ -41,6 +41,9 @@ class DispatcherProcess(ProcessSettings):
         "ask", description="Robots that the site does not name: ask somebody before they get work, or take them at once"
     )
     seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")
+    standby: bool = Field(
+        False, description="Whether several dispatchers share this state: one leads, the others stand by, warm"
+    )
 
 
 class EdgeProcess(ProcessSettings):
@@ -93,6 +96,7 @@ class UpSettings(ProcessSettings):
         17_000, ge=1024, le=65_000, description="First port of the twins' devices when the reference site is built"
     )
     seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")
+    standby: bool = Field(False, description="Whether a second dispatcher stands by, and takes over within 3 s")
 
     @field_validator("robots")
     @classmethod

@@ -12,6 +12,7 @@ from contracts.errors import Broken, Rejected
 from dispatcher import journal
 from dispatcher.core import Core
 from dispatcher.facts import Fact, Restarted, WorkOpened
+from dispatcher.follower import Follower
 from dispatcher.journal import Journal, resume, segments
 from dispatcher.params import Params
 from dispatcher.replay import replay
@@ -174,3 +175,36 @@ def test_after_a_stop_in_good_order_the_next_start_folds_nothing(tmp_path: Path)
     assert core is not None
     assert core.next_due_ms == bench.core.next_due_ms
     assert replay(tmp_path).matches
+
+
+def test_a_follower_is_where_the_writer_is_over_segments_and_cuts_off_who_still_writes(tmp_path: Path) -> None:
+    """It folds what grows, slice by slice; what the former writes late goes into a file without a name."""
+    source = tmp_path / "source"
+    bench, book = recorded(source, snapshot_at=11)
+    book.close()
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    follower = Follower(folder, SITE)
+    assert follower.catch_up() == 0
+    for segment in segments(source):
+        data = segment.read_bytes()
+        with (folder / segment.name).open("wb", buffering=0) as file:
+            for at in range(0, len(data), 5_003):
+                file.write(data[at : at + 5_003])
+                while follower.catch_up(3):
+                    pass
+    assert (follower.facts, follower.hash) == (book.facts, book.hash)
+    newest = segments(folder)[-1]
+    with newest.open("ab", buffering=0) as late:
+        late.write(b"half a frame")
+        again = Journal(folder, SITE, Params())
+        core = again.adopt(follower)
+        late.write(b"and more")
+    assert core is follower.core
+    assert core is not None
+    fact = WorkOpened(tote_work("C", [1])[0])
+    assert core.step(bench.now_ms + 900, [fact]) == bench.core.step(bench.now_ms + 900, [fact])
+    assert newest.read_bytes() == segments(source)[-1].read_bytes()
+    again.begin(core, fresh=False)
+    again.close()
+    assert replay(folder).matches
