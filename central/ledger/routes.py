@@ -47,6 +47,8 @@ class MoveOut(BaseModel):
     reversed_by: int | None = Field(description="The move that undoes this one")
 
 
+_WHOLE = frozenset({"kit", "kit_part", "unkit", "unkit_part", "regrade_from", "regrade_to"})
+"""Moves of which one makes no sense without the others: the hand task that posted them is undone."""
 _WHY = {
     "a reversal": "is itself a reversal; post what really happened instead",
     "shipped": "has left the site; book the goods that come back as a return",
@@ -86,6 +88,9 @@ async def reverse_move(
     at = moment(here.clock.now_ms())
 
     async def work(connection: Any) -> str:
+        reason = await connection.fetchval("SELECT reason FROM ledger WHERE seq = $1", move_id)
+        if reason in _WHOLE:
+            raise Refusal(409, f"move: {move_id} is part of a whole; undo the hand task that posted it")
         row = await connection.fetchrow(
             "SELECT * FROM reverse_move($1, $2, $3, $4, $5, $6)",
             move_id, at, who.name, _REASONS[body.error], body.reason, who.owner,
