@@ -101,6 +101,7 @@ DECLARE
     l record;
     i item;
     found_kind text;
+    content bigint;
 BEGIN
     -- by account: two requests that book the same stock wait for each other in one direction only
     FOR l IN
@@ -108,11 +109,17 @@ BEGIN
             AS x(n integer, place text, item text, qty integer, reason text, key text, lot text, status text) ORDER BY x.item, x.place, x.n
     LOOP
         n := l.n; held := NULL; l.lot := COALESCE(l.lot, ''); l.status := COALESCE(l.status, 'ok');
+        content := hashtextextended(concat_ws(chr(10), l.place, l.item, l.lot, l.status, l.qty, l.reason), 0);
         SELECT * INTO i FROM item WHERE id = l.item;
         IF NOT FOUND OR (p_owner <> '' AND i.owner <> p_owner) THEN outcome := 'unknown item'; RETURN NEXT; CONTINUE; END IF;
         IF i.kind <> 'stock' THEN outcome := 'service item'; RETURN NEXT; CONTINUE; END IF;
         SELECT p.kind INTO found_kind FROM place p WHERE p.code = l.place;
         IF found_kind IS NULL OR found_kind NOT IN ('bin', 'shelf', 'staging', 'unit') THEN outcome := 'unknown place'; RETURN NEXT; CONTINUE; END IF;
+        -- a key that waits for a second person, or was decided, with something else
+        IF EXISTS (SELECT FROM adjustment a WHERE a.key = l.key AND (a.place, a.item, a.lot, a.status, a.qty, a.reason)
+                   IS DISTINCT FROM (l.place, l.item, l.lot, l.status, l.qty, l.reason)) THEN
+            outcome := 'another'; RETURN NEXT; CONTINUE;
+        END IF;
         IF abs(l.qty) > p_limit AND (l.reason <> 'opening' OR EXISTS (
                SELECT FROM stock s WHERE s.place = l.place AND s.item = l.item AND s.lot = l.lot AND s.owner = i.owner AND s.status = l.status))
            AND NOT EXISTS (SELECT FROM posted p WHERE p.key = l.key) THEN
@@ -120,8 +127,11 @@ BEGIN
             VALUES (l.place, l.item, l.lot, l.status, l.qty, l.reason, l.key, p_actor, p_at) ON CONFLICT (key) DO NOTHING;
             outcome := CASE WHEN FOUND THEN 'pending' ELSE 'duplicate' END; RETURN NEXT; CONTINUE;
         END IF;
-        INSERT INTO posted VALUES (l.key) ON CONFLICT DO NOTHING;
-        IF NOT FOUND THEN outcome := 'duplicate'; RETURN NEXT; CONTINUE; END IF;
+        INSERT INTO posted (key, said) VALUES (l.key, content) ON CONFLICT DO NOTHING;
+        IF NOT FOUND THEN
+            outcome := CASE WHEN EXISTS (SELECT FROM posted p WHERE p.key = l.key AND p.said <> content) THEN 'another' ELSE 'duplicate' END;
+            RETURN NEXT; CONTINUE;
+        END IF;
         IF l.qty = 0 THEN
             UPDATE stock s SET doubt = false
             WHERE s.place = l.place AND s.item = l.item AND s.lot = l.lot AND s.owner = i.owner AND s.status = l.status AND s.doubt;

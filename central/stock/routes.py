@@ -76,6 +76,7 @@ _REFUSED = {
     "unknown item": ("item", "an item of the item master"),
     "service item": ("item", "an item that is kept in stock"),
     "too much": ("qty", "small enough for a bin that holds {held} pieces"),
+    "another": ("key", "a key that no other booking has"),
     "too little": ("qty", "at least -{held}: no more is there that is not reserved"),
 }
 

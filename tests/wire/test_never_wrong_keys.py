@@ -158,6 +158,35 @@ async def test_a_bulk_body_that_comes_again_late_undoes_nothing(floor: Floor) ->
         assert (other.status_code, "another request" in other.json()["detail"]) == (422, True)
 
 
+async def test_a_booking_under_a_key_of_another_booking_is_refused_and_not_called_a_duplicate(floor: Floor) -> None:
+    """Also while the first waits for a second person, and also when it was approved: nothing of the other is booked."""
+
+    async def book(key: str, qty: int) -> str:
+        line = {"place": "P1-B0", "item": "part4", "qty": qty, "reason": "found", "key": key}
+        answer = await floor.erp.post(
+            "/v1/stock:bulk", content=ndjson([line]), headers={"Idempotency-Key": f"{key}{qty}"}
+        )
+        (result,) = results(answer)
+        assert result["outcome"] != "refused" or result["errors"][0]["field"] == "key", result
+        return str(result["outcome"])
+
+    assert [await book("little", 3), await book("little", 3), await book("little", 4)] == [
+        "posted", "duplicate", "refused",
+    ]  # fmt: skip
+    assert [await book("much", 500), await book("much", 500), await book("much", 400), await book("much", 4)] == [
+        "pending", "duplicate", "refused", "refused",
+    ]  # fmt: skip
+    (number,) = (
+        a["id"] for a in (await floor.supervisor.get("/v1/adjustments")).json()["items"] if a["key"].endswith("/much")
+    )
+    decided = await floor.supervisor.post(f"/v1/adjustments/{number}/approve", json=WHY)
+    assert decided.status_code == 200, decided.text
+    assert [await book("much", 500), await book("much", 4)] == ["duplicate", "refused"]
+    rows = (await floor.erp.get("/v1/items/part4/stock")).json()["rows"]
+    assert [r["qty"] for r in rows] == [503]
+    assert await floor.violations() == []
+
+
 async def test_a_command_that_was_begun_is_asked_for_again_under_the_same_name(floor: Floor) -> None:
     """We died between the dispatcher's deed and our answer: the same id goes out again, for it knows that."""
     key = {"Idempotency-Key": "begun"}

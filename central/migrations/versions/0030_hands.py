@@ -9,7 +9,19 @@ down_revision = "0020"
 branch_labels = None
 depends_on = None
 
-_CHANGED = ("orders", "order_line", "task", "tote", "shipment", "item", "place", "stock", "adjustment", "ledger")
+_CHANGED = (
+    "orders",
+    "order_line",
+    "task",
+    "tote",
+    "shipment",
+    "item",
+    "place",
+    "stock",
+    "adjustment",
+    "ledger",
+    "posted",
+)
 
 
 def upgrade() -> None:
