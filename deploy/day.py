@@ -11,7 +11,8 @@ from rich.table import Table
 
 from contracts.errors import Rejected
 from deploy.one_day import SCENARIOS, DayOptions, DaySummary, failures, run_day
-from dispatcher.params import RELEASE_RULES, STATION_RULES, Params
+from deploy.slotted_stock import SLOTTINGS
+from dispatcher.params import BATCHING_RULES, RELEASE_RULES, STATION_RULES, Params
 
 _TEACHES = """\
 Run one day of an order file through the whole stack on virtual time: REST intake, reservations in a real PostgreSQL (a
@@ -53,6 +54,15 @@ def main(args: list[str]) -> int:
         "and then by default); fcfs: at once",
     )
     parser.add_argument(
+        "--slotting", choices=SLOTTINGS, default="best",
+        help="which parts lie in which pods, learned from the days before; best: optimized, where the file has earlier "
+        "days; as-is: by category, the baseline",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batching", choices=BATCHING_RULES, default="shared",
+        help="with --stations optimized: shared puts totes together that need the same pods; single: in their order",
+    )  # fmt: skip
+    parser.add_argument(
         "--scenario", choices=SCENARIOS, default="plain",
         help="full: with returns, short picks, replenishment, counts and a second owner, and people who do the work",
     )  # fmt: skip
@@ -65,7 +75,7 @@ def main(args: list[str]) -> int:
         raise Rejected("--robots", given.robots, "in 1..400")
     options = DayOptions(
         orders=given.orders, seed=given.seed, robots=given.robots, site=given.site, days=given.days,
-        record=given.record, params=_params(given.stations, given.release), scenario=given.scenario,
+        record=given.record, params=_params(given), scenario=given.scenario, slotting=given.slotting,
         **({} if given.date is None else {"date": given.date}),
     )  # fmt: skip
     screen = Console(stderr=True, highlight=False)
@@ -89,9 +99,10 @@ def main(args: list[str]) -> int:
     return 0
 
 
-def _params(stations: str, release: str | None) -> Params:
-    rule = stations.replace("-", "_")
-    return Params(station_rule=rule, release_rule=release or ("due" if rule == "optimized" else "fcfs"))
+def _params(given: argparse.Namespace) -> Params:
+    rule = given.stations.replace("-", "_")
+    release = given.release or ("due" if rule == "optimized" else "fcfs")
+    return Params(station_rule=rule, release_rule=release, batching=given.batching)
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

@@ -17,12 +17,13 @@ import structlog
 from central.stock.export import ledger_rows
 from contracts import topics
 from contracts.errors import Broken, Rejected
-from contracts.ids import OrderId
+from contracts.ids import ItemId, OrderId, PodId
 from contracts.site import Site, read_site
 from deploy.digest import day_digest, recorded_commands
 from deploy.embedded.scratch import scratch_postgres
 from deploy.full_scenario import FullScenario, full_scenario
 from deploy.one_loop import FloorPlan, OneLoop, one_loop
+from deploy.slotted_stock import SLOTTINGS, pods_of
 from dispatcher.params import Params
 from simulators import virtual_time
 from simulators.catalogue import Catalogue, StockRow
@@ -63,6 +64,8 @@ class DayOptions(msgspec.Struct, frozen=True, kw_only=True):
     record: Path | None = None
     """Folder for the dispatcher's recording; None: it is thrown away."""
     params: Params = BEST
+    slotting: str = "as-is"
+    """One of `SLOTTINGS`: how the opening stock lies in the pods."""
     scenario: str = "plain"
     """One of `SCENARIOS`."""
 
@@ -215,6 +218,7 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
         openings = tuple(msgspec.structs.replace(o, qty=o.qty * options.stock_for) for o in catalogue.openings)
         catalogue = Catalogue(catalogue.items, openings)
     site = build(options.seed, catalogue, options.robots) if options.site is None else read_site(options.site)
+    slots = _slots(options, site, catalogue)
     midnight = midnight_ms(options.date)
     planned: list[Planned] = []
     for day in range(options.days):
@@ -222,12 +226,30 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
         planned += day_plan(again, midnight + day * DAY_MS, options.seed + day)
     start_ms = planned[0].at_ms // HOUR_MS * HOUR_MS - _BEFORE_MS
     plan = _Plan(
-        catalogue, stock(site, catalogue, options.seed), PlanFeed(planned), start_ms, midnight + options.days * DAY_MS
+        catalogue,
+        stock(site, catalogue, options.seed, slots),
+        PlanFeed(planned),
+        start_ms,
+        midnight + options.days * DAY_MS,
     )
     if options.scenario == "full":
         plan.full = full = full_day(catalogue, plan.stock, planned, options.seed)
         plan.catalogue, plan.stock, plan.feed = full.catalogue, full.stock, PlanFeed(full.plan)
     return site, plan
+
+
+def _slots(options: DayOptions, site: Site, catalogue: Catalogue) -> dict[ItemId, PodId] | None:
+    if options.slotting not in SLOTTINGS:
+        raise Rejected("slotting", options.slotting, f"one of {', '.join(SLOTTINGS)}")
+    if options.slotting == "as-is":
+        return None
+    before: list[ErpOrder] = []
+    if options.orders is not None:
+        before = [o for o in read_orders(options.orders) if o.ship_date < options.date]
+        before.sort(key=lambda o: o.ship_date)
+    if options.slotting == "best":
+        return pods_of(site, catalogue, before, "optimized", options.seed) if before else None
+    return pods_of(site, catalogue, before, options.slotting, options.seed)
 
 
 def _orders(options: DayOptions) -> tuple[Catalogue, list[ErpOrder]]:

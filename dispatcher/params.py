@@ -7,6 +7,7 @@ from dispatcher.traffic.params import TrafficParams
 
 STATION_RULES = ("optimized", "affinity", "first_come")
 RELEASE_RULES = ("due", "fcfs")
+BATCHING_RULES = ("shared", "single")
 
 
 class Params(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,9 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     release_rule: str = "fcfs"
     """``due``: a tote may wait `hold_ms` for others that need the same pods, but not beyond `due_lead_ms` before it is
     due. ``fcfs``: it may start at once. It matters to ``optimized`` only."""
+    batching: str = "shared"
+    """Under ``optimized``: ``shared``, totes stand together that need the same pods; ``single``, each in its order, once
+    it is released, where it shares most."""
     hold_ms: int = 3 * 3_600_000
     due_lead_ms: int = 2 * 3_600_000
     affinity_window: int = 80
@@ -89,6 +93,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
             raise Rejected("station_rule", self.station_rule, f"one of {', '.join(STATION_RULES)}")
         if self.release_rule not in RELEASE_RULES:
             raise Rejected("release_rule", self.release_rule, f"one of {', '.join(RELEASE_RULES)}")
+        if self.batching not in BATCHING_RULES:
+            raise Rejected("batching", self.batching, f"one of {', '.join(BATCHING_RULES)}")
         if self.release_rule == "due" and self.station_rule != "optimized":
             raise Rejected(
                 "release_rule", "due", "with the station rule optimized; the others start every tote at once"

@@ -29,10 +29,17 @@ def choose(world: World, free: list[StationWork]) -> tuple[StationWork, int] | N
     for tote in urgent:
         for pod in pods_of(tote):
             pool.setdefault(pod, []).append(tote)
+    if world.params.batching == "single":
+        # each by itself: the first that is released, where it shares most
+        order = sorted(urgent, key=lambda t: start_by_ms(world, t))
+        found = _seed(world, free, order[:1])
+        return None if found is None else _at(world, found)
     late = [t for t in urgent if _overdue(world, t)]
     found = _seed(world, free, late) or _rider(world, free, pool) or _seed(world, free, urgent)
-    if found is None:
-        return None
+    return None if found is None else _at(world, found)
+
+
+def _at(world: World, found: tuple[StationWork, ToteId]) -> tuple[StationWork, int]:
     work, chosen = found
     return work, next(i for i, (_, name) in enumerate(world.waiting) if name == chosen)
 

@@ -15,10 +15,24 @@ side. Empty robots drive beneath the pods; loaded ones enter a storage cell only
 """
 
 import random
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from contracts.errors import Rejected
-from contracts.ids import BinId, CellId, ChuteId, DeviceId, DoorId, EdgeId, NodeId, PodId, RobotId, SiteId, StationId
+from contracts.ids import (
+    BinId,
+    CellId,
+    ChuteId,
+    DeviceId,
+    DoorId,
+    EdgeId,
+    ItemId,
+    NodeId,
+    PodId,
+    RobotId,
+    SiteId,
+    StationId,
+)
 from contracts.layout import Edge, Layout, Node, NodeKind
 from contracts.site import Bin, Cell, Chute, Device, Door, Pod, Robot, Site, Station
 from simulators.catalogue import Catalogue, Opening, StockRow
@@ -94,16 +108,25 @@ def build(seed: int, catalogue: Catalogue, robots: int = 40, *, base_port: int =
     )
 
 
-def stock(site: Site, catalogue: Catalogue, seed: int) -> tuple[StockRow, ...]:
-    """Lay the opening stock into the bins by category and product line (the layout before any slotting).
+def stock(
+    site: Site, catalogue: Catalogue, seed: int, pods_of: Mapping[ItemId, PodId] | None = None
+) -> tuple[StockRow, ...]:
+    """Lay the opening stock into the bins: as `pods_of` says, or by category and product line (before any slotting).
 
-    The bins of one item lie in different pods where there are several. A miscounted item's first bin holds one piece
-    less than its books.
+    The bins of one item lie in different pods where there are several, unless a slotting puts them into one. A
+    miscounted item's first bin holds one piece less than its books.
+
+    Raises
+    ------
+    Rejected
+        `pods_of` misses an item, or puts more into a pod than it has bins.
     """
     rng = random.Random(f"{seed}/stock")
     line_of = {i.id: (i.category, i.product_line, i.id) for i in catalogue.stock_items}
     openings = sorted(catalogue.openings, key=lambda o: line_of[o.item])
     bins = [[b.id for b in rng.sample(p.bins, len(p.bins))] for p in site.pods]
+    if pods_of is not None:
+        return tuple(_slotted(site, openings, bins, pods_of))
     needed, pods = sum(o.bins for o in openings), len(bins)
     rows: list[StockRow] = []
     for opening in openings:
@@ -114,6 +137,18 @@ def stock(site: Site, catalogue: Catalogue, seed: int) -> tuple[StockRow, ...]:
                 at = (at + 1) % pods
             rows.append(StockRow(bins[at].pop(), opening.item, qty, qty - (opening.miscounted and k == 0)))
     return tuple(rows)
+
+
+def _slotted(
+    site: Site, openings: list[Opening], bins: list[list[BinId]], pods_of: Mapping[ItemId, PodId]
+) -> Iterator[StockRow]:
+    left = {p.id: names for p, names in zip(site.pods, bins, strict=True)}
+    for opening in openings:
+        names = left.get(pods_of.get(opening.item, PodId("")))
+        if names is None or len(names) < opening.bins:
+            raise Rejected(f"pods_of/{opening.item}", pods_of.get(opening.item), f"a pod with {opening.bins} free bins")
+        for k, qty in enumerate(_split(opening)):
+            yield StockRow(names.pop(), opening.item, qty, qty - (opening.miscounted and k == 0))
 
 
 def _split(opening: Opening) -> list[int]:

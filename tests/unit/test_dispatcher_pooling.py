@@ -83,6 +83,17 @@ def test_the_seed_is_the_tote_that_shares_most() -> None:
     assert [o.tote for o in bench.commanded(OpenTote) if isinstance(o, OpenTote)][:2] == ["T-A-1", "T-C-1"]
 
 
+def test_single_batching_takes_totes_in_their_order_whatever_they_share() -> None:
+    bench = Bench(small_site(slots=2), msgspec.structs.replace(POOL, batching="single"))
+    bench.people = bench.central = False
+    bench.work(*tote_work("A", [0, 1, 2], priority=1))
+    bench.work(*tote_work("B", [3, 4, 5]), *tote_work("C", [1, 2]))
+    assert standing(bench) == ["T-A-1"]
+    bench.wait(HOLD_MS / 1000)
+    bench.hear()
+    assert [o.tote for o in bench.commanded(OpenTote) if isinstance(o, OpenTote)][:2] == ["T-A-1", "T-B-1"]
+
+
 def test_an_overdue_tote_is_the_next_seed_whatever_it_shares() -> None:
     bench = quiet(slots=1)
     bench.work(*tote_work("X", [4], priority=1), *tote_work("Y", [5], priority=1))
@@ -132,6 +143,7 @@ def test_whatever_comes_is_packed_in_the_end(orders: list[tuple[list[int], int, 
     [
         ("release_rule", {"release_rule": "later"}),
         ("release_rule", {"station_rule": "first_come", "release_rule": "due"}),
+        ("batching", {"batching": "some"}),
         ("hold_ms", {"hold_ms": 0}),
     ],
 )
