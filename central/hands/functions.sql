@@ -236,19 +236,22 @@ CREATE OR REPLACE FUNCTION is_open_place(p_code text) RETURNS boolean LANGUAGE s
     SELECT EXISTS (SELECT FROM place WHERE code = p_code AND kind IN ('bin', 'shelf', 'staging', 'dock', 'unit'));
 $$;
 
--- Somebody carried goods from place to place.
+-- Somebody carried goods from place to place. What they did not find is counted.
 CREATE OR REPLACE FUNCTION hand_done_move(t hand_task, f jsonb, p_at timestamptz, p_actor text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     n integer := (f->>'qty')::integer;
     goal text := COALESCE(f->>'target', t.target);
     said text;
 BEGIN
-    IF n IS NULL OR n <= 0 THEN RETURN 'how many pieces were moved is missing'; END IF;
+    IF n IS NULL OR n < 0 THEN RETURN 'how many pieces were moved is missing'; END IF;
+    IF n = 0 AND COALESCE(f->>'reason', '') = '' THEN RETURN 'why nothing was moved is missing'; END IF;
     IF n > t.qty THEN RETURN format('%s pieces were to be moved, not %s', t.qty, n); END IF;
     IF goal <> t.target THEN RETURN format('wrong place: %s was scanned, %s is wanted', goal, t.target); END IF;
     IF f->>'lot' <> t.lot THEN RETURN format('wrong lot: %s was scanned, %s is wanted', f->>'lot', t.lot); END IF;
     IF goal IS NULL OR NOT is_open_place(goal) THEN RETURN format('%s is not a place for goods', COALESCE(goal, 'nothing')); END IF;
     IF t.source IS NULL OR NOT is_open_place(t.source) THEN RETURN format('%s is not a place for goods', COALESCE(t.source, 'nothing')); END IF;
+    IF n < t.qty AND f->>'reason' = 'missing' THEN PERFORM count_after_short(p_at, t.source, t.item, t.lot, t.id); END IF;
+    IF n = 0 THEN RETURN 'posted'; END IF;
     said := move_stock(p_at, t.source, goal, t.item, t.lot, t.owner, n, 'move', p_actor, 'hand/' || t.id, t.status,
                        COALESCE(t.detail->>'to_status', t.status), t.id);
     RETURN CASE said WHEN 'too little' THEN format('not so many are free in %s', t.source) ELSE said END;

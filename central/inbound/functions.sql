@@ -281,12 +281,16 @@ END $$;
 CREATE OR REPLACE FUNCTION hand_done_receive(t hand_task, f jsonb, p_at timestamptz, p_actor text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     r record;
+    pallet text := NULLIF(f->>'unit', '');
 BEGIN
+    IF pallet !~ '^[0-9]{18}$' OR right(pallet, 1) <> gs1_check_digit(left(pallet, 17)) THEN
+        RETURN format('unit: %s is not an SSCC, or its check digit is wrong', pallet);
+    END IF;
     -- closed first: what is left of the line gets a task of its own
     UPDATE hand_task SET state = 'done', lease_until = NULL, done_by = p_actor, closed_at = p_at WHERE id = t.id;
     SELECT * INTO r FROM receive(
         p_at, p_actor, 'receive/' || t.id, t.ref, (t.detail->>'line')::integer, t.item, '', t.detail->>'supplier', f->>'lot',
-        (f->>'expiry')::date, NULL, (f->>'qty')::integer, COALESCE((f->>'damaged')::integer, 0), f->>'target', NULLIF(f->>'unit', ''));
+        (f->>'expiry')::date, NULL, (f->>'qty')::integer, COALESCE((f->>'damaged')::integer, 0), f->>'target', pallet);
     IF r.outcome <> 'posted' THEN RETURN format('%s: must be %s', r.field, r.bound); END IF;
     RETURN 'posted';
 END $$;

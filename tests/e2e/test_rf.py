@@ -186,6 +186,32 @@ async def test_a_wrong_scan_stops_until_it_is_read(rf: Rf) -> None:
     assert (row["done_qty"], row["reason"]) == (3, "damaged")
 
 
+async def test_an_empty_place_is_said_to_be_empty_and_counted(rf: Rf) -> None:
+    """F3 needs no scan of what is not there; the task is done with nothing, and a count of the place is asked for."""
+    task = await rf.open_move(5)
+    await rf.sign_in()
+    await rf.work_on("move")
+    await rf.step("source")
+    await rf.page.keyboard.press("F3")
+    await rf.step("source")
+    await rf.type("R1")
+    await rf.step("item")
+    await rf.page.keyboard.press("F3")
+    await rf.step("confirm")
+    await rf.type()
+    await expect(rf.page.get_by_role("status")).to_contain_text("Done: move · part1 · 0")
+    assert await rf.moved() == []
+    (row,) = await rf.floor.rows("SELECT done_qty, reason FROM hand_task WHERE id = $1", task)
+    assert (row["done_qty"], row["reason"]) == (0, "missing")
+    await rf.type()
+    await rf.work_on("count")
+    for step, text in (("source", "R1"), ("item", "part1"), ("qty", "20"), ("confirm", "")):
+        await rf.step(step)
+        await rf.type(text)
+    await expect(rf.page.get_by_role("status")).to_contain_text("Done: count")
+    assert await rf.floor.rows("SELECT FROM hand_task WHERE kind = 'count' AND state IN ('open', 'leased')") == []
+
+
 async def test_a_lost_answer_is_asked_for_again_and_posts_once(rf: Rf) -> None:
     """Central has posted and its answer never comes, twice; the page sends the same again until it hears."""
     await rf.open_move(5)
@@ -381,6 +407,12 @@ async def test_goods_are_received_put_away_and_carried_on_their_pallet(rf: Rf) -
         assert answer.status_code in {200, 201}, answer.text
     await rf.sign_in()
     await rf.work_on("receive")
+    await rf.step("unit")
+    wrong = f"{SSCC[:-1]}{(int(SSCC[-1]) + 1) % 10}"
+    for text in (wrong, "part3", "1", "", "L1", ""):
+        await rf.type(text)
+    await expect(rf.page.get_by_role("alert")).to_contain_text("check digit is wrong")
+    await rf.type()
     steps = ("unit", f"]C100{SSCC}"), ("item", "4000000000003"), ("qty", "10"), ("damaged", "2"), ("target", "L1")
     for step, text in (*steps, ("confirm", "")):
         await rf.step(step)

@@ -116,6 +116,21 @@ function onward(flow) {
   return next;
 }
 
+/** Whether nothing may be said to be there: of what lies in a place that is known, once somebody stands before it. @param {Flow} flow */
+export function mayBeEmpty(flow) {
+  const source = flow.asks.findIndex((a) => a.field === 'source'), qty = flow.asks.findIndex((a) => a.field === 'qty');
+  return flow.type === 'task' && Boolean(flow.task?.source) && qty >= flow.step && source < flow.step;
+}
+
+/** Nothing is there: neither an item nor a lot can be scanned, and nothing is put anywhere. @param {Flow} flow @returns {Flow} */
+export function empty(flow) {
+  const qty = /** @type {Ask} */ (flow.asks.find((a) => a.field === 'qty'));
+  const asks = [...flow.asks.slice(0, flow.step), { ...qty, options: [] }];
+  const why = qty.options[0];
+  if (why) asks.push(ask('reason', { type: 'choice', label: FEWER, options: qty.options }));
+  return { ...flow, asks, answers: { ...flow.answers, qty: 0, ...(why ? { reason: why } : {}) }, step: asks.length };
+}
+
 /** One step back, to answer it anew. @param {Flow} flow @returns {Flow | null} null: it was the first one */
 export function back(flow) {
   if (flow.step === 0) return null;

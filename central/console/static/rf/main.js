@@ -2,7 +2,7 @@
 import { LitElement, html, nothing } from '../vendor/lit.js';
 import { asked, toCarry, within } from './carry.js';
 import { call, carry, fresh } from './central.js';
-import { answer, ask, back, begin, current } from './flow.js';
+import { answer, ask, back, begin, current, empty, mayBeEmpty } from './flow.js';
 import { Outbox } from './outbox.js';
 import { play } from './sound.js';
 import { drawMenu, drawSignIn, drawSteps, drawTrouble } from './screens.js';
@@ -356,6 +356,12 @@ export class FpHandheld extends LitElement {
     this.put(begin('skip', this.flow.title, [why], task));
   }
 
+  none() {
+    if (this.trouble || !this.flow || !mayBeEmpty(this.flow)) return;
+    this.put(empty(this.flow));
+    this.say('Nothing there', 'step');
+  }
+
   toggleKeyboard() {
     this.keyboard = !this.keyboard;
     keep('keyboard', this.keyboard);
@@ -385,7 +391,7 @@ export class FpHandheld extends LitElement {
   /** @param {KeyboardEvent} e */
   key(e) {
     /** @type {Record<string, () => void>} */
-    const keys = { Escape: () => this.escape(), F2: () => this.skip(), F4: () => this.undo(), F8: () => this.signOut('Signed out'), F9: () => this.toggleKeyboard() };
+    const keys = { Escape: () => this.escape(), F2: () => this.skip(), F3: () => this.none(), F4: () => this.undo(), F8: () => this.signOut('Signed out'), F9: () => this.toggleKeyboard() };
     const does = keys[e.key];
     if (does) {
       e.preventDefault();

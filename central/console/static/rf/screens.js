@@ -1,6 +1,6 @@
 // What each screen looks like: a prompt, a field, and buttons that name their keys.
 import { html, nothing } from '../vendor/lit.js';
-import { current } from './flow.js';
+import { current, mayBeEmpty } from './flow.js';
 
 /** @typedef {import('./main.js').FpHandheld} Handheld */
 /** @typedef {import('./flow.js').Ask} Ask */
@@ -72,7 +72,8 @@ export function drawSteps(h, flow) {
       @click=${() => h.typedAnswer(String(n + 1))}><kbd>${n + 1}</kbd>${x}</button></li>`)}</ol>` : nothing}
     <nav><button class="primary"><kbd>Enter</kbd>${step ? 'Take' : 'Confirm'}</button>
       ${button('Esc', flow.step ? 'Back' : flow.type === 'task' ? 'Give back' : 'Leave', () => h.escape())}
-      ${flow.type === 'task' && flow.step ? button('F2', 'Give back', () => h.skip()) : nothing}</nav>
+      ${flow.type === 'task' && flow.step ? button('F2', 'Give back', () => h.skip()) : nothing}
+      ${mayBeEmpty(flow) ? button('F3', 'Nothing there', () => h.none()) : nothing}</nav>
     <dl>${flow.asks.map((a, n) => html`<div data-answer=${a.field} class=${n < flow.step ? 'done' : n === flow.step ? 'now' : 'then'}>
         <dt>${a.label || a.field}</dt><dd>${n < flow.step ? flow.answers[a.field] ?? '—' : n > flow.step ? a.show : '…'}</dd></div>`)}
       ${task?.detail?.note ? html`<div class="note"><dt>Note</dt><dd>${task.detail.note}</dd></div>` : nothing}</dl>
