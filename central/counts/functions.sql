@@ -118,6 +118,7 @@ BEGIN
     END IF;
     IF said = 'pending' OR n <> p_differs THEN UPDATE stock SET doubt = true WHERE id = s.id; END IF;
     PERFORM settle_count(c, said, p_differs, CASE said WHEN 'posted' THEN n ELSE 0 END, p_at, p_actor);
+    IF said = 'posted' AND n > 0 THEN PERFORM fill_waiting(p_at, c.item); END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION settle_count(c stock_count, p_state text, p_differs integer, p_posted integer, p_at timestamptz, p_who text)

@@ -1,10 +1,10 @@
 -- From the reserve (shelves that people reach, and units that stand there) to the bins that robots bring.
 
--- Pieces that open orders lack: they wait, or their lines are short while the order is still being worked on.
+-- Pieces that orders wait for (`backorder`).
 CREATE OR REPLACE VIEW waiting_demand AS
 SELECT l.item, sum(l.short)::integer AS qty, count(*)::integer AS lines
 FROM orders o JOIN order_line l ON l.order_id = o.id
-WHERE o.state IN ('allocated', 'released', 'picking') AND l.kind = 'stock' AND l.short > 0 GROUP BY l.item;
+WHERE o.backorder AND o.state IN ('allocated', 'released', 'picking') AND l.kind = 'stock' AND l.short > 0 GROUP BY l.item;
 
 -- An item's pieces by what can be promised of them. `bins`: free where robots pick, now. `reserve`: free on shelves and in
 -- units there. `under_way`: of those, on their way to bins. `held`: not for sale, too old on that day, or in doubt. `waiting`: wanted already.
@@ -111,6 +111,7 @@ BEGIN
             RETURN CASE said WHEN 'too little' THEN format('not so many are free in %s', t.source) ELSE said END;
         END IF;
         PERFORM clear_alarm(p_at, 'replenish/' || t.item);
+        PERFORM fill_waiting(p_at, t.item);
     END IF;
     IF n < t.qty THEN
         UPDATE stock SET doubt = true WHERE place = t.source AND item = t.item AND lot = t.lot AND owner = t.owner AND status = 'ok' AND live;

@@ -56,15 +56,18 @@ async def test_a_shelf_that_holds_less_is_counted(postgres: ScratchPostgres) -> 
 
 
 async def test_what_open_orders_lack_is_brought_without_a_rule(postgres: ScratchPostgres) -> None:
-    """A line that is short while its order is worked on draws on the reserve, before what rules want."""
+    """A line that waits draws on the reserve, before what rules want, and gets its pieces when they are at the front."""
     async with running(postgres) as floor:
         await shelves(floor, "H1")
         await lay(floor, ("P0-B0", "part1", 2), ("H1", "part1", 50))
-        await floor.order("A1", ("part1", 9))
+        await floor.order("A1", ("part1", 9), backorder=True)
         assert (await say(floor.operator, "/v1/replenishment:run", None, 200))["opened"] in {0, 1}
         task = await next_task(floor, "anna", "replenish")
         assert task is not None
         assert (task["qty"], task["priority"], task["detail"]["waiting"]) == (7, 5, 7)
         atp = await see(floor.erp, "/v1/replenishment/items/part1")
         assert (atp["bins"], atp["reserve"], atp["waiting"], atp["available_to_promise"]) == (0, 50, 7, 43)
+        await confirm(floor, task, qty=7, target=task["target"])
+        (line,) = (await floor.shown("A1"))["order_lines"]
+        assert (line["allocated"], line["short"]) == (9, 0)
         assert await floor.violations() == []
