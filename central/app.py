@@ -27,6 +27,8 @@ from central.inbound import routes as inbound
 from central.inbound import rules as inbound_rules
 from central.kits import routes as kits
 from central.ledger import routes as ledger
+from central.loading import manifest
+from central.loading import routes as loading
 from central.masterdata import customers, items, lots, storage
 from central.masterdata.ndjson import LineResult
 from central.orders import routes as orders
@@ -81,6 +83,8 @@ _ROUTERS = (
     shipping.router,
     units.router,
     waves.router,
+    loading.router,
+    manifest.router,
     epcis.router,
     stream.router,
     webhooks.router,

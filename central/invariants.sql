@@ -13,10 +13,11 @@ WITH moved AS (
     SELECT stock, sum(qty) AS qty FROM reservation GROUP BY stock
 ), picks AS (
     SELECT order_id, line, sum(qty) FILTER (WHERE state IN ('waiting', 'released', 'started')) AS open,
-           sum(done_qty) FILTER (WHERE state IN ('done', 'short')) AS done
+           sum(done_qty - back_qty) FILTER (WHERE state IN ('done', 'short')) AS done
     FROM task WHERE kind = 'pick' GROUP BY order_id, line
 ), left_floor AS (
-    SELECT order_id, item, sum(qty) AS qty FROM ledger WHERE reason = 'ship' GROUP BY order_id, item
+    SELECT order_id, item, sum(qty) AS qty FROM ledger l WHERE reason = 'ship'
+      AND NOT EXISTS (SELECT FROM ledger u WHERE u.reverses = l.seq) GROUP BY order_id, item
 ), lines AS (
     SELECT order_id, item, sum(done) AS done FROM order_line WHERE kind = 'stock' GROUP BY order_id, item
 )
@@ -62,7 +63,8 @@ FROM orders o JOIN lines l ON l.order_id = o.id LEFT JOIN left_floor f ON f.orde
 WHERE o.state = 'shipped' AND l.done <> COALESCE(f.qty, 0)
 UNION ALL
 SELECT 'a shipped order has its shipment', o.id, o.state
-FROM orders o LEFT JOIN shipment s ON s.order_id = o.id WHERE (o.state = 'shipped') <> (s.id IS NOT NULL)
+FROM orders o LEFT JOIN (SELECT order_id, count(*) AS n FROM shipment WHERE reversed_at IS NULL GROUP BY order_id) AS s ON s.order_id = o.id
+WHERE CASE WHEN o.state = 'shipped' THEN s.n IS NULL WHEN o.state = 'packed' THEN false ELSE s.n > 0 END
 UNION ALL
 SELECT 'a closed order has no open task', o.id, t.id
 FROM orders o JOIN task t ON t.order_id = o.id AND t.state IN ('waiting', 'released', 'started')
@@ -84,29 +86,6 @@ UNION ALL
 SELECT 'a hand task is posted by one confirmation', string_agg(h.id, ', '), format('move %s, tasks %s', m.seq, count(*))
 FROM hand_task h CROSS JOIN LATERAL unnest(h.moves) AS m(seq) LEFT JOIN ledger l ON l.seq = m.seq
 GROUP BY m.seq HAVING count(*) > 1 OR count(l.seq) = 0
-UNION ALL
-SELECT 'an ASN line is the sum of its receipts', l.asn || '/' || l.line,
-       format('received %s, damaged %s, receipts %s, damaged %s', l.received, l.damaged, COALESCE(r.qty, 0), COALESCE(r.damaged, 0))
-FROM asn_line l LEFT JOIN (
-    SELECT r.asn, r.line, sum(r.qty) AS qty, COALESCE(sum(r.qty) FILTER (WHERE r.status = 'damaged'), 0) AS damaged
-    FROM receipt r JOIN ledger g ON g.key = r.key LEFT JOIN ledger u ON u.reverses = g.seq
-    WHERE r.asn IS NOT NULL AND u.seq IS NULL GROUP BY r.asn, r.line
-) AS r ON r.asn = l.asn AND r.line = l.line
-WHERE l.received <> COALESCE(r.qty, 0) OR l.damaged <> COALESCE(r.damaged, 0)
-UNION ALL
-SELECT 'a receipt is posted', r.key, format('%s of %s, posted %s', r.qty, r.item, g.qty)
-FROM receipt r LEFT JOIN ledger g ON g.key = r.key
-WHERE (r.item, r.lot, r.owner, r.qty, r.place, r.status) IS DISTINCT FROM (g.item, g.lot, g.owner, g.qty, g.b, g.b_status)
-UNION ALL
-SELECT 'stock has the dates of its lot', s.place || '/' || s.item || '/' || s.lot, format('stock %s, lot %s', s.expires, l.expires)
-FROM stock s LEFT JOIN lot l ON l.item = s.item AND l.lot = s.lot
-WHERE (s.expires, s.since) IS DISTINCT FROM (l.expires, l.received_on)
-UNION ALL
-SELECT 'a closed ASN has nothing to receive', a.id, h.id
-FROM asn a JOIN hand_task h ON h.ref = a.id AND h.kind = 'receive' AND h.state IN ('open', 'leased') WHERE a.state IN ('closed', 'cancelled')
-UNION ALL
-SELECT 'a posted change of status is a move', c.id::text, c.key
-FROM status_change c LEFT JOIN ledger g ON g.key = c.key WHERE c.state = 'posted' AND (g.qty, g.a_status, g.b_status) IS DISTINCT FROM (c.qty, c.was, c.becomes)
 UNION ALL
 SELECT 'a count is settled by two, or by none', c.id, format('%s, difference %s, results %s', c.state, c.difference, count(r.round))
 FROM stock_count c LEFT JOIN count_result r ON r.count_id = c.id AND NOT r.moving AND r.counted - r.expected = c.difference
@@ -166,6 +145,29 @@ FROM transfer_line x JOIN transfer t ON t.id = x.transfer LEFT JOIN (
 ) AS m ON m.id = x.transfer AND m.line = x.line::text
 WHERE COALESCE(m.qty, 0) <> CASE WHEN t.way = 'in' THEN -x.received WHEN t.state = 'closed' THEN x.received ELSE x.sent END
 UNION ALL
+SELECT 'an ASN line is the sum of its receipts', l.asn || '/' || l.line,
+       format('received %s, damaged %s, receipts %s, damaged %s', l.received, l.damaged, COALESCE(r.qty, 0), COALESCE(r.damaged, 0))
+FROM asn_line l LEFT JOIN (
+    SELECT r.asn, r.line, sum(r.qty) AS qty, COALESCE(sum(r.qty) FILTER (WHERE r.status = 'damaged'), 0) AS damaged
+    FROM receipt r JOIN ledger g ON g.key = r.key LEFT JOIN ledger u ON u.reverses = g.seq
+    WHERE r.asn IS NOT NULL AND u.seq IS NULL GROUP BY r.asn, r.line
+) AS r ON r.asn = l.asn AND r.line = l.line
+WHERE l.received <> COALESCE(r.qty, 0) OR l.damaged <> COALESCE(r.damaged, 0)
+UNION ALL
+SELECT 'a receipt is posted', r.key, format('%s of %s, posted %s', r.qty, r.item, g.qty)
+FROM receipt r LEFT JOIN ledger g ON g.key = r.key
+WHERE (r.item, r.lot, r.owner, r.qty, r.place, r.status) IS DISTINCT FROM (g.item, g.lot, g.owner, g.qty, g.b, g.b_status)
+UNION ALL
+SELECT 'stock has the dates of its lot', s.place || '/' || s.item || '/' || s.lot, format('stock %s, lot %s', s.expires, l.expires)
+FROM stock s LEFT JOIN lot l ON l.item = s.item AND l.lot = s.lot
+WHERE (s.expires, s.since) IS DISTINCT FROM (l.expires, l.received_on)
+UNION ALL
+SELECT 'a closed ASN has nothing to receive', a.id, h.id
+FROM asn a JOIN hand_task h ON h.ref = a.id AND h.kind = 'receive' AND h.state IN ('open', 'leased') WHERE a.state IN ('closed', 'cancelled')
+UNION ALL
+SELECT 'a posted change of status is a move', c.id::text, c.key
+FROM status_change c LEFT JOIN ledger g ON g.key = c.key WHERE c.state = 'posted' AND (g.qty, g.a_status, g.b_status) IS DISTINCT FROM (c.qty, c.was, c.becomes)
+UNION ALL
 SELECT 'no place stands inside itself', x.code, x.way FROM (
     WITH RECURSIVE up(code, above, way, n) AS (
         SELECT p.code, p.parent, p.parent::text, 1 FROM place p WHERE p.parent IS NOT NULL
@@ -174,6 +176,31 @@ SELECT 'no place stands inside itself', x.code, x.way FROM (
         WHERE p.parent IS NOT NULL AND up.above <> up.code AND up.n < 12
     ) SELECT code, way FROM up WHERE above = code
 ) AS x
+UNION ALL
+SELECT 'what is shipped is in its shipment, and nowhere else', t.id, format('%s, %s pieces stand in it', t.shipment, s.qty)
+FROM tote t LEFT JOIN shipment x ON x.id = t.shipment LEFT JOIN stock s ON s.place = t.id AND s.qty > 0
+WHERE t.shipment IS NOT NULL AND (x.order_id IS DISTINCT FROM t.order_id OR x.reversed_at IS NOT NULL OR s.qty > 0)
+UNION ALL
+SELECT 'what is loaded stands on its truck', k.tote, format('%s says %s', k.truck, outermost(k.tote))
+FROM truck_tote k JOIN truck t ON t.id = k.truck AND t.state IN ('loading', 'dispatched') JOIN place p ON p.code = outermost(k.tote)
+WHERE (k.state = 'loaded' AND p.parent IS DISTINCT FROM k.truck) OR (k.state = 'expected' AND p.parent = k.truck)
+UNION ALL
+SELECT 'a dispatched truck has shipped what is loaded', k.truck, k.tote
+FROM truck_tote k JOIN truck t ON t.id = k.truck JOIN tote x ON x.id = k.tote
+WHERE k.state = 'loaded' AND (t.state IN ('dispatched', 'departed')) <> (x.shipment IS NOT NULL)
+UNION ALL
+SELECT 'what was put back is in the ledger', k.id, format('put back %s, posted %s', k.back_qty, COALESCE(sum(l.qty), 0))
+FROM task k LEFT JOIN ledger l ON l.order_id = k.order_id AND l.task = k.id AND l.reason IN ('putback', 'lost')
+WHERE k.back_qty > 0 GROUP BY k.id, k.back_qty HAVING k.back_qty <> COALESCE(sum(l.qty), 0) OR k.back_qty > k.done_qty
+UNION ALL
+SELECT 'only waiting orders are held', o.id, format('%s, wave %s, %s', o.state, o.wave, o.waits)
+FROM orders o LEFT JOIN wave w ON w.id = o.wave
+WHERE (o.state IN ('released', 'picking', 'packed', 'shipped') AND o.waits <> '') OR (o.state = 'allocated' AND w.state IN ('done', 'cancelled'))
+UNION ALL
+SELECT 'a pick of a person is work for hands', k.id, format('%s, hand task %s', k.state, h.state)
+FROM task k LEFT JOIN hand_task h ON h.id = k.id
+WHERE k.hand AND k.kind = 'pick' AND (k.state = 'released' AND h.state IS DISTINCT FROM 'open' OR k.state = 'started' AND h.state IS DISTINCT FROM 'leased'
+      OR k.state IN ('done', 'short', 'cancelled') AND h.state IN ('open', 'leased'))
 UNION ALL
 SELECT 'a unit has a right number and its place', u.sscc, format('%s, %s', u.kind, p.kind)
 FROM unit u JOIN place p ON p.code = u.place

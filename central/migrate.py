@@ -22,6 +22,7 @@ FUNCTIONS = (
     "events",
     "alarms",
     "shipping",
+    "loading",
     "packing",
     "picking",
     "rounds",

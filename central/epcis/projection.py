@@ -15,6 +15,7 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from central.epcis.identifiers import DIGITAL_LINK, gtin_link, is_gtin, is_sscc, sscc_link
+from central.epcis.transformation import transformed, whole
 
 Event = dict[str, Any]
 REVERSE, CORRECT = "reverse", "correct"
@@ -44,6 +45,7 @@ _STEPS: dict[str, tuple[str, str]] = {
     "transfer_out": ("shipping", "in_transit"),
     "transfer_in": ("receiving", "in_progress"),
     "transfer_difference": ("cycle_counting", "unknown"),
+    "putback": ("storing", "sellable_not_accessible"),
     "fill": ("packing", "in_progress"),
     "empty": ("unpacking", "in_progress"),
     "ship": ("shipping", "in_transit"),
@@ -160,7 +162,19 @@ def of_moves(moves: Sequence[Move], originals: Mapping[int, Move], names: Names)
         By its number, each move that one of `moves` reverses.
     """
     told: list[Told] = []
-    for (_, shipped, back), group in groupby(moves, key=lambda m: (m.tx, *_shipment(m, originals))):
+    grouped = groupby(moves, key=lambda m: (m.tx, *_shipment(m, originals), whole(m, originals)))
+    for (_, shipped, back, becomes), group in grouped:
+        if becomes is not None:
+            parts = list(group)
+            made = transformed(
+                parts,
+                originals,
+                lambda cause, at: stamped(cause, at, names),
+                lambda m: _quantity(m, names),
+                names.place,
+            )
+            told += (Told(parts[0].owner, e) for e in made)
+            continue
         if shipped is not None:
             together = list(group)
             events = _taken_back(together, originals, names) if back else _shipping(together, names)

@@ -15,6 +15,7 @@ BEGIN
     END IF;
     IF l.reverses IS NOT NULL THEN outcome := 'a reversal'; RETURN NEXT; RETURN; END IF;
     IF l.reason = 'ship' THEN outcome := 'shipped'; RETURN NEXT; RETURN; END IF;
+    IF l.reason = 'putback' OR starts_with(l.key, 'lost/') THEN outcome := 'put back'; RETURN NEXT; RETURN; END IF;
     -- the order before its stock, as everybody else does
     IF l.order_id IS NOT NULL THEN SELECT * INTO o FROM orders x WHERE x.id = l.order_id FOR UPDATE; END IF;
     INSERT INTO posted VALUES ('reverse/' || p_seq) ON CONFLICT DO NOTHING;

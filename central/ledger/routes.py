@@ -51,7 +51,8 @@ _WHOLE = frozenset({"kit", "kit_part", "unkit", "unkit_part", "regrade_from", "r
 """Moves of which one makes no sense without the others: the hand task that posted them is undone."""
 _WHY = {
     "a reversal": "is itself a reversal; post what really happened instead",
-    "shipped": "has left the site; book the goods that come back as a return",
+    "shipped": "is of a shipment; reverse that before it departs, or book the goods that come back as a return",
+    "put back": "belongs to an order that was cancelled; move the pieces from where they are now",
     "reversed already": "is reversed already",
 }
 _MOVE = (

@@ -310,19 +310,49 @@ BEGIN
     IF NOT waits THEN PERFORM finish_order(p_id, p_at, p_who); END IF;
 END $$;
 
--- Cancel what nobody has begun: says how many picks were withdrawn and how many go on.
-CREATE OR REPLACE FUNCTION cancel_order(p_id text, p_at timestamptz, p_who text, p_reason text)
-RETURNS TABLE (outcome text, withdrawn integer, going_on integer) LANGUAGE plpgsql AS $$
+-- Cancel what nobody has begun: says how many picks were withdrawn and how many totes go on. `p_put_back`: what was picked
+-- goes back to stock, from wherever it is, up to the truck; `what` names what stands in the way.
+DROP FUNCTION IF EXISTS cancel_order(text, timestamptz, text, text);
+CREATE OR REPLACE FUNCTION cancel_order(p_id text, p_at timestamptz, p_who text, p_reason text, p_put_back boolean DEFAULT false)
+RETURNS TABLE (outcome text, withdrawn integer, going_on integer, put_back integer, what text) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
 DECLARE
     o orders;
     t record;
     x text;
 BEGIN
-    withdrawn := 0; going_on := 0;
+    withdrawn := 0; going_on := 0; put_back := 0;
     SELECT * INTO o FROM orders WHERE id = p_id FOR UPDATE;
     IF NOT FOUND THEN outcome := 'unknown'; RETURN NEXT; RETURN; END IF;
     UPDATE orders SET backorder = false WHERE id = p_id AND backorder;  -- nothing is waited for any more
-    IF o.state IN ('packed', 'shipped', 'short', 'cancelled') THEN outcome := 'is ' || o.state; RETURN NEXT; RETURN; END IF;
+    SELECT string_agg(format('tote %s is loaded on truck %s', y.tote, y.truck), ', ' ORDER BY y.tote) INTO what
+    FROM truck_tote y JOIN tote z ON z.id = y.tote WHERE z.order_id = p_id AND z.shipment IS NULL AND y.state = 'loaded';
+    IF what IS NOT NULL THEN outcome := 'loaded'; RETURN NEXT; RETURN; END IF;
+    IF o.state = 'shipped' THEN
+        SELECT string_agg(CASE WHEN r.state = 'departed' THEN format('%s has departed with truck %s', s.id, r.id)
+            ELSE format('reverse its shipment %s first', s.id) END, ', ' ORDER BY s.id) INTO what
+        FROM shipment s LEFT JOIN truck r ON r.id = s.truck WHERE s.order_id = p_id AND s.reversed_at IS NULL;
+    END IF;
+    IF o.put_back IS NOT NULL AND o.state <> 'cancelled' THEN outcome := 'is being put back'; RETURN NEXT; RETURN; END IF;
+    IF o.state IN ('shipped', 'short', 'cancelled') OR (o.state = 'packed' AND NOT p_put_back) THEN
+        outcome := 'is ' || o.state; RETURN NEXT; RETURN;
+    END IF;
+    IF p_put_back THEN
+        UPDATE orders SET put_back = p_reason WHERE id = p_id RETURNING * INTO o;
+        PERFORM cancel_hand_task(h.id, p_at, p_reason) FROM hand_task h WHERE h.state IN ('open', 'leased') AND (
+            (h.ref = p_id AND h.kind = 'pack') OR (h.kind = 'load' AND EXISTS (
+                SELECT FROM truck_tote y WHERE y.order_id = p_id AND y.state = 'expected' AND y.truck = h.ref AND y.unit = h.detail->>'unit')));
+        UPDATE truck_tote SET state = 'left', reason = p_reason WHERE order_id = p_id AND state = 'expected';
+        UPDATE truck_order y SET live = false, reason = p_reason WHERE y.order_id = p_id AND y.live RETURNING y.truck INTO x;
+        IF x IS NOT NULL THEN PERFORM offer_loads(x, p_at); END IF;
+        UPDATE task SET state = 'cancelled', closed_at = p_at, reason = p_reason
+        WHERE order_id = p_id AND kind = 'pack' AND hand AND state IN ('released', 'started')
+          AND NOT EXISTS (SELECT FROM task k WHERE k.tote = task.tote AND k.kind = 'pick' AND k.state = 'started');
+        IF o.state = 'packed' THEN
+            put_back := put_order_back(o, p_at, p_who);
+            outcome := 'put back'; RETURN NEXT; RETURN;
+        END IF;
+    END IF;
     FOR t IN
         SELECT * FROM task WHERE order_id = p_id AND kind = 'pick' AND state IN ('waiting', 'released')
         ORDER BY stock, id FOR UPDATE
@@ -341,6 +371,10 @@ BEGIN
     PERFORM say_work(id, p_at) FROM (
         SELECT id FROM task WHERE order_id = p_id AND kind = 'pick' AND state = 'cancelled' AND closed_at = p_at
         ORDER BY length(id), id) AS withdrawn_ids;
+    IF p_put_back AND NOT EXISTS (SELECT FROM task WHERE order_id = p_id AND state IN ('waiting', 'released', 'started')) THEN
+        put_back := put_order_back(o, p_at, p_who);
+        outcome := CASE WHEN put_back > 0 THEN 'put back' ELSE 'cancelled' END; RETURN NEXT; RETURN;
+    END IF;
     SELECT count(*) INTO going_on FROM tote WHERE order_id = p_id AND state <> 'void';
     IF going_on = 0 THEN
         UPDATE order_line SET cancelled = qty WHERE order_id = p_id AND kind = 'service';
@@ -350,7 +384,7 @@ BEGIN
             'ref', o.ref, 'source', o.source, 'who', p_who, 'reason', p_reason, 'lines', lines_of(p_id)), o.correlation);
         outcome := 'cancelled';
     ELSE
-        outcome := CASE WHEN withdrawn > 0 THEN 'partly' ELSE 'too late' END;
+        outcome := CASE WHEN p_put_back THEN 'stopping' WHEN withdrawn > 0 THEN 'partly' ELSE 'too late' END;
         PERFORM finish_order(p_id, p_at, p_who);
     END IF;
     RETURN NEXT;

@@ -39,13 +39,24 @@ class Reason(BaseModel):
     reason: str = Field(min_length=1, max_length=500, examples=["customer called"])
 
 
+class Cancel(Reason):
+    """Why an order is cancelled, and what becomes of what is picked."""
+
+    put_back: bool = Field(
+        False, description="What is picked or packed goes back to stock; else it goes on its way to the customer"
+    )
+
+
 class Cancelled(BaseModel):
     """What a cancellation could still do."""
 
     id: str
-    outcome: str = Field(description="cancelled | partly | too late")
+    outcome: str = Field(
+        description="cancelled | partly | too late; with put_back: put back | stopping (totes come first)"
+    )
     withdrawn_picks: int
     totes_going_on: int
+    put_back_tasks: int = Field(0, description="What people are to put back to stock")
 
 
 @router.post(
@@ -187,7 +198,8 @@ SELECT
   (SELECT json_agg(json_build_object('seq', g.seq, 'at', g.at, 'from', g.a, 'to', g.b, 'item', g.item, 'qty', g.qty,
       'reason', g.reason, 'task', g.task, 'line', g.line, 'actor', g.actor, 'key', g.key) ORDER BY g.seq)
    FROM ledger g WHERE g.order_id = $1) AS ledger,
-  (SELECT to_json(s) FROM shipment s WHERE s.order_id = $1) AS shipment
+  (SELECT to_json(s) FROM shipment s WHERE s.order_id = $1
+   ORDER BY s.reversed_at IS NOT NULL, s.at DESC, s.id DESC LIMIT 1) AS shipment
 """
 
 
@@ -234,7 +246,7 @@ async def get_lines(order_id: str, here: Here, who: Principal = ANYONE) -> list[
 @router.post("/{order_id}/cancel", response_model=Cancelled, responses=documented(400, 404, 409, 412))
 async def cancel_order(
     order_id: str,
-    body: Reason,
+    body: Cancel,
     here: Here,
     correlation: Correlation,
     if_match: IfMatch = None,
@@ -243,22 +255,33 @@ async def cancel_order(
 ) -> Response:
     """Cancel as far as possible: picks that nobody has begun are withdrawn; what is in totes already goes on.
 
-    A closed order answers 409 with what became of it.
+    With `put_back` an order is cancelled up to the truck: people unpack it and put it back to stock. A closed order
+    answers 409 with what became of it, and one that is loaded with the truck it stands on.
     """
     at: datetime = moment(here.clock.now_ms())
 
     async def work(connection: Any) -> str:
         await hold_order(connection, order_id, who.owner, if_match, needed=False)
         row = await connection.fetchrow(
-            "SELECT * FROM cancel_order($1, $2, $3, $4)", order_id, at, who.name, body.reason
+            "SELECT * FROM cancel_order($1, $2, $3, $4, $5)", order_id, at, who.name, body.reason, body.put_back
         )
+        if row["outcome"] == "loaded":
+            raise Refusal(409, f"order: {order_id}: {row['what']}; unload it first")
+        if row["outcome"] == "is packed":
+            raise Refusal(409, f"order: {order_id} is packed already; cancel it with put_back to unpack it")
+        if row["what"]:
+            raise Refusal(409, f"order: {order_id} {row['outcome']} already: {row['what']}")
         if row["outcome"].startswith("is "):
             raise Refusal(409, f"order: {order_id} {row['outcome']} already; nothing can be cancelled")
         await connection.execute(
             AUDIT, at, who.name, who.role, "order.cancel", order_id, body.reason, correlation, None
         )
         return Cancelled(
-            id=order_id, outcome=row["outcome"], withdrawn_picks=row["withdrawn"], totes_going_on=row["going_on"]
+            id=order_id,
+            outcome=row["outcome"],
+            withdrawn_picks=row["withdrawn"],
+            totes_going_on=row["going_on"],
+            put_back_tasks=row["put_back"],
         ).model_dump_json()
 
     what = f"POST /v1/orders/{order_id}/cancel"

@@ -82,8 +82,8 @@ def cartonize(claims: Sequence[Claim], params: ToteParams) -> list[Carton]:
     -------
     list of Carton
         Each piece in exactly one tote, no tote over its volume or weight but the oversize ones, which hold one piece.
-        A claim is split only where it is larger than an empty tote. Claims of a tote are in order of line and bin. Those
-        that robots fill come before those that people fill; none is filled by both.
+        A claim is split only where it is larger than an empty tote. Claims of a tote are in order of line and bin.
+        Those that robots fill come before those that people fill; none is filled by both.
     """
     if any(c.hand for c in claims) and not all(c.hand for c in claims):
         return [x for hand in (False, True) for x in cartonize([c for c in claims if c.hand is hand], params)]

@@ -88,7 +88,8 @@ CREATE INDEX orders_to_load ON orders (route, due, id) WHERE state = 'packed';
 
 -- Picks that a person does with a cart, and the totes they go into; neither is the dispatcher's business.
 ALTER TABLE tote ADD COLUMN hand boolean NOT NULL DEFAULT false, ADD COLUMN shipment text COLLATE "C";
-ALTER TABLE task ADD COLUMN hand boolean NOT NULL DEFAULT false;
+ALTER TABLE task ADD COLUMN hand boolean NOT NULL DEFAULT false, ADD COLUMN back_qty integer NOT NULL DEFAULT 0 CHECK (back_qty >= 0);
+COMMENT ON COLUMN task.back_qty IS 'Pieces that were picked and then put back to stock';
 CREATE TABLE pick_round (
     id         text COLLATE "C" PRIMARY KEY,
     how        text NOT NULL CHECK (how IN ('batch', 'cluster', 'zone')),
