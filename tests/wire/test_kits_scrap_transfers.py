@@ -61,6 +61,16 @@ async def test_a_kit_is_built_of_its_parts_and_undone_as_a_whole(postgres: Scrat
         assert await held(floor, "part0") == {}
         assert await held(floor, "part1") == {("P0-B0", "ok"): 10, ("H1", "ok"): 3}
         assert await floor.violations() == []
+        told = (await see(floor.supervisor, "/v1/epcis/events", eventType="TransformationEvent"))["epcisBody"]
+        events = told["queryResults"]["resultsBody"]["eventList"]
+        made = next(e for e in events if e["bizStep"] == "assembling" and "errorDeclaration" not in e)
+        wrong = next(e for e in events if "errorDeclaration" in e)
+        (back,) = (e for e in events if e["eventID"] != made["eventID"])
+        assert sorted(q["quantity"] for q in made["inputQuantityList"]) == [3, 3, 3]
+        assert [q["quantity"] for q in made["outputQuantityList"]] == [3]
+        assert wrong["eventID"] == made["eventID"]
+        assert wrong["errorDeclaration"]["correctiveEventIDs"] == [back["eventID"]]
+        assert back["inputQuantityList"] == made["outputQuantityList"]
 
 
 async def test_a_kit_is_taken_apart_where_the_person_says(postgres: ScratchPostgres) -> None:
