@@ -286,6 +286,64 @@ async def test_what_is_done_without_a_connection_is_sent_when_there_is_one(rf: R
     assert [(r["b"], r["qty"], r["actor"]) for r in await rf.moved()] == [("R2", 5, "anna"), ("L1", 2, "anna")]
 
 
+async def test_who_is_signed_out_in_between_loses_nothing(rf: Rf) -> None:
+    """What one has confirmed waits for that one: somebody else with a password does not send it."""
+    await rf.open_move(5)
+    await rf.sign_in()
+    await rf.work_on("move")
+    await rf.scan_move()
+
+    async def forget(route: Route) -> None:
+        await route.fulfill(status=401, json={"detail": "A valid token is needed"})
+
+    await rf.page.route("**/confirm", forget)
+    await rf.type()
+    await expect(rf.page.get_by_label("Badge or name")).to_be_visible()
+    await rf.page.unroute("**/confirm")
+    await rf.type("supervisor")
+    await expect(rf.page.get_by_label("Password")).to_be_focused()
+    await rf.type("wrong")
+    await expect(rf.page.get_by_role("alert")).to_contain_text("name or password is wrong")
+    await rf.type()
+    await rf.type("supervisor")
+    await rf.type(rf.floor.secrets.password)
+    await expect(rf.page.locator("header b")).to_have_text("supervisor")
+    await expect(rf.page.locator("[data-waiting='1']")).to_be_visible()
+    assert await rf.moved() == []
+    await rf.page.keyboard.press("F8")
+    await rf.sign_in("anna")
+    await expect(rf.page.locator("[data-waiting]")).to_have_count(0)
+    assert [(r["qty"], r["actor"]) for r in await rf.moved()] == [(5, "anna")]
+
+
+SCANS: list[tuple[str, dict[str, Any]]] = [
+    ("4006381333931", {"code": "4006381333931"}),
+    ("R-01-2", {"code": "R-01-2"}),
+    ("01-02-03", {"code": "01-02-03"}),
+    ("]E04006381333931", {"code": "4006381333931"}),
+    ("0104006381333931", {"item": "04006381333931"}),
+    ("0104006381333932", {"code": "0104006381333932"}),  # its check digit is wrong: a code of one's own
+    ("(01)04006381333931(10)AB-1(17)270200", {"item": "04006381333931", "lot": "AB-1", "expiry": "2027-02-28"}),
+    ("]C10104006381333931172701311012345", {"item": "04006381333931", "lot": "12345", "expiry": "2027-01-31"}),
+    ("]d20104006381333931\x1d21S7\x1d3712", {"item": "04006381333931", "serial": "S7", "qty": 12}),
+    ("0104006381333931310200125010L", {"item": "04006381333931", "lot": "L"}),
+    ("00340123450000000017", {"unit": "340123450000000017"}),
+    ("]C100340123450000000017", {"unit": "340123450000000017"}),
+    ("00340123450000000018", {"code": "00340123450000000018"}),
+    ("]C1garbage", {"code": "garbage"}),
+    ("]C101040063813", {"code": "01040063813"}),
+    ("]d2010400638133393117279999", {"item": "04006381333931", "expiry": None}),
+]
+
+
+async def test_what_a_scanner_types_is_understood(rf: Rf) -> None:
+    """Plain codes as they are; GS1 strings with prefix, brackets or a right check digit by their identifiers."""
+    await rf.page.goto(f"{rf.url}/rf/")
+    read = "async texts => { const { read } = await import('/rf/gs1.js'); return texts.map(read); }"
+    for (text, wanted), got in zip(SCANS, await rf.page.evaluate(read, [t for t, _ in SCANS]), strict=True):
+        assert {k: got.get(k) for k in wanted} == wanted, (text, got)
+
+
 async def test_goods_are_carried_and_taken_back(rf: Rf) -> None:
     """The books say what is there as help; F4 takes the last one back by a row that points back."""
     await rf.sign_in()

@@ -40,8 +40,9 @@ export function answer(flow, raw) {
   if (step.type === 'date') return date(flow, step, text);
   if (step.type === 'choice') return choice(flow, step, text);
   const scan = read(text);
-  const value = (step.field === 'lot' && scan.lot) || (step.field === 'serial' && scan.serial) || (step.field === 'item' && scan.item)
+  const meant = (step.field === 'lot' && scan.lot) || (step.field === 'serial' && scan.serial) || (step.field === 'item' && scan.item)
     || scan.unit || scan.code;
+  const value = step.expect.includes(text) ? text : meant; // a code of one's own that only looks like GS1's
   // a place may be called by the number on its label, which central knows
   const numbered = scan.unit && (step.field === 'source' || step.field === 'target');
   if (step.expect.length && !numbered && !step.expect.some((x) => same(x, value))) {

@@ -66,7 +66,7 @@ export function iso(year, month, of) {
 export function read(raw) {
   const text = raw.trim().replace(SYMBOLOGY, '');
   const said = SYMBOLOGY.test(raw.trim()) || text.includes(SEPARATOR) || text.startsWith('(');
-  const likely = (/^01\d{14}./.test(text) && checked(text.slice(2, 16))) || (/^00\d{18}$/.test(text) && checked(text.slice(2)));
+  const likely = (/^01\d{14}/.test(text) && checked(text.slice(2, 16))) || (/^00\d{18}$/.test(text) && checked(text.slice(2)));
   const found = said || likely ? elements(text) : null;
   if (!found) return { code: text };
   const [unit, item, contained] = ['00', '01', '02'].map((x) => found.get(x));

@@ -92,6 +92,8 @@ export class FpHandheld extends LitElement {
   /** @param {Identity} me */
   enter(me) {
     this.me = me;
+    // what somebody else had begun here is not theirs to confirm
+    if (this.flow && kept('flowOf') !== me.name) this.put(null);
     keep('identity', me);
     carry(me.token);
     this.outbox.client = me.name;
@@ -107,6 +109,12 @@ export class FpHandheld extends LitElement {
     carry('');
     this.outbox.client = '';
     this.say(why, 'note');
+  }
+
+  leave() {
+    if (this.flow?.task) return this.warn('Finish the task first, or give it back (F2)');
+    this.put(null);
+    this.signOut('Signed out');
   }
 
   /** A badge is a token; whoever has none has a name and a password. @param {string} name @param {string} secret */
@@ -177,6 +185,7 @@ export class FpHandheld extends LitElement {
   put(flow) {
     this.flow = flow;
     keep('flow', flow);
+    keep('flowOf', flow && this.me ? this.me.name : null);
     this.requestUpdate();
   }
 
@@ -391,7 +400,7 @@ export class FpHandheld extends LitElement {
   /** @param {KeyboardEvent} e */
   key(e) {
     /** @type {Record<string, () => void>} */
-    const keys = { Escape: () => this.escape(), F2: () => this.skip(), F3: () => this.none(), F4: () => this.undo(), F8: () => this.signOut('Signed out'), F9: () => this.toggleKeyboard() };
+    const keys = { Escape: () => this.escape(), F2: () => this.skip(), F3: () => this.none(), F4: () => this.undo(), F8: () => this.leave(), F9: () => this.toggleKeyboard() };
     const does = keys[e.key];
     if (does) {
       e.preventDefault();

@@ -23,7 +23,7 @@ export function drawTrouble(h) {
 export function drawSignIn(h) {
   const [title, hint, secret] = h.me ? ['Who are you?', 'Your name', false] : h.named ? [`Password of ${h.named}`, 'Password', true] : ['Scan your badge, or type your name', 'Badge or name', false];
   return html`<h1>${title}</h1>${field(String(hint), { secret: Boolean(secret) })}
-    <nav><button class="primary"><kbd>Enter</kbd>Go on</button>${h.me ? button('F8', 'Sign out', () => h.signOut('Signed out')) : nothing}</nav>`;
+    <nav><button class="primary"><kbd>Enter</kbd>Go on</button>${h.me ? button('F8', 'Sign out', () => h.leave()) : nothing}</nav>`;
 }
 
 /** What was chosen first, then what there is to do; each kind keeps its number. @param {Handheld} h */
@@ -45,7 +45,7 @@ export function drawMenu(h) {
       ${button('0', 'Move goods', () => h.beginMove())}
       ${h.last ? button('F4', `Take back: ${h.last.title}`, () => h.undo()) : nothing}
       ${button('F9', `Screen keyboard: ${h.keyboard ? 'on' : 'off'}`, () => h.toggleKeyboard())}
-      ${button('F8', 'Sign out', () => h.signOut('Signed out'))}
+      ${button('F8', 'Sign out', () => h.leave())}
     </nav>`;
 }
 
