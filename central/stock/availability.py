@@ -46,7 +46,7 @@ class Availability(BaseModel):
     damaged: int
     doubt: int = Field(description="Free once somebody has counted it")
     expired: int = Field(description="Free, but not good until then")
-    elsewhere: int = Field(description="Free on shelves and lanes: it is brought to where orders are picked")
+    elsewhere: int = Field(description="Free on lanes (and shelves, where nobody picks): it is to be put away")
     available: int = Field(description="What a new order would get now")
     expected: int = Field(description="Announced, still to come")
     arriving: list[Expected]
@@ -56,18 +56,18 @@ class Availability(BaseModel):
 _SQL = """
 SELECT
   (SELECT json_build_object(
-      'on_hand', COALESCE(sum(s.qty), 0), 'reserved', COALESCE(sum(s.reserved), 0),
-      'quality', COALESCE(sum(s.qty) FILTER (WHERE s.status = 'quality'), 0),
-      'hold', COALESCE(sum(s.qty) FILTER (WHERE s.status = 'hold'), 0),
-      'damaged', COALESCE(sum(s.qty) FILTER (WHERE s.status = 'damaged'), 0),
-      'doubt', COALESCE(sum(s.qty - s.reserved) FILTER (WHERE s.status = 'ok' AND s.doubt), 0),
-      'expired', COALESCE(sum(s.qty - s.reserved) FILTER (WHERE s.status = 'ok' AND NOT s.doubt AND s.expires < $2), 0),
-      'elsewhere', COALESCE(sum(s.qty - s.reserved) FILTER (WHERE s.status = 'ok' AND NOT s.doubt AND p.kind <> 'bin'
-                                                            AND COALESCE(s.expires >= $2, true)), 0),
-      'available', COALESCE(sum(s.qty - s.reserved) FILTER (WHERE s.status = 'ok' AND NOT s.doubt AND p.kind = 'bin'
-                                                            AND COALESCE(s.expires >= $2, true)), 0))
-   FROM stock s JOIN place p ON p.code = s.place
-   WHERE s.item = $1 AND s.live AND p.kind NOT IN ('tote', 'virtual', 'truck')) AS held,
+      'on_hand', COALESCE(sum(h.qty), 0), 'reserved', COALESCE(sum(h.reserved), 0),
+      'quality', COALESCE(sum(h.qty) FILTER (WHERE h.status = 'quality'), 0),
+      'hold', COALESCE(sum(h.qty) FILTER (WHERE h.status = 'hold'), 0),
+      'damaged', COALESCE(sum(h.qty) FILTER (WHERE h.status = 'damaged'), 0),
+      'doubt', COALESCE(sum(h.qty - h.reserved) FILTER (WHERE h.status = 'ok' AND h.doubt), 0),
+      'expired', COALESCE(sum(h.qty - h.reserved) FILTER (WHERE h.sound AND NOT h.good), 0),
+      'elsewhere', COALESCE(sum(h.qty - h.reserved) FILTER (WHERE h.sound AND h.good AND NOT h.picked), 0),
+      'available', COALESCE(sum(h.qty - h.reserved) FILTER (WHERE h.sound AND h.good AND h.picked), 0))
+   FROM (SELECT s.*, s.status = 'ok' AND NOT s.doubt AS sound, COALESCE(s.expires >= $2, true) AS good,
+                p.kind = 'bin' OR (p.kind = 'shelf' AND o.hand_picks) AS picked
+         FROM stock s JOIN place p ON p.code = s.place CROSS JOIN outbound_setting o
+         WHERE s.item = $1 AND s.live AND p.kind NOT IN ('tote', 'virtual', 'truck')) AS h) AS held,
   (SELECT COALESCE(json_agg(json_build_object('asn', l.asn, 'line', l.line, 'due', a.due, 'lot', l.lot,
       'expires', l.expires, 'qty', l.qty - l.received) ORDER BY a.due, l.asn, l.line), '[]')
    FROM asn_line l JOIN asn a ON a.id = l.asn

@@ -5,6 +5,7 @@ import { svg, html } from '../vendor/lit.js';
 const PATHS = {
   '': 'M3 4h14v12H3zM3 10h5m4 0h5M10 4v4m0 4v4',
   orders: 'M5 3h10v14l-2.5-1.6L10 17l-2.5-1.6L5 17zM8 7h4M8 10.5h4',
+  inbound: 'M3 8l7-4 7 4v9H3zM7 17v-5h6v5M10 5.5V10m-2-2l2 2 2-2',
   tasks: 'M3 5l1.3 1.3L6.5 4M3 10.5l1.3 1.3L6.5 9.5M3 16l1.3 1.3L6.5 15M9.5 5.5H17M9.5 11H17M9.5 16H17',
   hands: 'M6 17v-3.5L3.5 10 5 8.8 7 11V4.5a1.2 1.2 0 0 1 2.4 0V9m0-5.5a1.2 1.2 0 0 1 2.4 0V9m0-4.3a1.2 1.2 0 0 1 2.4 0V10m0-2.5a1.1 1.1 0 0 1 2.3 0v5L14.5 17',
   stations: 'M3 8h14M5 8v9m10-9v9M4 8l2-4h8l2 4M8 12h4v5H8z',

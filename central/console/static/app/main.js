@@ -11,6 +11,7 @@ import './views/alarms.js';
 import './views/audit.js';
 import './views/floor_view.js';
 import './views/hands.js';
+import './views/inbound.js';
 import './views/login.js';
 import './views/order.js';
 import './views/orders.js';
@@ -111,7 +112,7 @@ class FpConsole extends Part {
 }
 
 /** @type {[string, string][]} */
-const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['audit', 'Audit']];
+const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['audit', 'Audit']];
 
 /** @param {string} place */
 function rail(place) {
@@ -129,6 +130,7 @@ function view(place, id, task) {
     case 'orders':
       return id ? html`<fp-order .order=${id} .task=${task}></fp-order>` : html`<fp-orders></fp-orders>`;
     case 'tasks': return html`<fp-tasks></fp-tasks>`;
+    case 'inbound': return html`<fp-inbound></fp-inbound>`;
     case 'hands': return html`<fp-hands></fp-hands>`;
     case 'stations': return html`<fp-stations></fp-stations>`;
     case 'alarms': return html`<fp-alarms></fp-alarms>`;

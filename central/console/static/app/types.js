@@ -39,6 +39,12 @@
  *   acknowledged_why: string | null}} Alarm
  * @typedef {{at: string, lines: number, pieces: number, short: number, totes: number, orders: number}} Bucket
  * @typedef {{buckets: Bucket[], orders: Record<string, number>, tasks: Record<string, number>, alarms: number}} Stats
+ * @typedef {{id: string, ref: string, supplier: string, state: string, due: string, staging: string | null, lines: number,
+ *   qty: number, received: number, damaged: number}} Asn
+ * @typedef {{id: string, dock: string, from: string, to: string, direction: string, state: string, asn: string | null,
+ *   carrier: string, vehicle: string}} Appointment
+ * @typedef {{task: string, item: string, lot: string, qty: number, source: string, target: string | null,
+ *   why: {because?: string, passed?: {place: string, why: string}[]}}} Putaway
  * @typedef {{id: number, at: string, who: string, role: string, action: string, subject: string, reason: string}} AuditRow
  * @typedef {{name: string, role: string}} Me
  */
