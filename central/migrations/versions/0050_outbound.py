@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from central.migrations.script import execute
+from central.migrations.script import execute, take_tables
 
 revision = "0050"
 down_revision = "0040"
@@ -12,6 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Lay the tables."""
+    take_tables("place", "orders", "tote", "task", "shipment")
     execute(Path(__file__).with_suffix(".sql").read_text())
 
 
