@@ -258,3 +258,33 @@ async def test_a_lot_goes_with_its_pieces_from_the_bin_to_the_customer(floor: Fl
     out = {"place": "P1-B0", "item": "part3", "reason": "scrap", "qty": -2, "status": "quality"}
     booked = await floor.erp.post("/v1/stock:bulk", content=ndjson([out]), headers={"Idempotency-Key": "out"})
     assert [r["outcome"] for r in results(booked)] == ["posted"]
+
+
+async def test_goods_carried_to_and_fro_at_once_are_never_more_or_less(floor: Floor) -> None:
+    """Forty people carry between three places in all directions; who finds too little is told so, nobody else fails."""
+    ways = [("R1", "R2"), ("R2", "R1"), ("R1", "L1"), ("L1", "R2"), ("R2", "L1")]
+
+    async def carry(n: int) -> int:
+        a, b = ways[n % len(ways)]
+        body = {"from": a, "to": b, "item": "part1", "qty": 1 + n % 4}
+        return (await say(floor, "/moves", f"fro-{n}", **body)).status_code
+
+    said = await asyncio.gather(*(carry(n) for n in range(40)))
+    assert set(said) <= {201, 409}
+    assert said.count(201) > 10
+    held_now = [sum((await held(floor, p)).values()) for p in ("R1", "R2", "L1")]
+    assert sum(held_now) == 20
+    assert len(await floor.rows("SELECT FROM ledger WHERE reason = 'move'")) == said.count(201)
+
+
+async def test_an_order_is_cancelled_while_people_move_its_goods(floor: Floor) -> None:
+    """What is reserved stays where it is until the order lets go of it."""
+    await floor.stock(("P0-B1", "part4", 6))
+    await floor.order("O1", ("part4", 5))
+    body = {"from": "P0-B1", "to": "R2", "item": "part4", "qty": 2}
+    assert (await say(floor, "/moves", "m1", **body)).status_code == 409
+    gone = await floor.supervisor.post(
+        "/v1/orders/O1/cancel", json={"reason": "customer called"}, headers={"Idempotency-Key": "x", "If-Match": "*"}
+    )
+    assert gone.status_code == 200, gone.text
+    assert (await say(floor, "/moves", "m2", **body)).status_code == 201
