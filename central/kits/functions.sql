@@ -134,10 +134,20 @@ BEGIN
     RETURN 'cancelled';
 END $$;
 
--- Kits that were ordered and taken apart: as many are done as all their parts make whole, the others are short.
-CREATE OR REPLACE FUNCTION finish_kits(p_order text) RETURNS void LANGUAGE sql AS $$
-    UPDATE order_line k SET done = LEAST(k.qty, x.whole), short = k.qty - LEAST(k.qty, x.whole)
-    FROM (SELECT p.kit_line, min(l.done / p.per_kit) AS whole FROM order_kit_part p JOIN order_line l ON l.order_id = p.order_id AND l.line = p.line
-          WHERE p.order_id = p_order GROUP BY p.kit_line) AS x
-    WHERE k.order_id = p_order AND k.line = x.kit_line AND k.cancelled = 0;
-$$;
+-- A kit that was ordered and taken apart is done as far as its parts make it whole; it is known when its order is closed.
+CREATE OR REPLACE FUNCTION finish_kits() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    ends boolean := NEW.state IN ('shipped', 'short', 'cancelled');
+BEGIN
+    UPDATE order_line k SET done = CASE WHEN ends THEN LEAST(k.qty, x.whole) ELSE 0 END,
+        cancelled = CASE WHEN ends AND x.cancelled THEN k.qty - LEAST(k.qty, x.whole) ELSE 0 END,
+        short = CASE WHEN ends AND NOT x.cancelled THEN k.qty - LEAST(k.qty, x.whole) ELSE 0 END
+    FROM (SELECT p.kit_line, min(l.done / p.per_kit) AS whole, bool_or(l.cancelled > 0) AS cancelled
+          FROM order_kit_part p JOIN order_line l ON l.order_id = p.order_id AND l.line = p.line
+          WHERE p.order_id = NEW.id GROUP BY p.kit_line) AS x
+    WHERE k.order_id = NEW.id AND k.line = x.kit_line;
+    RETURN NULL;
+END $$;
+CREATE OR REPLACE TRIGGER finish_kits AFTER UPDATE OF state ON orders FOR EACH ROW
+    WHEN (OLD.state <> NEW.state AND (OLD.state IN ('shipped', 'short', 'cancelled') OR NEW.state IN ('shipped', 'short', 'cancelled')))
+    EXECUTE FUNCTION finish_kits();

@@ -83,19 +83,23 @@ async def change_order(
 
 async def _lines(connection: Connection, order: str, owner: str, change: OrderChange) -> list[dict[str, Any]]:
     """Check the lines of a change, and name the item of each."""
-    rows = await connection.fetch("SELECT line, item FROM order_line WHERE order_id = $1", order)
+    rows = await connection.fetch("SELECT line, item, kind FROM order_line WHERE order_id = $1", order)
+    kits = {r["line"] for r in rows if r["kind"] == "kit"}
     there = {r["line"]: r["item"] for r in rows}
     wanted = {x.item for x in change.lines if x.item is not None}
-    known = {
-        r["id"]
-        for r in await connection.fetch("SELECT id FROM item WHERE id = ANY($1) AND owner = $2", sorted(wanted), owner)
-    }
+    single = (
+        "SELECT id FROM item i WHERE id = ANY($1) AND owner = $2"
+        " AND NOT EXISTS (SELECT FROM kit k WHERE k.item = i.id AND k.mode = 'explode')"
+    )
+    known = {r["id"] for r in await connection.fetch(single, sorted(wanted), owner)}
     seen: set[int] = set()
     found = []
     for n, x in enumerate(change.lines):
         item = there.get(x.line, x.item)
         if x.line in seen:
             raise refused(f"lines/{n}/line", x.line, "a line that the change names once")
+        if x.line in kits:
+            raise refused(f"lines/{n}/line", x.line, "a line of a single item: a kit's line stays as it was ordered")
         if item is None or (x.line not in there and item not in known):
             raise refused(f"lines/{n}/item", item, "an item of the item master, as a new line needs")
         if x.item not in {None, item}:

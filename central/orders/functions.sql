@@ -17,8 +17,8 @@ BEGIN
         FROM unnest(p_sources, p_refs) AS x(source, ref) JOIN orders o ON o.source = x.source AND o.ref = x.ref;
     RETURN QUERY SELECT 'order', o.id, o.source, o.ref, o.owner, NULL::bytea, NULL::boolean, NULL::integer
         FROM orders o WHERE o.id = ANY (p_ids);
-    RETURN QUERY SELECT 'item', i.id, i.kind, NULL, i.owner, NULL::bytea, NULL::boolean, NULL::integer
-        FROM item i WHERE i.id = ANY (p_items);
+    RETURN QUERY SELECT 'item', i.id, i.kind, k.mode, i.owner, NULL::bytea, NULL::boolean, NULL::integer
+        FROM item i LEFT JOIN kit k ON k.item = i.id WHERE i.id = ANY (p_items);
 END $$;
 
 -- Take orders in and claim their stock, as far as there is any; says which bins hold what for which line of which order.

@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from central.database import Connection, Database
+from central.kits.explode import KIT, PartLine, Parts, explode, keep_parts, parts_of
 from central.orders.idempotency import Stored, request_hash
 from central.orders.model import LineOut, OrderIn, OrderTaken, order_id
 from central.packing.cartonize import Carton, Claim, ToteParams, cartonize
@@ -99,6 +100,9 @@ class _Known(msgspec.Struct):
     items: dict[str, tuple[str, str]]
     customers: dict[str, int]
     """Days that goods for them must still be good."""
+    kits: Parts = {}
+    parts: list[tuple[str, PartLine]] = []
+    """Lines of parts of kits, by order."""
 
 
 async def take_in(
@@ -133,7 +137,10 @@ async def _take(
         try:
             stored = _stored(known, one.key, hashed)
             if stored is None:
-                new.append((n, one, hashed, _row(known, one.order, sender, rules)))
+                order, parts = explode(one.order, known.kits)
+                row = _row(known, order, sender, rules)
+                known.parts += ((row["id"], p) for p in parts)
+                new.append((n, msgspec.structs.replace(one, order=order), hashed, row))
                 outcomes.append(None)
             else:
                 outcomes.append(Taken(stored, replayed=True, id=msgspec.json.decode(stored.response)["id"]))
@@ -162,7 +169,7 @@ async def _meet(connection: Connection, asked: Sequence[Asked], sender: Sender) 
         known.customers = dict(await connection.fetch(mine, customers, sender.owner))
     for r in rows:
         if r["what"] == "item":
-            known.items[r["name"]] = r["a"], r["owner"]
+            known.items[r["name"]] = KIT if r["b"] == "explode" else r["a"], r["owner"]
         elif r["what"] == "order":
             known.refs[r["a"], r["b"]] = r["name"], r["owner"]
             known.ids.add(r["name"])
@@ -170,6 +177,9 @@ async def _meet(connection: Connection, asked: Sequence[Asked], sender: Sender) 
             known.answers[r["name"]] = bytes(r["hash"]), Stored(r["status"], r["a"])
         else:
             known.busy.add(r["name"])
+    known.kits = await parts_of(connection, [i for i, (kind, _) in known.items.items() if kind == KIT])
+    for kit, parts in known.kits.items():
+        known.items.update((part, ("stock", known.items[kit][1])) for part, _ in parts)
     return known
 
 
@@ -266,6 +276,7 @@ async def _store(
         msgspec.json.encode([row for *_, row in new]).decode(),
         msgspec.json.encode(lines).decode(),
     )
+    await keep_parts(connection, known.parts)
     claims: defaultdict[int, list[Claim]] = defaultdict(list)
     for r in rows:
         claims[r["n"]].append(
@@ -324,7 +335,7 @@ def _answer(
         x.qty for x in order.lines if known.items[x.item][0] == "stock"
     )
     state = "allocated" if not release else "released" if totes or waits else "shipped" if services else "short"
-    lines = _lines(order, known, claims, shipped=state == "shipped")
+    lines = _lines(order, known, claims, shipped=state == "shipped", none=state == "short")
     return OrderTaken(
         id=row["id"],
         source=row["source"],
@@ -339,7 +350,7 @@ def _answer(
     )
 
 
-def _lines(order: OrderIn, known: _Known, claims: list[Claim], *, shipped: bool) -> list[LineOut]:
+def _lines(order: OrderIn, known: _Known, claims: list[Claim], *, shipped: bool, none: bool) -> list[LineOut]:
     allocated: defaultdict[int, int] = defaultdict(int)
     for c in claims:
         allocated[c.line] += c.qty
@@ -354,7 +365,7 @@ def _lines(order: OrderIn, known: _Known, claims: list[Claim], *, shipped: bool)
                 qty=x.qty,
                 allocated=allocated[x.line],
                 done=x.qty if shipped and kind == "service" else 0,
-                short=x.qty - allocated[x.line] if kind == "stock" else 0,
+                short=x.qty - allocated[x.line] if kind == "stock" or (kind == KIT and (shipped or none)) else 0,
             )
         )
     return found

@@ -217,3 +217,51 @@ async def test_a_transfer_is_cancelled_by_rows_that_point_back(postgres: Scratch
         assert (back["state"], back["lines"][0]["sent"]) == ("cancelled", 0)
         assert await held(floor, "part1") == {("P0-B0", "ok"): 30}
         assert await floor.violations() == []
+
+
+# ------------------------------------------------------------------------------------------------------- ordered kits
+
+
+async def test_a_kit_is_taken_apart_when_it_is_ordered(postgres: ScratchPostgres) -> None:
+    """Its parts are picked as lines of their own; it is done as far as they make it whole, the rest is short."""
+    async with running(postgres) as floor:
+        await lay(floor, ("P0-B0", "part1", 7), ("P0-B1", "part2", 2))
+        kit = {"mode": "explode", "parts": [{"item": "part1", "qty": 2}, {"item": "part2", "qty": 1}]}
+        await put(floor.erp, "/v1/kits/serv1", kit)
+        taken = await floor.order("K1", ("serv1", 3), ("part1", 1))
+        assert [(x["line"], x["item"], x["kind"], x["qty"], x["allocated"], x["short"]) for x in taken["lines"]] == [
+            (1, "serv1", "kit", 3, 0, 0), (2, "part1", "stock", 1, 1, 0),
+            (1_000_001, "part1", "stock", 6, 6, 0), (1_000_002, "part2", "stock", 3, 2, 1),
+        ]  # fmt: skip
+        change = {"lines": [{"line": 1, "qty": 1}]}
+        refused = await floor.erp.patch("/v1/orders/K1", json=change, headers={"If-Match": "*"})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "lines/0/line")
+        more = {"lines": [{"line": 3, "item": "serv1", "qty": 1}]}
+        assert (await floor.erp.patch("/v1/orders/K1", json=more, headers={"If-Match": "*"})).status_code == 422
+        for task in (await floor.shown("K1"))["tasks"]:
+            if task["kind"] == "pick":
+                await floor.pick(task["id"])
+        await floor.finish_tote("T-K1-1")
+        lines = {x["line"]: x for x in (await floor.shown("K1"))["order_lines"]}
+        assert (lines[1]["done"], lines[1]["short"]) == (2, 1)
+        await floor.until(lambda: any(e["type"] == "floorplane.order.shipped" for e in floor.events))
+        told = next(e for e in floor.events if e["type"] == "floorplane.order.shipped")["data"]["lines"]
+        assert [(x["line"], x["done"]) for x in told] == [(1, 2), (2, 1), (1_000_001, 6), (1_000_002, 2)]
+        none = await floor.order("K2", ("serv1", 1))
+        assert (none["state"], none["lines"][0]["short"]) == ("short", 1)
+        assert await floor.violations() == []
+
+
+async def test_a_cancelled_order_cancels_its_kits(postgres: ScratchPostgres) -> None:
+    """The kit's line goes with its parts; too many pieces of a part are refused with the bound of the kit."""
+    async with running(postgres) as floor:
+        await lay(floor, ("P0-B0", "part1", 6))
+        await put(floor.erp, "/v1/kits/serv1", {"mode": "explode", "parts": [{"item": "part1", "qty": 2}]})
+        await floor.order("K1", ("serv1", 2))
+        await say(floor.erp, "/v1/orders/K1/cancel", {"reason": "no"}, 200)
+        lines = (await floor.shown("K1"))["order_lines"]
+        assert [(x["line"], x["cancelled"]) for x in lines] == [(1, 2), (1_000_001, 4)]
+        over = await floor.post_order("K2", ("serv1", 60_000))
+        assert over.status_code == 422
+        assert "at most 50000" in over.json()["errors"][0]["bound"]
+        assert await floor.violations() == []
