@@ -66,8 +66,8 @@ async def keep_parts(connection: Connection, made: Iterable[tuple[str, PartLine]
     if columns:
         await connection.execute(
             "WITH x AS (INSERT INTO order_kit_part"
-            " SELECT * FROM unnest($1::text[], $2::integer[], $3::integer[], $4::integer[]) RETURNING order_id, kit_line)"
-            " UPDATE order_line l SET kind = 'kit' FROM (SELECT DISTINCT * FROM x) AS k"
+            " SELECT * FROM unnest($1::text[], $2::integer[], $3::integer[], $4::integer[])"
+            " RETURNING order_id, kit_line) UPDATE order_line l SET kind = 'kit' FROM (SELECT DISTINCT * FROM x) AS k"
             " WHERE l.order_id = k.order_id AND l.line = k.kit_line",
             *(list(c) for c in zip(*columns, strict=True)),
         )
