@@ -91,8 +91,8 @@ class WebhookPump:
                 self._wake.clear()
                 try:
                     await self._round(http)
-                except Unavailable as e:
-                    logger.warning("webhooks wait for the database", error=str(e))
+                except* Unavailable as e:  # also from within the deliveries, which run side by side
+                    logger.warning("webhooks wait for the database", error=str(e.exceptions[0]))
                     await self._clock.sleep(_AGAIN_S)
                     self._wake.set()
 
