@@ -38,6 +38,7 @@ from central.putaway import routes as putaway
 from central.quota import Quota
 from central.replenishment import routes as replenishment
 from central.returns import routes as returns
+from central.rounds import routes as rounds
 from central.scrap import routes as scrap
 from central.settings import console_folder
 from central.shipping import routes as shipping
@@ -82,6 +83,7 @@ _ROUTERS = (
     transports.router,
     shipping.router,
     units.router,
+    rounds.router,
     waves.router,
     loading.router,
     manifest.router,

@@ -139,6 +139,7 @@ DECLARE
     t hand_task;
     f jsonb := p_f;
     said text;
+    before bigint;
     found_item text;
 BEGIN
     SELECT * INTO t FROM hand_task WHERE id = p_id FOR UPDATE;
@@ -152,11 +153,13 @@ BEGIN
         f := f || jsonb_build_object('item', found_item);
     END IF;
     IF f->>'source' <> t.source THEN RETURN format('wrong place: %s was scanned, %s is wanted', f->>'source', t.source); END IF;
+    -- several may be confirmed in one transaction, each with its own moves
+    SELECT COALESCE(max(l.seq), 0) INTO before FROM ledger l WHERE l.tx = pg_current_xact_id();
     EXECUTE format('SELECT hand_done_%I($1, $2, $3, $4)', t.kind) INTO said USING t, f, p_at, t.person;
     IF said IS DISTINCT FROM 'posted' THEN RETURN COALESCE(said, 'nothing was said of it'); END IF;
     UPDATE hand_task SET state = 'done', lease_until = NULL, done_qty = (f->>'qty')::integer, done_by = t.person,
         reason = COALESCE(f->>'reason', ''), closed_at = p_at,
-        moves = COALESCE((SELECT array_agg(l.seq ORDER BY l.seq) FROM ledger l WHERE l.tx = pg_current_xact_id()), '{}')
+        moves = COALESCE((SELECT array_agg(l.seq ORDER BY l.seq) FROM ledger l WHERE l.tx = pg_current_xact_id() AND l.seq > before), '{}')
     WHERE id = p_id;
     PERFORM emit('floorplane.hands.done', p_id, p_at, jsonb_build_object(
         'kind', t.kind, 'item', COALESCE(f->>'item', t.item), 'lot', COALESCE(f->>'lot', t.lot), 'qty', (f->>'qty')::integer,

@@ -69,19 +69,30 @@ END $$;
 -- It is withdrawn, or done: then the tote may be complete, and is to be packed.
 CREATE OR REPLACE FUNCTION close_hand_pick() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NEW.state = 'cancelled' THEN PERFORM cancel_hand_task(NEW.id, NEW.closed_at, NEW.reason); END IF;
+    IF NEW.state = 'cancelled' AND NEW.kind = 'pick' THEN PERFORM cancel_hand_task(NEW.id, NEW.closed_at, NEW.reason); END IF;
+    IF NEW.state = 'cancelled' AND NEW.kind = 'pack' THEN PERFORM withdraw_hand_pack(NEW.tote, NEW.closed_at, NEW.reason); END IF;
     IF NEW.kind = 'pick' THEN PERFORM offer_hand_pack(NEW.tote, NEW.closed_at); END IF;
     RETURN NULL;
 END $$;
 
+CREATE OR REPLACE FUNCTION withdraw_hand_pack(p_tote text, p_at timestamptz, p_why text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM cancel_hand_task(h.id, p_at, p_why) FROM hand_task h WHERE h.source = p_tote AND h.kind = 'pack' AND h.state IN ('open', 'leased');
+END $$;
+
+-- The tote is complete: somebody packs it. The work has a new name each time that it is offered anew.
 CREATE OR REPLACE FUNCTION offer_hand_pack(p_tote text, p_at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    n integer;
 BEGIN
     IF EXISTS (SELECT FROM task WHERE tote = p_tote AND kind = 'pick' AND state IN ('waiting', 'released', 'started'))
        OR NOT EXISTS (SELECT FROM task WHERE tote = p_tote AND kind = 'pick' AND done_qty > 0) THEN
         RETURN;
     END IF;
-    PERFORM open_hand_task(k.id, 'pack', p_at, NULL, NULL, p_tote, NULL, k.order_id, '', o.owner, o.priority, o.due,
-                           jsonb_build_object('tote', p_tote))
+    SELECT count(*) INTO n FROM hand_task h WHERE h.ref = (SELECT t.order_id FROM tote t WHERE t.id = p_tote) AND h.source = p_tote
+        AND h.kind = 'pack' AND h.state NOT IN ('open', 'leased');
+    PERFORM open_hand_task(k.id || CASE WHEN n > 0 THEN '.' || n + 1 ELSE '' END, 'pack', p_at, NULL, NULL, p_tote, NULL, k.order_id, '',
+                           o.owner, o.priority, o.due, jsonb_build_object('tote', p_tote, 'task', k.id))
     FROM task k JOIN orders o ON o.id = k.order_id
     WHERE k.tote = p_tote AND k.kind = 'pack' AND k.hand AND k.state IN ('released', 'started');
 END $$;
@@ -101,7 +112,7 @@ CREATE TRIGGER hand_pick_closed AFTER UPDATE OF state ON task FOR EACH ROW
 CREATE OR REPLACE FUNCTION begin_hand_pick() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE task SET state = CASE NEW.state WHEN 'leased' THEN 'started' ELSE 'released' END
-    WHERE id = NEW.id AND hand AND state IN ('released', 'started');
+    WHERE id = COALESCE(NEW.detail->>'task', NEW.id) AND hand AND state IN ('released', 'started');
     IF NEW.state = 'leased' THEN
         UPDATE orders SET state = 'picking' WHERE id = NEW.ref AND state = 'released';
     END IF;
@@ -149,7 +160,7 @@ BEGIN
     UPDATE stock SET reserved = reserved + k.qty WHERE id = k.stock AND qty - reserved >= k.qty;
     IF NOT FOUND THEN RETURN format('the pieces are not free in %s', k.bin); END IF;
     SELECT count(*) + 1 INTO n FROM task WHERE tote = k.tote AND kind = 'pick';
-    PERFORM cancel_hand_task('K-' || k.tote, p_at, 'a pick was taken back');
+    PERFORM withdraw_hand_pack(k.tote, p_at, 'a pick was taken back');
     INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at, hand)
     VALUES ('P-' || k.tote || '-' || n, 'pick', 'released', k.order_id, k.line, k.tote, k.item, k.stock, k.bin, k.qty, p_at, p_at, true);
     INSERT INTO reservation VALUES ('P-' || k.tote || '-' || n, k.stock, k.qty);
@@ -164,7 +175,7 @@ DECLARE
     weight integer := (f->>'weight_g')::integer;
     said text;
 BEGIN
-    SELECT * INTO k FROM task x WHERE x.id = t.id AND x.kind = 'pack' AND x.hand;
+    SELECT * INTO k FROM task x WHERE x.id = t.detail->>'task' AND x.kind = 'pack' AND x.hand;
     IF NOT FOUND THEN RETURN 'is no tote to be packed by hand'; END IF;
     IF EXISTS (SELECT FROM task x WHERE x.tote = k.tote AND x.kind = 'pick' AND x.state IN ('waiting', 'released', 'started')) THEN
         RETURN format('picks of %s are open', k.tote);
@@ -184,4 +195,143 @@ BEGIN
 END $$;
 CREATE OR REPLACE FUNCTION hand_cancelled_pack(t hand_task, p_reason text, p_at timestamptz, p_who text) RETURNS text LANGUAGE sql AS $$
     SELECT format('packing belongs to its order: cancel order %s', t.ref);
+$$;
+
+-- The zone of a pick: of its place, or of what that stands in.
+CREATE OR REPLACE FUNCTION zone_of(p_place text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT COALESCE(p.zone, q.zone, '') FROM place p LEFT JOIN place q ON q.code = p.parent WHERE p.code = p_place;
+$$;
+
+-- Give a person a round: open totes that people fill, the most urgent first, each to a slot of the cart, and lease their picks.
+-- `p_zone` (not NULL): only picks of this zone. 'pass': only totes that no earlier zone (by code) has picks for; the tote is handed
+-- on. 'consolidate': each zone fills a tote of its own; the order is together again when all its totes are packed. Says how many totes.
+CREATE OR REPLACE FUNCTION start_round(
+    p_id text, p_how text, p_zone text, p_join text, p_person text, p_client text, p_most integer, p_orders text[], p_at timestamptz,
+    p_until timestamptz
+) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    t record;
+    k record;
+    into_tote text;
+    slots integer := 0;
+BEGIN
+    INSERT INTO pick_round (id, how, zone, join_by, person, state, created_at, created_by)
+    VALUES (p_id, p_how, COALESCE(p_zone, ''), p_join, p_person, 'open', p_at, p_client);
+    FOR t IN
+        SELECT x.id, x.order_id FROM tote x JOIN orders o ON o.id = x.order_id
+        WHERE x.hand AND x.state = 'open' AND o.state IN ('released', 'picking') AND (p_orders IS NULL OR o.id = ANY (p_orders))
+          AND NOT EXISTS (SELECT FROM pick_round_tote y WHERE y.tote = x.id AND NOT y.done)
+          AND EXISTS (SELECT FROM task y WHERE y.tote = x.id AND y.kind = 'pick' AND y.state = 'released'
+                      AND (p_zone IS NULL OR zone_of(y.bin) = p_zone))
+          AND (p_join <> 'pass' OR NOT EXISTS (SELECT FROM task y WHERE y.tote = x.id AND y.kind = 'pick'
+                      AND y.state IN ('released', 'started') AND zone_of(y.bin) < p_zone))
+        ORDER BY o.priority DESC, o.due, o.received_at, x.order_id, x.n LIMIT p_most FOR UPDATE OF x SKIP LOCKED
+    LOOP
+        into_tote := t.id;
+        IF p_join = 'consolidate' AND EXISTS (
+               SELECT FROM task y WHERE y.tote = t.id AND y.kind = 'pick' AND y.state <> 'cancelled' AND zone_of(y.bin) <> p_zone) THEN
+            into_tote := new_tote(t.order_id, true, p_at);
+            UPDATE task SET tote = into_tote WHERE tote = t.id AND kind = 'pick' AND state = 'released' AND zone_of(bin) = p_zone;
+            UPDATE hand_task h SET target = into_tote, detail = h.detail || jsonb_build_object('tote', into_tote)
+            FROM task y WHERE y.tote = into_tote AND h.id = y.id AND h.state = 'open';
+            -- what is left in the tote may be complete already
+            PERFORM offer_hand_pack(t.id, p_at);
+        END IF;
+        slots := slots + 1;
+        INSERT INTO pick_round_tote (round, slot, tote) VALUES (p_id, slots, into_tote);
+    END LOOP;
+    PERFORM lease_round(p_id, p_client, p_at, p_until);
+    RETURN slots;
+END $$;
+
+-- Lease what is open of a round's totes: at its start, and again when a short pick has led to others.
+CREATE OR REPLACE FUNCTION lease_round(p_round text, p_client text, p_at timestamptz, p_until timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    k record;
+BEGIN
+    FOR k IN
+        SELECT h.id, r.person FROM pick_round r JOIN pick_round_tote x ON x.round = r.id AND NOT x.done
+        JOIN hand_task h ON h.kind = 'pick' AND h.target = x.tote AND h.state = 'open'
+        WHERE r.id = p_round AND (r.how <> 'zone' OR zone_of(h.source) = r.zone) ORDER BY h.id
+    LOOP
+        PERFORM take_hand_task(k.id, p_at, k.person, p_client, p_until);
+    END LOOP;
+END $$;
+
+-- A person has taken pieces at a stop of the round: they go into its totes in the order of the slots, or into one tote. Says
+-- 'posted', or why not.
+CREATE OR REPLACE FUNCTION pick_in_round(
+    p_round text, p_place text, p_item text, p_lot text, p_qty integer, p_tote text, p_reason text, p_client text, p_at timestamptz, p_until timestamptz
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    r pick_round;
+    h record;
+    wanted integer := 0;
+    rest integer := p_qty;
+    n integer;
+    said text;
+BEGIN
+    SELECT * INTO r FROM pick_round WHERE id = p_round FOR UPDATE;
+    IF r.state <> 'open' THEN RETURN format('round %s is %s', r.id, r.state); END IF;
+    IF r.how = 'cluster' AND p_tote IS NULL THEN RETURN 'which tote they went into is missing'; END IF;
+    SELECT sum(y.qty) INTO wanted FROM pick_round_tote x JOIN hand_task y ON y.kind = 'pick' AND y.target = x.tote AND y.state = 'leased'
+    WHERE x.round = p_round AND NOT x.done AND y.source = p_place AND y.item = p_item AND y.lot = COALESCE(p_lot, y.lot)
+      AND (p_tote IS NULL OR p_tote IN (x.tote, sscc_of(x.tote)));
+    IF wanted IS NULL THEN RETURN format('nothing of %s is wanted from %s', p_item, p_place); END IF;
+    IF p_qty > wanted THEN RETURN format('%s pieces are wanted, not %s', wanted, p_qty); END IF;
+    IF p_qty < wanted AND p_reason = '' THEN RETURN format('%s of %s pieces: the reason is missing', p_qty, wanted); END IF;
+    FOR h IN
+        SELECT y.* FROM pick_round_tote x JOIN hand_task y ON y.kind = 'pick' AND y.target = x.tote AND y.state = 'leased'
+        WHERE x.round = p_round AND NOT x.done AND y.source = p_place AND y.item = p_item AND y.lot = COALESCE(p_lot, y.lot)
+          AND (p_tote IS NULL OR p_tote IN (x.tote, sscc_of(x.tote)))
+        ORDER BY x.slot, y.id
+    LOOP
+        n := LEAST(rest, h.qty);
+        rest := rest - n;
+        said := confirm_hand_task(h.id, p_at, h.client, r.person, h.attempt, jsonb_build_object('qty', n) ||
+            CASE WHEN n < h.qty THEN jsonb_build_object('reason', p_reason) ELSE '{}' END);
+        IF said <> 'posted' THEN RETURN said; END IF;
+    END LOOP;
+    PERFORM lease_round(p_round, p_client, p_at, p_until);
+    RETURN 'posted';
+END $$;
+
+-- The cart stands at its goal: its totes are put down there, what was not picked is given back. NULL: they stay where they are.
+CREATE OR REPLACE FUNCTION end_round(p_round text, p_to text, p_at timestamptz, p_reason text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    r pick_round;
+    h record;
+BEGIN
+    SELECT * INTO r FROM pick_round WHERE id = p_round FOR UPDATE;
+    IF r.state <> 'open' THEN RETURN format('round %s is %s', r.id, r.state); END IF;
+    IF p_to IS NOT NULL AND NOT EXISTS (SELECT FROM place WHERE code = p_to AND kind IN ('staging', 'station', 'chute', 'dock')) THEN
+        RETURN format('%s is no place for totes', p_to);
+    END IF;
+    FOR h IN
+        SELECT y.* FROM pick_round_tote x JOIN hand_task y ON y.kind = 'pick' AND y.target = x.tote AND y.state = 'leased'
+        WHERE x.round = p_round AND NOT x.done ORDER BY y.id
+    LOOP
+        PERFORM release_hand_task(h.id, p_at, h.client, h.attempt, p_reason, true);
+    END LOOP;
+    IF p_to IS NOT NULL THEN
+        UPDATE place SET parent = p_to WHERE code IN (
+            SELECT x.tote FROM pick_round_tote x JOIN tote t ON t.id = x.tote AND t.state <> 'void' WHERE x.round = p_round AND NOT x.done);
+    END IF;
+    UPDATE pick_round_tote SET done = true WHERE round = p_round;
+    UPDATE pick_round SET state = CASE WHEN p_to IS NULL THEN 'cancelled' ELSE 'done' END, closed_at = p_at WHERE id = p_round;
+    RETURN 'ended';
+END $$;
+
+-- The stops of a round in the order in which the person walks: by the places' `way`, then by their code.
+CREATE OR REPLACE FUNCTION round_stops(p_round text) RETURNS TABLE (
+    place text, zone text, item text, barcode text, name text, lot text, qty bigint, picked bigint, parts jsonb
+) LANGUAGE sql STABLE AS $$
+    SELECT h.source, zone_of(h.source), h.item, i.barcode, i.name, h.lot, sum(h.qty), sum(COALESCE(h.done_qty, 0)),
+           jsonb_agg(jsonb_build_object('slot', x.slot, 'tote', x.tote, 'task', h.id, 'attempt', h.attempt, 'qty', h.qty,
+                                        'picked', h.done_qty, 'state', h.state) ORDER BY x.slot, h.id)
+    FROM pick_round_tote x JOIN pick_round r ON r.id = x.round
+    JOIN hand_task h ON h.kind = 'pick' AND h.target = x.tote AND h.state IN ('leased', 'done')
+    JOIN item i ON i.id = h.item JOIN place p ON p.code = h.source
+    WHERE x.round = p_round AND (r.how <> 'zone' OR zone_of(h.source) = r.zone)
+    GROUP BY h.source, h.item, i.barcode, i.name, h.lot, p.way, p.code ORDER BY p.way, p.code, h.item, h.lot;
 $$;

@@ -111,6 +111,7 @@ CREATE TABLE pick_round_tote (
     PRIMARY KEY (round, slot),
     UNIQUE (round, tote)
 );
+CREATE INDEX hand_task_pick_target ON hand_task (target) WHERE kind = 'pick';
 CREATE UNIQUE INDEX pick_round_of_tote ON pick_round_tote (tote) WHERE NOT done;
 
 CREATE TABLE truck (
