@@ -2,9 +2,11 @@
 
 Twins speak VDA 5050 over MQTT from processes of their own, one connection each, their states spread over the period.
 The real `floorplane dispatcher` runs beside them with its journal, views and traffic; transports keep every robot busy,
-and a bookkeeper stands in for central. The time is taken at the twins: from sending the first state of a step of the
-dispatcher that frees a node (its journal says which) to the arrival of each order that this step sent. `baseline` is a
-bare echo over the same connections, at the same rate, with messages of the same size, before the dispatcher starts.
+and a bookkeeper stands in for central. The time is taken from a twin's sending the first state of a step of the
+dispatcher that frees a node (its journal says which) to each order of this step on the wire, as an ear hears it that
+does nothing else: the twins, which are no part of what is measured, get what the machine has left (nice 10), and their
+own times stand beside (`at_robots`). `stages` parts the time at the dispatcher's step. `baseline` is a bare
+echo over the twins' connections, at the same rate, with messages of the same size, before the dispatcher starts.
 """
 
 import argparse
@@ -90,6 +92,8 @@ def _measure(plan: Plan, folder: Path, nats: EmbeddedNats) -> dict[str, object]:
         started.append(echo)
         twins = [_start(folder, "twins", str(k)) for k in range(plan.processes)]
         started += twins
+        ear = _start(folder, "ear")
+        started.append(ear)
         _until(lambda: all((folder / f"echoed-{k}.npy").exists() for k in range(plan.processes)), 180, started)
         echo.terminate()
         echo.wait()
@@ -99,7 +103,8 @@ def _measure(plan: Plan, folder: Path, nats: EmbeddedNats) -> dict[str, object]:
         asyncio.run(_keep_books(plan, folder))
         brain_cpu, nats_cpu = _cpu_s(brain.pid), _cpu_s(nats.pid) - nats_cpu
         (folder / "stop").touch()
-        _until(lambda: all((folder / f"twins-{k}.json").exists() for k in range(plan.processes)), 60, started)
+        wanted = [folder / "ear.json", *(folder / f"twins-{k}.json" for k in range(plan.processes))]
+        _until(lambda: all(file.exists() for file in wanted), 60, started)
         brain.kill()  # its journal stands up to here; a snapshot would only take time
         brain.wait()
         reports = [json.loads((folder / f"twins-{k}.json").read_bytes()) for k in range(plan.processes)]
@@ -109,7 +114,9 @@ def _measure(plan: Plan, folder: Path, nats: EmbeddedNats) -> dict[str, object]:
                 process.kill()
                 process.wait()
     bare = np.concatenate([np.load(folder / f"echoed-{k}.npy") for k in range(plan.processes)])
-    latencies, lost = _latencies(folder, reports)
+    heard = json.loads((folder / "ear.json").read_bytes())
+    latencies, lost, stages = _latencies(folder, reports, heard)
+    at_robots, lost_there, _ = _latencies(folder, reports, [o for r in reports for o in r["orders"]])
     books = json.loads((folder / "books.json").read_bytes())
     return {
         "robots": plan.robots,
@@ -118,12 +125,17 @@ def _measure(plan: Plan, folder: Path, nats: EmbeddedNats) -> dict[str, object]:
         "states_in": sum(r["states"] for r in reports),
         "orders_out": sum(len(r["orders"]) for r in reports),
         "transports_done": books["done"],
-        "lost": lost,
+        "lost": max(lost, lost_there),
         "measured": len(latencies),
         "p50_ms": _percentile(latencies, 50),
         "p95_ms": _percentile(latencies, 95),
         "p99_ms": _percentile(latencies, 99),
         "max_ms": _percentile(latencies, 100),
+        "at_robots": {"p50_ms": _percentile(at_robots, 50), "p99_ms": _percentile(at_robots, 99)},
+        "stages": {
+            name: {"p50_ms": _percentile(of, 50), "p99_ms": _percentile(of, 99)}
+            for name, of in (("state_to_step", stages[:, 0]), ("step_to_wire", stages[:, 1]))
+        },
         "cpu_s": {
             "dispatcher": round(brain_cpu, 2),
             "broker": round(nats_cpu, 2),
@@ -319,6 +331,7 @@ async def _twins(plan: Plan, folder: Path, number: int) -> None:
     from simulators.robot import RobotParams, RobotTwin
     from simulators.world import World
 
+    os.nice(10)
     site, clock = read_site(folder / "site.json"), LoopClock()
     broker = MqttConnector(plan.mqtt_url, wait_s=60)
     mine = site.robots[number :: plan.processes]
@@ -387,6 +400,23 @@ async def _echo(plan: Plan, folder: Path, number: int, broker: MqttConnector, na
     (folder / f"echoed-{number}.new").rename(folder / f"echoed-{number}.npy")
 
 
+async def _listen(plan: Plan, folder: Path) -> None:
+    """Note when each order comes over the wire."""
+    orders: list[tuple[str, str, int, int]] = []
+
+    def noted(topic: str, payload: bytes) -> None:
+        at = time.monotonic_ns()
+        told = _told.decode(payload)
+        orders.append((topic.split("/")[3], told.order_id, told.order_update_id, at))
+
+    floor = await MqttConnector(plan.mqtt_url, wait_s=60).connect("ear")
+    await floor.subscribe(vda.pattern(vda.ORDER, major=vda.MAJOR), noted)
+    while not (folder / "stop").exists():  # noqa: ASYNC110 - another process makes it
+        await asyncio.sleep(0.1)
+    (folder / "ear.new").write_text(json.dumps(orders))
+    (folder / "ear.new").rename(folder / "ear.json")
+
+
 async def _answer(plan: Plan) -> None:
     floor = await MqttConnector(plan.mqtt_url).connect("echo")
     await floor.subscribe(_PING.format("+"), lambda t, p: floor.send(t.replace("/ping", "/pong"), p))
@@ -396,15 +426,19 @@ async def _answer(plan: Plan) -> None:
 # ----------------------------------------------------------------------------------------------------- evaluation
 
 
-def _latencies(folder: Path, reports: list[dict[str, Any]]) -> tuple["np.ndarray[Any, Any]", int]:
-    """Return seconds from the first freeing state of a step to the arrival of each of its orders, and orders lost."""
+def _latencies(
+    folder: Path, reports: list[dict[str, Any]], heard: list[Any]
+) -> tuple["np.ndarray[Any, Any]", int, "np.ndarray[Any, Any]"]:
+    """Return seconds from the first freeing state of a step to each of its orders, orders lost, and both stages."""
     from dispatcher import journal
     from dispatcher.commands import SendOrder
     from dispatcher.facts import RobotState
 
     books = json.loads((folder / "books.json").read_bytes())
     sent: dict[str, list[int]] = {k: v for r in reports for k, v in r["sent_ns"].items()}
-    arrived = {(o[0], o[1], o[2]): o[3] for r in reversed(reports) for o in reversed(r["orders"])}
+    arrived = {(o[0], o[1], o[2]): o[3] for o in reversed(heard)}
+    offset_ns = time.time_ns() - time.monotonic_ns()
+    stages: list[tuple[float, float]] = []
     at: dict[str, tuple[str, int]] = {}
     found: list[float] = []
     lost = 0
@@ -430,7 +464,9 @@ def _latencies(folder: Path, reports: list[dict[str, Any]]) -> tuple["np.ndarray
                         lost += 1
                     else:
                         found.append((when - first) / 1e9)
-    return np.array(found), lost
+                        step_ns = step.now_ms * 1_000_000 - offset_ns  # to a millisecond
+                        stages.append(((step_ns - first) / 1e9, (when - step_ns) / 1e9))
+    return np.array(found), lost, np.array(stages).reshape(-1, 2)
 
 
 def main(words: list[str]) -> None:
@@ -440,7 +476,10 @@ def main(words: list[str]) -> None:
     folder, role = Path(words[0]), words[1]
     plan = msgspec.json.decode((folder / "plan.json").read_bytes(), type=Plan)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_answer(plan) if role == "echo" else _twins(plan, folder, int(words[2])))
+        if role == "twins":
+            runner.run(_twins(plan, folder, int(words[2])))
+        else:
+            runner.run(_answer(plan) if role == "echo" else _listen(plan, folder))
 
 
 if __name__ == "__main__":
