@@ -17,6 +17,7 @@ from deploy.one_loop import OneLoop
 from simulators.full_day import FullDay
 from simulators.people import Handheld, HandWorker, Piles
 from simulators.returns_desk import ReturnsDesk, Supervisor
+from simulators.supplier import LANE, Supplier
 
 PEOPLE = ("anna", "bert", "cleo")
 _POLICY = {"count_limit": 4, "scrap_limit": 1}
@@ -57,6 +58,8 @@ class FullScenario:
 
         self.people = [HandWorker(n, handheld(n, "operator"), self.piles, clock, seed) for n in PEOPLE]
         self.desk = ReturnsDesk(handheld("erp-returns", "erp"), handheld("desk", "operator"), self.piles, clock, seed)
+        gate = handheld("gate", "operator")
+        self.supplier = Supplier(handheld("erp-supplies", "erp"), gate, clock, day.deliveries)
         self.supervisor = Supervisor(handheld("boss", "supervisor"), clock)
         self._boss = handheld("setup", "supervisor")
         self._told: Counter[str] = Counter()
@@ -73,6 +76,7 @@ class FullScenario:
         """
         for code in (*self._day.shelves, "returns-A", "returns-B"):
             await self._put(f"/v1/places/{code}", {"kind": "shelf"})
+        await self._put(f"/v1/places/{LANE}", {"kind": "staging"})
         rows = [
             {"place": r.shelf, "item": r.item, "qty": r.qty, "reason": "opening", "key": f"opening/{r.shelf}/{r.item}"}
             for r in self._day.reserve
@@ -108,7 +112,7 @@ class FullScenario:
     @property
     def services(self) -> tuple[Service, ...]:
         """Everybody who works."""
-        return (*self.people, self.desk, self.supervisor)
+        return (*self.people, self.desk, self.supplier, self.supervisor)
 
     def take(self, payload: bytes, at_ms: int) -> None:
         """Hear an event, as from a webhook."""
@@ -122,6 +126,7 @@ class FullScenario:
                 person.call()
         elif kind in {"hands.done", "hands.cancelled"}:
             self._open.discard(event.subject)
+            self._told[f"{data['kind']} {kind.removeprefix('hands.')}"] += 1
         elif kind == "order.shipped":
             self._last_ms = at_ms
             self.desk.shipped(event.subject)
@@ -138,13 +143,17 @@ class FullScenario:
 
     def at_rest(self, now_ms: int) -> bool:
         """Tell whether nothing more will happen today."""
-        return now_ms >= self._last_ms + _REST_MS and not self._open and not self.desk.under_way
+        return now_ms >= self._last_ms + _REST_MS and not (self._open or self.desk.under_way or self.supplier.to_come)
 
     def happened(self) -> dict[str, int]:
         """Return how many of each thing happened."""
         told = self._told
         return {
             "owners": len({i.owner for i in self._day.catalogue.items}),
+            "deliveries_announced": told["asn.announced"],
+            "deliveries_closed": told["asn.closed"],
+            "received_by_hand": told["receive done"],
+            "put_away": told["putaway done"],
             "returns": self.desk.received,
             "returns_blind": self.desk.blind,
             "returns_closed": told["return.closed"],

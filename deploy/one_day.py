@@ -39,7 +39,7 @@ _HOURS = 7
 _BEFORE_MS = 120_000
 """Robots and cells come up before the first order."""
 SCENARIOS = ("plain", "full")
-"""`full`: returns, short picks, replenishment, counts and a second owner beside the orders, done by people."""
+"""`full`: deliveries, returns, short picks, replenishment, counts and a second owner; people do the work."""
 BEST = Params(station_rule="optimized", release_rule="due")
 """What saves most on a day that is looked at from its end; a live floor starts totes at once unless told."""
 _CLOSED = frozenset({"floorplane.order.shipped", "floorplane.order.short", "floorplane.order.cancelled"})

@@ -14,6 +14,7 @@ import msgspec
 from contracts.ids import ItemId, OrderId
 from simulators.catalogue import Catalogue, StockRow
 from simulators.demand import Planned
+from simulators.supplier import Delivery
 
 OWNER = "acme"
 """The third party whose goods lie here too."""
@@ -26,6 +27,9 @@ _SHORT = 0.06
 _WRONG = 6
 """Bins that are wrong and are not asked for today."""
 _PER_SHELF = 6
+_DELIVERIES = 4
+_BETWEEN_MS = (1_800_000, 14_400_000)
+"""After the first order, in which the trucks come."""
 
 
 class Reserve(msgspec.Struct, frozen=True):
@@ -54,6 +58,7 @@ class FullDay(msgspec.Struct, frozen=True):
     reserve: tuple[Reserve, ...]
     rules: tuple[Rule, ...]
     shelves: tuple[str, ...]
+    deliveries: tuple[Delivery, ...]
 
 
 def full_day(catalogue: Catalogue, stock: Sequence[StockRow], plan: Sequence[Planned], seed: int) -> FullDay:
@@ -85,7 +90,7 @@ def full_day(catalogue: Catalogue, stock: Sequence[StockRow], plan: Sequence[Pla
     rows = _wrong(rows, asked, rng)
     return FullDay(
         Catalogue(items, catalogue.openings), tuple(rows), tuple(_by_owner(plan, owner_of)), tuple(reserve),
-        tuple(rules), tuple(shelves),
+        tuple(rules), tuple(shelves), _deliveries(plan, reserve, owner_of, rng),
     )  # fmt: skip
 
 
@@ -143,6 +148,22 @@ def _wrong(rows: list[StockRow], asked: dict[ItemId, list[int]], rng: random.Ran
         row = rows[k]
         rows[k] = StockRow(row.bin, row.item, row.qty, row.qty + (-1, -3, 1)[n % 3])
     return rows
+
+
+def _deliveries(
+    plan: Sequence[Planned], reserve: Sequence[Reserve], owner_of: dict[ItemId, str], rng: random.Random
+) -> tuple[Delivery, ...]:
+    """Let more come of some parts that lie in the reserve; a truck brings goods of one owner."""
+    found: list[Delivery] = []
+    begin = plan[0].at_ms if plan else 0
+    for n in range(_DELIVERIES):
+        owner = OWNER if n % 2 else ""
+        mine = [r.item for r in reserve if owner_of.get(r.item, "") == owner]
+        if mine:
+            items = rng.sample(mine, min(3, len(mine)))
+            lines = tuple((i, rng.randint(2, 24)) for i in items)
+            found.append(Delivery(f"PO-{n + 1}", begin + rng.randint(*_BETWEEN_MS), owner, lines))
+    return tuple(sorted(found, key=lambda d: d.at_ms))
 
 
 def _by_owner(plan: Sequence[Planned], owner_of: dict[ItemId, str]) -> list[Planned]:

@@ -24,7 +24,9 @@ _LOOK_S = 300.0
 _RETRY_S = 2.0
 _POD_S = 20.0
 _POD_TRIES = 20
-_KINDS = ("count", "replenish", "grade")
+_KINDS = ("count", "replenish", "grade", "receive", "putaway")
+_BROKEN = 0.15
+"""Share of the lines of a delivery in which one piece is broken."""
 _GRADES = (("A", 0.6), ("B", 0.15), ("damaged", 0.15), ("scrap", 0.1))
 
 
@@ -172,9 +174,13 @@ class HandWorker:
                 case "count":
                     await self._count(task)
                 case "replenish":
-                    await self._replenish(task)
+                    await self._carry(task)
                 case "grade":
                     await self._grade(task)
+                case "receive":
+                    await self._receive(task)
+                case "putaway":
+                    await self._carry(task)
             self.done[task["kind"]] += 1
 
     async def _next(self) -> dict[str, Any] | None:
@@ -217,7 +223,13 @@ class HandWorker:
             there += self._rng.choice((-1, 1))
         await self._confirm(task, qty=there)
 
-    async def _replenish(self, task: dict[str, Any]) -> None:
+    async def _receive(self, task: dict[str, Any]) -> None:
+        broken = int(task["qty"] > 1 and self._rng.random() < _BROKEN)
+        await self._person.spend(10 + 0.4 * min(task["qty"], 100))
+        if await self._confirm(task, qty=task["qty"] - broken, damaged=broken, target=task["target"]):
+            self._piles.put(task["target"], task["item"], task["qty"])
+
+    async def _carry(self, task: dict[str, Any]) -> None:
         got = self._piles.take(task["source"], task["item"], task["qty"])
         await self._person.spend(5 + 0.5 * min(got, 60) + self._rng.uniform(15, 60))
         if not await self._reach(task["target"]):

@@ -1,4 +1,4 @@
-"""The full day: two owners, returns, short picks, replenishment and counts, done by people through REST."""
+"""The full day: two owners, deliveries, returns, short picks, replenishment, counts, done by people through REST."""
 
 from pathlib import Path
 
@@ -26,6 +26,7 @@ def assert_at_rest(day: DaySummary) -> None:
     assert (day.invariant_violations, day.collisions, day.orders_open) == (0, 0, ())
     assert day.happened["hand_tasks_open"] == 0
     assert day.happened["returns_closed"] == day.happened["returns"]
+    assert day.happened["deliveries_closed"] == day.happened["deliveries_announced"] > 0
     settled = sum(day.happened[f"counts_{how}"] for how in ("agreed", "posted", "to_a_third"))
     assert settled == day.happened["counts_opened"]
 
@@ -38,7 +39,16 @@ def test_a_small_full_day_is_the_same_twice(tmp_path: Path) -> None:
     assert without_effort(again) == without_effort(first)
     assert_at_rest(first)
     assert first.happened["owners"] == 2
-    for what in ("returns", "short_picks", "replenishments", "counts_after_short", "counts_of_plans", "graded_back"):
+    for what in (
+        "returns",
+        "short_picks",
+        "replenishments",
+        "counts_after_short",
+        "counts_of_plans",
+        "graded_back",
+        "received_by_hand",
+        "put_away",
+    ):
         assert first.happened[what] > 0, what
 
 
@@ -88,3 +98,5 @@ def test_the_full_day_asks_for_the_same_goods(tmp_path: Path) -> None:
         before[r.item] = before.get(r.item, 0) + r.qty
     assert kept == before
     assert {r.item for r in day.rules} == {r.item for r in day.reserve}
+    assert [d.at_ms for d in day.deliveries] == sorted(d.at_ms for d in day.deliveries)
+    assert all(owner[item] == d.owner for d in day.deliveries for item, _ in d.lines)
