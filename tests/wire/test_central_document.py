@@ -24,7 +24,10 @@ NAMES = (
     "response_headers_conformance",
     "response_schema_conformance",
 )
-KNOWN = {"order_id": "A1", "item_id": "part1", "robot_id": "R1", "site_id": "test", "number": 1, "alarm_id": 1}
+KNOWN = {
+    "order_id": "A1", "item_id": "part1", "robot_id": "R1", "site_id": "test", "number": 1, "alarm_id": 1,
+    "task_id": "H1",
+}  # fmt: skip
 """Path parameters that lead somewhere; in half of the calls they are what schemathesis makes up."""
 ENDLESS = ("/v1/events/stream", "/v1/events:stream")
 
