@@ -77,9 +77,13 @@ class Caretaker:
         plans = now_ms >= self._plans_ms
         at = moment(now_ms)
         if plans:
-            await self._database.read("SELECT classify_items($1, $2)", at, at - _CLASSES)
-        rows = await self._database.read("SELECT * FROM care_due($1, $2)", at, plans)
-        if plans:
-            self._plans_ms = now_ms + round(_PLANS_S * 1000)
+            self._plans_ms = now_ms + round(_PLANS_S * 1000)  # before: what changes while we look is looked at again
+        try:
+            if plans:
+                await self._database.read("SELECT classify_items($1, $2)", at, at - _CLASSES)
+            rows = await self._database.read("SELECT * FROM care_due($1, $2)", at, plans)
+        except Unavailable:
+            self._plans_ms = 0
+            raise
         if rows[0]["counts"] or rows[0]["replenishments"]:
             self._database.committed()
