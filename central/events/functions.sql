@@ -73,7 +73,9 @@ END $$;
 CREATE OR REPLACE FUNCTION may_know(p_owner text, p_type text, p_subject text) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT p_owner = '' OR (starts_with(p_type, 'floorplane.order.')
                             AND EXISTS (SELECT FROM orders o WHERE o.id = p_subject AND o.owner = p_owner))
-        OR (starts_with(p_type, 'floorplane.asn.') AND EXISTS (SELECT FROM asn a WHERE a.id = p_subject AND a.owner = p_owner));
+        OR (starts_with(p_type, 'floorplane.asn.') AND EXISTS (SELECT FROM asn a WHERE a.id = p_subject AND a.owner = p_owner))
+        OR (starts_with(p_type, 'floorplane.return.') AND EXISTS (SELECT FROM goods_return g WHERE g.id = p_subject AND g.owner = p_owner))
+        OR (starts_with(p_type, 'floorplane.transfer.') AND EXISTS (SELECT FROM transfer t WHERE t.id = p_subject AND t.owner = p_owner));
 $$;
 
 -- What was published after (p_tx, p_seq), in order, of types that match one of the patterns (none: all) and subjects

@@ -105,7 +105,7 @@ class LineOut(BaseModel):
 
     line: int
     item: str
-    kind: str = Field(description="stock | service")
+    kind: str = Field(description="stock | service | kit (its parts are lines from 1,000,001)")
     qty: int
     allocated: int = Field(description="Reserved in bins, not picked yet")
     done: int = Field(description="Picked (service: shipped)")

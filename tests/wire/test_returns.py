@@ -1,5 +1,7 @@
 """Returns: never more than was shipped, not for sale until graded, each grade to its place, and a refund told."""
 
+import asyncio
+
 from deploy.embedded.scratch import ScratchPostgres
 from tests.wire.care_floor import confirm, do, held, key, lay, next_task, say, see, shelves, shipped
 from tests.wire.central_floor import running
@@ -131,3 +133,47 @@ async def test_a_grading_is_taken_back_while_the_return_is_open(postgres: Scratc
         assert late.status_code == 409
         assert "refund was told" in late.json()["detail"]
         assert await floor.violations() == []
+
+
+async def test_sixteen_at_once_return_no_more_than_was_shipped(postgres: ScratchPostgres) -> None:
+    """Of ten pieces, announced by sixteen requests of two and unpacked twice each, ten come back."""
+    async with running(postgres) as floor:
+        await lay(floor, ("P0-B0", "part1", 20))
+        order = await shipped(floor, "A1", ("part1", 10))
+
+        async def back(n: int) -> int:
+            body = {"ref": f"R{n}", "order": order, "lines": [{"line": 1, "item": "part1", "qty": 2}]}
+            made = await floor.erp.post("/v1/returns", json=body, headers=key())
+            assert made.status_code in {201, 422}, made.text
+            if made.status_code == 422:
+                return 0
+            receipt = {"lines": [{"line": 1, "qty": 2}]}
+            both = await asyncio.gather(
+                *(floor.operator.post(f"/v1/returns/R{n}/receipts", json=receipt, headers=key()) for _ in "ab")
+            )
+            assert sorted(a.status_code for a in both) == [200, 422]
+            return 2
+
+        assert sum(await asyncio.gather(*(back(n) for n in range(16)))) == 10
+        assert await held(floor, "part1") == {("P0-B0", "ok"): 10, ("returns", "quality"): 10}
+        assert await floor.violations() == []
+
+
+async def test_an_owner_follows_their_own_returns_and_nobody_elses(postgres: ScratchPostgres) -> None:
+    """The events of a return go to its owner; the other's token neither sees it nor closes it."""
+    async with running(postgres) as floor:
+        tokens = {}
+        for name in ("acme", "bolt"):
+            made = await floor.supervisor.post(
+                "/v1/clients", json={"name": name, "role": "erp", "owner": name}, headers=key()
+            )
+            tokens[name] = {"Authorization": f"Bearer {made.json()['token']}"}
+        await say(floor.erp, "/v1/returns", {"ref": "mine"}, **tokens["acme"])
+        assert (await floor.erp.get("/v1/returns/mine", headers=tokens["bolt"])).status_code == 404
+        await say(floor.erp, "/v1/returns/mine/close", {"reason": "x"}, 404, **tokens["bolt"])
+        assert (await say(floor.erp, "/v1/returns/mine/close", {"reason": "x"}, 200, **tokens["acme"]))[
+            "state"
+        ] == "cancelled"
+        for name, told in (("acme", 2), ("bolt", 0)):
+            page = (await floor.erp.get("/v1/events", params={"after": "start"}, headers=tokens[name])).json()
+            assert len(page["items"]) == told, page
