@@ -2,6 +2,9 @@
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=None)
+# each in a transaction of its own: who writes meanwhile waits for one at most
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=None, transaction_per_migration=True
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -12,6 +12,7 @@ _AGAIN_S = 0.05
 
 def execute(script: str) -> None:
     """Run a script of several statements on the migration's own connection, in its transaction."""
+    op.get_bind().exec_driver_sql("SELECT 1")  # so that the transaction has begun in the driver too
     dbapi: Any = op.get_bind().connection.dbapi_connection
     dbapi.run_async(lambda driver: cast("Any", driver).execute(script))
 
@@ -22,6 +23,7 @@ def take_tables(*tables: str) -> None:
     Who writes takes tables in one order or another; we wait for each a moment only (much less than the server's
     ``deadlock_timeout``), and else give back what we have and begin anew.
     """
+    op.get_bind().exec_driver_sql("SELECT 1")  # so that the transaction has begun in the driver too
     dbapi: Any = op.get_bind().connection.dbapi_connection
     execute("SAVEPOINT taking")
     while True:

@@ -43,21 +43,6 @@ CREATE TABLE lot (
     CHECK (made <= expires)
 );
 
--- The lot's dates stand beside the stock, where the reservation looks; the two triggers keep them the same.
-ALTER TABLE stock ADD COLUMN expires date, ADD COLUMN since date;
-CREATE FUNCTION date_stock() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    SELECT l.expires, l.received_on INTO NEW.expires, NEW.since FROM lot l WHERE l.item = NEW.item AND l.lot = NEW.lot;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER of_its_lot BEFORE INSERT ON stock FOR EACH ROW WHEN (NEW.lot <> '') EXECUTE FUNCTION date_stock();
-CREATE FUNCTION date_stock_of_lot() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    UPDATE stock s SET expires = NEW.expires, since = NEW.received_on WHERE s.item = NEW.item AND s.lot = NEW.lot;
-    RETURN NULL;
-END $$;
-CREATE TRIGGER date_stock AFTER INSERT OR UPDATE ON lot FOR EACH ROW EXECUTE FUNCTION date_stock_of_lot();
-
 -- Who gets goods that still last so long.
 CREATE TABLE customer (
     id       text COLLATE "C" PRIMARY KEY,
@@ -219,3 +204,18 @@ CREATE INDEX status_change_pending ON status_change (id) WHERE state = 'pending'
 -- What people are bringing to a place takes room there already.
 CREATE INDEX hand_task_target ON hand_task (target) WHERE state IN ('open', 'leased');
 INSERT INTO place (code, kind) VALUES ('inbound', 'staging') ON CONFLICT DO NOTHING;
+
+-- The lot's dates stand beside the stock, where the reservation looks; the two triggers keep them the same.
+ALTER TABLE stock ADD COLUMN expires date, ADD COLUMN since date;
+CREATE FUNCTION date_stock() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT l.expires, l.received_on INTO NEW.expires, NEW.since FROM lot l WHERE l.item = NEW.item AND l.lot = NEW.lot;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER of_its_lot BEFORE INSERT ON stock FOR EACH ROW WHEN (NEW.lot <> '') EXECUTE FUNCTION date_stock();
+CREATE FUNCTION date_stock_of_lot() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE stock s SET expires = NEW.expires, since = NEW.received_on WHERE s.item = NEW.item AND s.lot = NEW.lot;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER date_stock AFTER INSERT OR UPDATE ON lot FOR EACH ROW EXECUTE FUNCTION date_stock_of_lot();
