@@ -29,6 +29,9 @@ _LOST = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, until it is promoted or we find the new primary
+    asyncpg.QueryCanceledError,  # by an administrator, or the server's statement_timeout
+    asyncpg.OutOfMemoryError,
 )
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _TRIES = 8
