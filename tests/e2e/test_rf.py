@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from central.serve import HttpServer
 from deploy.embedded.scratch import ScratchPostgres
-from tests.wire.central_floor import Floor, running
+from tests.wire.central_floor import DUE, Floor, running
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
@@ -28,7 +28,7 @@ pytestmark = [
 PATIENCE_MS = 60_000
 expect.set_options(timeout=PATIENCE_MS)
 SETTING = """
-INSERT INTO place (code, kind) VALUES ('R1', 'shelf'), ('R2', 'shelf'), ('L1', 'staging');
+INSERT INTO place (code, kind) VALUES ('R1', 'shelf'), ('R2', 'shelf'), ('L1', 'staging'), ('D1', 'dock');
 CREATE TABLE seen (task text, f jsonb, actor text);
 CREATE FUNCTION hand_done_inspect(t hand_task, f jsonb, p_at timestamptz, p_actor text) RETURNS text
 LANGUAGE plpgsql AS $$
@@ -96,7 +96,7 @@ class Rf:
 
 @pytest.fixture
 async def served(postgres: ScratchPostgres) -> AsyncIterator[tuple[Floor, str]]:
-    async with running(postgres) as floor:
+    async with running(postgres, hand_picks=True) as floor:
         connection = await asyncpg.connect(floor.url)
         await connection.execute(SETTING)
         await connection.close()
@@ -498,6 +498,39 @@ async def test_goods_are_received_put_away_and_carried_on_their_pallet(rf: Rf) -
     await expect(rf.page.get_by_role("status")).to_contain_text(f"Done: move {SSCC}")
     (place,) = await rf.floor.rows("SELECT parent FROM place WHERE code = $1", SSCC)
     assert place["parent"] == "R1"
+
+
+async def test_an_order_is_picked_packed_and_loaded_at_the_handheld(rf: Rf) -> None:
+    """From the shelf into its tote, closed, and through the dock onto its truck; then the truck may leave."""
+    await rf.floor.order("A1", ("part1", 2), route="NORTH")
+    await rf.sign_in()
+    await rf.work_on("pick")
+    for step, text in (("source", "R1"), ("item", "part1"), ("qty", ""), ("target", "T-A1-1"), ("confirm", "")):
+        await rf.step(step)
+        await rf.type(text)
+    await expect(rf.page.get_by_role("status")).to_contain_text("Done: pick · A1")
+    await rf.type()
+    await rf.work_on("pack")
+    for step, text in (("source", "T-A1-1"), ("confirm", "")):
+        await rf.step(step)
+        await rf.type(text)
+    await expect(rf.page.get_by_role("status")).to_contain_text("Done: pack")
+    stops = [{"ship_to": "Town 1", "orders": ["A1"]}]
+    truck = {"id": "TR-1", "route": "NORTH", "carrier": "ACME", "dock": "D1", "departs_at": DUE, "stops": stops}
+    for path, body in (("/v1/trucks", truck), ("/v1/trucks/TR-1/load", {})):
+        answer = await rf.floor.supervisor.post(path, json=body, headers={"Idempotency-Key": path})
+        assert answer.status_code in {200, 201}, answer.text
+    await rf.type()
+    await rf.work_on("load")
+    await rf.step("source")
+    label = await rf.page.locator(".show").inner_text()
+    for step, text in (("source", f"]C100{label}"), ("target", "D1"), ("confirm", "")):
+        await rf.step(step)
+        await rf.type(text)
+    await expect(rf.page.get_by_role("status")).to_contain_text("Done: load")
+    gone = await rf.floor.supervisor.post("/v1/trucks/TR-1/dispatch", json={}, headers={"Idempotency-Key": "go"})
+    assert gone.json()["state"] == "dispatched", gone.text
+    assert (await rf.floor.shown("A1"))["state"] == "shipped"
 
 
 async def test_the_page_loads_again_without_a_connection(browser: Browser, served: tuple[Floor, str]) -> None:
