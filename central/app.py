@@ -33,6 +33,7 @@ from central.masterdata import customers, items, lots, storage
 from central.masterdata.ndjson import LineResult
 from central.orders import routes as orders
 from central.orders.model import OrderIn
+from central.plans import routes as plans
 from central.problems import Problem
 from central.putaway import routes as putaway
 from central.quota import Quota
@@ -85,6 +86,7 @@ _ROUTERS = (
     units.router,
     rounds.router,
     waves.router,
+    plans.router,
     loading.router,
     manifest.router,
     epcis.router,

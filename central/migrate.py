@@ -43,6 +43,7 @@ FUNCTIONS = (
     "kits",
     "transfers",
     "care",
+    "plans",
 )
 """Rooms that bring SQL functions, in the order in which they build on each other."""
 _ROOT = Path(str(files("central")))

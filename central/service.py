@@ -21,6 +21,7 @@ from central.masterdata.places import keep_places
 from central.metrics import Metrics
 from central.moment import moment
 from central.orders.release import Releaser
+from central.plans.desk import PlanDesk
 from central.settings import CentralSettings
 from central.webhooks.pump import WebhookPump
 from contracts.errors import Unavailable
@@ -65,6 +66,7 @@ class Central:
         self._facts = FactConsumer(self._database, log, site, clock, self._hub, metrics)
         self._releaser = Releaser(self._database, clock, settings.release_in_work, settings.release_ahead_h)
         self._caretaker = Caretaker(self._database, clock)
+        self._plans = PlanDesk(self._database, log, site, clock)
         published = Published()
         self._epcis = EpcisProjector(self._database, clock, Names(site.id, settings.epcis_gln))
         self._webhooks = WebhookPump(self._database, site, clock, internal=settings.webhook_internal)
@@ -105,6 +107,7 @@ class Central:
             async with asyncio.TaskGroup() as group:
                 for part in (
                     self._hub, self._relay, self._facts, self._releaser, self._caretaker, self._epcis, self._webhooks,
+                    self._plans,
                 ):  # fmt: skip
                     group.create_task(part.run(), name=part.name)
                 for sink in self._sinks:

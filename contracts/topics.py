@@ -9,6 +9,7 @@ import msgspec
 
 from contracts.ids import CellId, SiteId, TaskId
 from contracts.messages import facts, floor, lead, ops, work
+from contracts.messages import plans as planning
 
 ROOT = "floorplane"
 
@@ -59,6 +60,7 @@ TABLE: tuple[Topic, ...] = (
     Topic("events", "events.{site}", dict, Kind.APPENDED, 1, False, "20/s"),
     Topic("lead", "lead.{site}", lead.Term, Kind.LAST_PER_KEY, 1, True, "2/s"),
     Topic("ops", "ops.{site}", ops.OpsCommand, Kind.REQUEST, 1, False, "by hand"),
+    Topic("plans", "plans.{site}", planning.PlanTold, Kind.REQUEST, 1, False, "1/s a worker"),
     Topic("fleet", "fleet.{site}", ops.FleetView, Kind.SAID, 0, False, "1/s"),
     Topic("poses", "poses.{site}", bytes, Kind.SAID, 0, False, "10/s"),
 )
@@ -122,6 +124,11 @@ def lead_key(site: SiteId) -> str:
 def ops_subject(site: SiteId) -> str:
     """Return the subject on which the dispatcher answers operators."""
     return f"ops.{site}"
+
+
+def plans(site: SiteId) -> str:
+    """Return the subject on which central gives problems to planner workers, and hears how they go."""
+    return f"plans.{site}"
 
 
 def fleet(site: SiteId) -> str:

@@ -151,6 +151,12 @@ def edge(ctx: typer.Context) -> None:
 
 
 @app.command(rich_help_panel=_ALONE, context_settings=_PASSES_ON)
+def planner(ctx: typer.Context) -> None:
+    """One more planner worker, here or on another machine. The dispatcher has one beside it already."""
+    _process("planner", ctx.args)
+
+
+@app.command(rich_help_panel=_ALONE, context_settings=_PASSES_ON)
 def simulate(ctx: typer.Context) -> None:
     """Twins of every device and robot, served over the real protocols, and an ERP that feeds orders."""
     _process("simulate", ctx.args)

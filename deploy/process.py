@@ -21,6 +21,7 @@ KINDS: dict[str, type[kinds.ProcessSettings]] = {
     "central": kinds.CentralProcess,
     "dispatcher": kinds.DispatcherProcess,
     "edge": kinds.EdgeProcess,
+    "planner": kinds.PlannerProcess,
     "simulate": kinds.SimulateProcess,
 }
 

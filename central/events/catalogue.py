@@ -7,6 +7,7 @@ import msgspec
 from central.events.care import CARE
 from central.events.inbound import INBOUND
 from central.events.outbound import OUTBOUND
+from central.events.plans import PLANS
 
 _TEXT: dict[str, Any] = {"type": "string"}
 _NUMBER: dict[str, Any] = {"type": "integer"}
@@ -105,4 +106,5 @@ CATALOGUE: tuple[EventType, ...] = (
     *(EventType(f"floorplane.transport.{s}", "transport", told, _TRANSPORT) for s, told in _TRANSPORTS.items()),
     *(EventType(*row) for row in INBOUND),
     *(EventType(*row) for row in OUTBOUND),
+    *(EventType(*row) for row in PLANS),
 )  # fmt: skip

@@ -1,7 +1,8 @@
-"""`floorplane dispatcher`: the brain of one site, on the two ports."""
+"""`floorplane dispatcher`: the brain of one site, on the two ports, with a planner worker beside it."""
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from contracts.runtime.service import Service
 from contracts.site import read_site
 from deploy.processes.settings import DispatcherProcess
 from dispatcher.params import Params
+from dispatcher.planning.worker import PlannerWorker
 from dispatcher.service import Dispatcher
 from dispatcher.settings import DispatcherSettings
 
@@ -52,6 +54,7 @@ async def assemble(settings: DispatcherProcess) -> AsyncIterator[Sequence[Servic
         how = DispatcherSettings(
             journal=settings.state / "dispatcher", params=Params(adopt=settings.adopt), standby=settings.standby
         )
-        yield (Dispatcher(how, site, floor, log, clock), Young())
+        worker = PlannerWorker(site.id, log, f"planner-{os.getpid()}")
+        yield (Dispatcher(how, site, floor, log, clock), Young(), worker)
     finally:
         await log.close()

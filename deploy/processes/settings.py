@@ -46,6 +46,10 @@ class DispatcherProcess(ProcessSettings):
     )
 
 
+class PlannerProcess(ProcessSettings):
+    """`floorplane planner`."""
+
+
 class EdgeProcess(ProcessSettings):
     """`floorplane edge`."""
 

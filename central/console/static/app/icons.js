@@ -11,6 +11,7 @@ const PATHS = {
   stations: 'M3 8h14M5 8v9m10-9v9M4 8l2-4h8l2 4M8 12h4v5H8z',
   alarms: 'M10 3a5 5 0 0 1 5 5v3.5l1.5 2.5h-13L5 11.5V8a5 5 0 0 1 5-5zM8 16.5a2.2 2.2 0 0 0 4 0',
   throughput: 'M3 17h14M5 17v-5m4 5V8m4 9v-6m4 6V4',
+  plans: 'M3 4h6v5H3zM11 4h6v5h-6zM3 11h6v5H3zM11 13.5h6m-3-2.5v5',
   leave: 'M8 4H4v12h4M11 6l4 4-4 4M15 10H8',
   theme: 'M10 3a7 7 0 1 0 0 14zM10 3a7 7 0 0 1 0 14',
   audit: 'M10 3l6 2.5V10c0 3.5-2.5 6-6 7-3.5-1-6-3.5-6-7V5.5zM7.5 10l1.8 1.8L12.8 8',

@@ -15,6 +15,7 @@ import './views/inbound.js';
 import './views/login.js';
 import './views/order.js';
 import './views/orders.js';
+import './views/plans.js';
 import './views/stations.js';
 import './views/tasks.js';
 import './views/throughput.js';
@@ -112,7 +113,7 @@ class FpConsole extends Part {
 }
 
 /** @type {[string, string][]} */
-const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['audit', 'Audit']];
+const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['plans', 'Plans'], ['audit', 'Audit']];
 
 /** @param {string} place */
 function rail(place) {
@@ -135,6 +136,7 @@ function view(place, id, task) {
     case 'stations': return html`<fp-stations></fp-stations>`;
     case 'alarms': return html`<fp-alarms></fp-alarms>`;
     case 'throughput': return html`<fp-throughput></fp-throughput>`;
+    case 'plans': return html`<fp-plans></fp-plans>`;
     case 'audit': return html`<fp-audit></fp-audit>`;
     default: return html`<fp-floor .robot=${place === 'robots' ? (id ?? '') : ''}></fp-floor>`;
   }

@@ -5,7 +5,7 @@ const FLOOR = ['operator', 'supervisor'];
 /** @type {Record<string, string[]>} */
 const MAY = {
   pause: FLOOR, resume: FLOOR, charge: FLOOR, acknowledge: FLOOR, stop: FLOOR, cancel_robot: FLOOR, reassign: FLOOR, node: FLOOR,
-  hands: FLOOR, hands_any: ['supervisor'],
+  plan: FLOOR, hands: FLOOR, hands_any: ['supervisor'],
   retire: ['supervisor'], return: ['supervisor'], adopt: ['supervisor'], audit: ['supervisor'], cancel: ['erp', 'supervisor'],
 };
 

@@ -1,0 +1,219 @@
+"""REST of plans: ask a planner worker, see how far it is, take what it found or leave it."""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from central.context import Context, Correlation, Here
+from central.database import Connection
+from central.identity.access import HOUSE, Principal, Role, allowed
+from central.identity.audit import AUDIT
+from central.listing import Cursor, Limit, Page, following, turn
+from central.moment import moment
+from central.orders.idempotency import IdempotencyKey, once
+from central.plans.books import encoded, slotting_problem
+from central.problems import Refusal, documented, refused
+from contracts.ids import PATTERN
+
+router = APIRouter(prefix="/v1/plans", tags=["plans"])
+PLANNERS = Depends(allowed(Role.OPERATOR, Role.SUPERVISOR, house=True))
+PlanId = Annotated[str, Path(pattern=PATTERN)]
+Planned = Literal["slotting", "waves", "transport"]
+_COLUMNS = (
+    "id, kind, state, effort, seed, worker, share, cost, used, reason, asked_by, asked_at, begun_at, ended_at,"
+    " decided_by, decided_at"
+)
+_MOST_BYTES = 6_000_000
+"""A problem travels to its worker in one message of the log."""
+
+
+class PlanIn(BaseModel):
+    """What is to be planned, and how hard to try. The same problem, effort and seed give the same plan."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"seed": 1},
+                {
+                    "problem": {
+                        "workers": [{"id": "a", "skills": ["pick"], "zones": ["all"], "begin_s": 0, "end_s": 28800}],
+                        "batches": [{"id": "b1", "duration_s": 600, "due_s": 3600}],
+                    }
+                },
+            ]
+        }
+    )  # fmt: skip
+
+    problem: dict[str, Any] | None = Field(
+        None, description="As the kind reads it; absent for `slotting`: what the books and the orders so far say"
+    )
+    effort: int = Field(0, ge=0, le=1_000_000_000, strict=True, description="In the kind's own measure; 0: as usual")
+    seed: int = Field(1, ge=0, le=2**31 - 1, strict=True)
+
+
+class PlanReason(BaseModel):
+    """Why somebody decides so."""
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class PlanOut(BaseModel):
+    """A plan, and how far it is."""
+
+    id: str
+    kind: str
+    state: Literal["queued", "running", "done", "failed", "cancelled", "accepted", "discarded"]
+    effort: int = Field(description="As it was asked for")
+    seed: int
+    worker: str = Field(description="Who plans it, or planned it")
+    share: float = Field(description="Of the effort that is done, 0 to 1")
+    cost: float | None = Field(description="Of the best plan so far, in the kind's own measure")
+    used: int | None = Field(description="The effort that the plan took")
+    reason: str = Field(description="Why it failed, or why it was decided so")
+    asked_by: str
+    asked_at: datetime
+    begun_at: datetime | None
+    ended_at: datetime | None
+    decided_by: str
+    decided_at: datetime | None
+
+
+class PlanDetail(PlanOut):
+    """A plan with what was found."""
+
+    plan: Any = Field(description="As the kind writes it; null: there is none (yet)")
+    picture: Any = Field(description="What the console draws of it: `heat`, `gantt` or `routes`")
+
+
+@router.post(
+    "/{kind}",
+    status_code=202,
+    response_model=PlanOut,
+    responses=documented(400, 409, 413, 422),
+    summary="Have something planned",
+)
+async def post_plan(
+    kind: Planned,
+    asked: PlanIn,
+    here: Here,
+    correlation: Correlation,
+    idempotency_key: IdempotencyKey,
+    who: Principal = PLANNERS,
+) -> Response:
+    """Ask for a plan. It is planned as soon as a worker is free; see `GET /v1/plans/{id}` for how far it is.
+
+    What contradicts itself in the problem is told as the plan's `reason`, with the element at fault.
+    """
+    if asked.problem is None and kind != "slotting":
+        raise refused("problem", None, f"what is to be planned; only slotting is read from the books, not {kind}")
+    problem = encoded(asked.problem if asked.problem is not None else await slotting_problem(here.database, here.site))
+    if len(problem) > _MOST_BYTES:
+        raise refused("problem", f"{len(problem)} bytes", f"at most {_MOST_BYTES} bytes", status=413)
+    at = moment(here.clock.now_ms())
+    name = "L-" + hashlib.sha256(f"{who.name}\n{idempotency_key}\n{kind}".encode()).hexdigest()[:12]
+
+    async def work(connection: Connection) -> str:
+        row = await connection.fetchrow(
+            "INSERT INTO plan (id, kind, state, problem, effort, seed, asked_by, asked_at)"  # noqa: S608 - constants
+            f" VALUES ($1, $2, 'queued', $3::jsonb, $4, $5, $6, $7) RETURNING {_COLUMNS}",
+            name, kind, problem, asked.effort, asked.seed, who.name, at,
+        )  # fmt: skip
+        await connection.execute(AUDIT, at, who.name, who.role, "plan.ask", name, kind, correlation, None)
+        return PlanOut.model_validate(dict(row)).model_dump_json()
+
+    what = f"POST /v1/plans/{kind}"
+    return await once(here.database, who.name, idempotency_key, what, asked.model_dump_json(), at, 202, work)
+
+
+@router.get("", response_model=Page[PlanOut], responses=documented())
+async def list_plans(
+    here: Here,
+    kind: Annotated[Planned | None, Query(description="Only of this kind")] = None,
+    state: Annotated[str | None, Query(description="Only in this state")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    _: Principal = HOUSE,
+) -> dict[str, Any]:
+    """List plans, the newest first."""
+    at, name, past, direction = turn(cursor, newest=True)
+    rows = await here.database.read(
+        f"SELECT {_COLUMNS} FROM plan WHERE (asked_at, id) {past} ($1, $2)"  # noqa: S608 - constants
+        " AND ($3::text IS NULL OR kind = $3) AND ($4::text IS NULL OR state = $4)"
+        f" ORDER BY asked_at {direction}, id {direction} LIMIT $5",
+        at, name, kind, state, limit,
+    )  # fmt: skip
+    return {"items": [dict(r) for r in rows], "next": following(rows, limit, "asked_at")}
+
+
+@router.get("/{plan_id}", response_model=PlanDetail, responses=documented(404))
+async def get_plan(plan_id: PlanId, here: Here, _: Principal = HOUSE) -> dict[str, Any]:
+    """Show a plan: how far it is, and what was found."""
+    rows = await here.database.read(f"SELECT {_COLUMNS}, result FROM plan WHERE id = $1", plan_id)  # noqa: S608 - constants
+    if not rows:
+        raise Refusal(404, f"plan: {plan_id!r} is not known")
+    one = dict(rows[0])
+    result = msgspec.json.decode(one.pop("result") or "{}")
+    return one | {"plan": result.get("plan"), "picture": result.get("picture")}
+
+
+async def _decide(
+    plan_id: str, to: str, why: PlanReason, here: Context, correlation: str, who: Any, key: str
+) -> Response:  # fmt: skip
+    at = moment(here.clock.now_ms())
+
+    async def work(connection: Connection) -> str:
+        now = await connection.fetchval("SELECT decide_plan($1, $2, $3, $4, $5)", plan_id, to, at, who.name, why.reason)
+        if now == "unknown":
+            raise Refusal(404, f"plan: {plan_id!r} is not known")
+        if now != to:
+            allowed_from = "queued or running" if to == "cancelled" else "done"
+            raise refused("state", now.removeprefix("is "), f"{allowed_from}, to be {to}", status=409)
+        await connection.execute(AUDIT, at, who.name, who.role, f"plan.{to}", plan_id, why.reason, correlation, None)
+        row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM plan WHERE id = $1", plan_id)  # noqa: S608 - constants
+        return PlanOut.model_validate(dict(row)).model_dump_json()
+
+    what = f"POST /v1/plans/{plan_id}/{to}"
+    return await once(here.database, who.name, key, what, why.model_dump_json(), at, 200, work)
+
+
+@router.post("/{plan_id}/cancel", response_model=PlanOut, responses=documented(400, 404, 409))
+async def cancel_plan(
+    plan_id: PlanId,
+    why: PlanReason,
+    here: Here,
+    correlation: Correlation,
+    idempotency_key: IdempotencyKey,
+    who: Principal = PLANNERS,
+) -> Response:
+    """Cancel a plan that is not there yet; its worker stops within seconds."""
+    return await _decide(plan_id, "cancelled", why, here, correlation, who, idempotency_key)
+
+
+@router.post("/{plan_id}/accept", response_model=PlanOut, responses=documented(400, 404, 409))
+async def accept_plan(
+    plan_id: PlanId,
+    why: PlanReason,
+    here: Here,
+    correlation: Correlation,
+    idempotency_key: IdempotencyKey,
+    who: Principal = PLANNERS,
+) -> Response:
+    """Accept a plan: it is kept as what was decided, and told as an event. Nothing moves by this alone."""
+    return await _decide(plan_id, "accepted", why, here, correlation, who, idempotency_key)
+
+
+@router.post("/{plan_id}/discard", response_model=PlanOut, responses=documented(400, 404, 409))
+async def discard_plan(
+    plan_id: PlanId,
+    why: PlanReason,
+    here: Here,
+    correlation: Correlation,
+    idempotency_key: IdempotencyKey,
+    who: Principal = PLANNERS,
+) -> Response:
+    """Discard a plan; it can still be looked at."""
+    return await _decide(plan_id, "discarded", why, here, correlation, who, idempotency_key)

@@ -1,0 +1,111 @@
+"""Slotting of pods as a planner worker does it: which item goes into which pod, and a heat map of before and after."""
+
+import math
+from collections import Counter
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from contracts.errors import Rejected
+from dispatcher.optimizers.slotting.pods import PodParams, PodProblem, check, cost_m, plan_pods
+from dispatcher.optimizers.slotting.problem import Orders
+from dispatcher.planning.kinds import SHARES, Report, Solved, read
+
+EFFORT = 3_000_000
+
+
+class Item(msgspec.Struct, frozen=True):
+    """An item, how many bins it needs, and in which pod it lies now (empty: in several, or nowhere)."""
+
+    id: str
+    bins: int = 1
+    pod: str = ""
+
+
+class Pod(msgspec.Struct, frozen=True):
+    """A pod, how many bins it has, where it stands (m), and how far that is from the stations (m)."""
+
+    id: str
+    bins: int
+    x_m: float
+    y_m: float
+    way_m: float
+
+
+class Slotting(msgspec.Struct, frozen=True):
+    """Items, pods, and the orders to learn from (item ids of each, the oldest first)."""
+
+    items: tuple[Item, ...]
+    pods: tuple[Pod, ...]
+    orders: tuple[tuple[str, ...], ...]
+    visit_m: float = 60.0
+    most_share: float = 0.02
+    together: int = 6
+    """Orders that a station works on at a time."""
+
+
+def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
+    """Plan which pod each item lies in; `effort` is how many exchanges are tried."""
+    asked: Slotting = read(problem, Slotting)
+    for field, names in (("items", [i.id for i in asked.items]), ("pods", [p.id for p in asked.pods])):
+        for name, times in Counter(names).items():
+            if times > 1:
+                raise Rejected(f"problem/{field}/{name}", name, "named once")
+    number = {i.id: n for n, i in enumerate(asked.items)}
+    pods = {p.id: n for n, p in enumerate(asked.pods)}
+    orders: list[list[int]] = []
+    for k, order in enumerate(asked.orders):
+        for name in order:
+            if name not in number:
+                raise Rejected(f"problem/orders/{k}", name, "one of the items")
+        orders.append([number[name] for name in order])
+    for i in asked.items:
+        if i.pod and i.pod not in pods:
+            raise Rejected(f"problem/items/{i.id}/pod", i.pod, "one of the pods, or empty")
+    floor = PodProblem(
+        Orders.of(orders),
+        np.array([i.bins for i in asked.items], np.int64),
+        np.array([p.bins for p in asked.pods], np.int64),
+        np.array([p.way_m for p in asked.pods]),
+        asked.visit_m,
+        asked.most_share,
+    )
+    for share in SHARES:
+        found = plan_pods(floor, PodParams(swaps=round(effort * share), together=asked.together, seed=seed))
+        report(share, found.cost_m)
+    check(floor, found, asked.together)
+    before = np.array([pods.get(i.pod, -1) for i in asked.items])
+    known = bool((before >= 0).all())
+    picks = floor.orders.picks(len(asked.items))
+    moves: list[dict[str, Any]] = [
+        {"item": i.id, "from": i.pod, "to": asked.pods[to].id, "picks": int(n)}
+        for i, to, n in zip(asked.items, found.pod_of.tolist(), picks.tolist(), strict=True)
+        if i.pod != asked.pods[to].id
+    ]
+    moves.sort(key=lambda m: (-m["picks"], m["item"]))
+    plan: dict[str, Any] = {
+        "cost_m": found.cost_m,
+        "cost_before_m": cost_m(floor, before, asked.together) if known else None,
+        "pod_of": {i.id: asked.pods[to].id for i, to in zip(asked.items, found.pod_of.tolist(), strict=True)},
+        "moves": moves,
+    }
+    return Solved(found.cost_m, effort, plan, _heat(asked, before, found.pod_of, picks))
+
+
+def _heat(asked: Slotting, before: Any, after: Any, picks: Any) -> dict[str, Any]:
+    """Picks of each pod before and after, at its place."""
+    n = len(asked.pods)
+    here = before >= 0
+    was = np.bincount(before[here], weights=picks[here], minlength=n)
+    will = np.bincount(after, weights=picks, minlength=n)
+    most = max(1.0, math.ceil(float(max(was.max(initial=0), will.max(initial=0)))))
+    return {
+        "kind": "heat",
+        "unit": "picks in the history",
+        "most": most,
+        "cells": [
+            {"id": p.id, "x": p.x_m, "y": p.y_m, "before": int(was[k]), "after": int(will[k])}
+            for k, p in enumerate(asked.pods)
+        ],
+    }
