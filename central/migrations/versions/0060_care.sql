@@ -74,8 +74,6 @@ CREATE TABLE count_result (
     PRIMARY KEY (count_id, round)
 );
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON count_result FOR EACH ROW EXECUTE FUNCTION refuse_change();
-ALTER TABLE stock ADD COLUMN counted_at timestamptz;
-CREATE INDEX stock_empty ON stock (place) WHERE NOT live;
 
 -- Bringing goods from the reserve to where robots pick.
 CREATE TABLE replenish_rule (
@@ -89,13 +87,9 @@ CREATE TABLE replenish_rule (
     version  integer NOT NULL DEFAULT 1,
     CHECK (min_qty < max_qty)
 );
-CREATE INDEX orders_worked_on ON orders (id) WHERE state IN ('allocated', 'released', 'picking');
 CREATE INDEX hand_task_replenish ON hand_task (item) WHERE kind = 'replenish' AND state IN ('open', 'leased');
 
 -- What customers send back.
-ALTER TABLE order_line ADD COLUMN returned integer NOT NULL DEFAULT 0;
-ALTER TABLE order_line ADD CONSTRAINT order_line_returned CHECK (returned BETWEEN 0 AND done) NOT VALID;
-ALTER TABLE order_line VALIDATE CONSTRAINT order_line_returned;
 CREATE TABLE goods_return (
     id        text COLLATE "C" PRIMARY KEY,
     source    text COLLATE "C" NOT NULL,
@@ -222,3 +216,10 @@ CREATE TABLE transfer_line (
     PRIMARY KEY (transfer, line),
     CHECK (sent <= qty)
 );
+
+-- Last, since others wait from here on. Nothing was returned before, so no row is looked at.
+ALTER TABLE stock ADD COLUMN counted_at timestamptz;
+CREATE INDEX stock_empty ON stock (place) WHERE NOT live;
+CREATE INDEX orders_worked_on ON orders (id) WHERE state IN ('allocated', 'released', 'picking');
+ALTER TABLE order_line ADD COLUMN returned integer NOT NULL DEFAULT 0;
+ALTER TABLE order_line ADD CONSTRAINT order_line_returned CHECK (returned BETWEEN 0 AND done) NOT VALID;
