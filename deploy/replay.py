@@ -7,13 +7,17 @@ from pathlib import Path
 import msgspec
 
 from contracts.errors import Broken, Rejected
-from dispatcher.replay import export_mcap, replay
+from contracts.ids import RobotId
+from dispatcher.replay import export_mcap, replay, why
+
+_LAST_MS = 1 << 62
 
 _TEACHES = """\
 Feed every fact of a dispatcher's recording into a fresh core and recompute each command. Ends with 3 and names the
 first difference when one command is not what was recorded, or when a fact was changed since.
 
   floorplane replay .floorplane/journal
+  floorplane replay R --why R012 --at 1386000600000   why that robot waited then, link by link
   floorplane replay R --mcap day.mcap     and write facts and commands as MCAP (for Foxglove and others)
 """
 
@@ -33,10 +37,16 @@ def main(args: list[str]) -> int:
     )
     parser.add_argument("recording", type=Path, help="a folder of segments, or one segment")
     parser.add_argument("--mcap", type=Path, metavar="FILE", help="also export facts and commands")
+    parser.add_argument("--why", metavar="ROBOT", help="say why this robot waited, and recompute only until then")
+    parser.add_argument("--at", type=int, metavar="MS", help="when, in ms since 1970; without it at the end")
     parser.add_argument("--json", metavar="FILE", help="write the report there as JSON; - is standard output")
     given = parser.parse_args(args)
     if not given.recording.exists():
         raise Rejected("recording", str(given.recording), "a folder or file that exists")
+    if given.why is not None:
+        found = why(given.recording, RobotId(given.why), _LAST_MS if given.at is None else given.at)
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+        return 0
     report = replay(given.recording)
     text = msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
     if given.json == "-":

@@ -45,7 +45,7 @@ from dispatcher.facts import (
 from dispatcher.params import Params
 from dispatcher.world import Place, World, new_world
 
-SCHEMA = 5
+SCHEMA = 6
 """Grows when a pickled core of an older version cannot be read any more."""
 
 _TAKEOVER_MS = 600_000
@@ -214,6 +214,7 @@ _DUE: dict[str, Callable[[World, str], None]] = {
     "instant": recovery.instant_due,
     "lost": recovery.lost_due,
     "late": lateness.late_due,
+    "edge": lateness.edge_due,
     "place": recovery.place_due,
     "park": energy.park_due,
     "release": release.release_due,

@@ -6,19 +6,21 @@ from contracts.messages.ops import (
     AdoptRobot,
     CancelRobot,
     ChargeRobot,
+    CloseEdge,
     CloseNode,
     OpsAnswer,
     OpsCommand,
     PauseRobot,
     PauseZone,
     ReassignRobot,
+    ReopenEdge,
     ReopenNode,
     ResumeRobot,
     RetireRobot,
     ReturnRobot,
     VehicleState,
 )
-from dispatcher import orders, recovery, vehicles
+from dispatcher import lateness, orders, recovery, vehicles
 from dispatcher.commands import AnswerOps
 from dispatcher.fleet.member import Pin, Vehicle
 from dispatcher.world import World
@@ -82,6 +84,7 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
         if not wanted and world.stopped:
             return OpsAnswer(command.id, done=False, reason="The fleet is stopped; lift the stop first.")
         if body.robot is None:
+            world.paused = wanted
             for v in world.vehicles.values():
                 pause(world, v, wanted=wanted)
             return OpsAnswer(command.id, done=True, reason="")
@@ -95,6 +98,8 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
         return OpsAnswer(command.id, done=True, reason="")
     if isinstance(body, CloseNode | ReopenNode | PauseZone):
         return _on_the_road(world, command, body)
+    if isinstance(body, CloseEdge | ReopenEdge):
+        return _on_an_edge(world, command, body)
     if isinstance(body, AdoptRobot) and body.robot in world.strangers:
         vehicles.adopt(world, body.robot)
         return OpsAnswer(command.id, done=True, reason="")
@@ -147,6 +152,19 @@ def _on_the_road(world: World, command: OpsCommand, body: CloseNode | ReopenNode
         for v in world.vehicles.values():
             if v.placed and (v.node in zone or not zone.isdisjoint(world.traffic.route(v.id)[0])):
                 pause(world, v, wanted=body.wanted)
+    world.plan_wanted = world.release_wanted = True
+    return OpsAnswer(command.id, done=True, reason="")
+
+
+def _on_an_edge(world: World, command: OpsCommand, body: CloseEdge | ReopenEdge) -> OpsAnswer:
+    edge = next((e for e in world.site.layout.edges if e.id == body.edge), None)
+    if edge is None:
+        return OpsAnswer(command.id, done=False, reason=f"The layout has no edge {body.edge}.")
+    if isinstance(body, CloseEdge):
+        world.closed_edges[edge.id] = 0
+        world.traffic.close_edge(edge.start, edge.end)
+    else:
+        lateness.open_edge(world, edge)
     world.plan_wanted = world.release_wanted = True
     return OpsAnswer(command.id, done=True, reason="")
 

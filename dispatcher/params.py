@@ -39,9 +39,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """Robots that the site does not name: ``ask`` lists them as new until somebody adopts them, ``auto`` takes them."""
     plan_period_ms: int = 250
     """Traffic is planned at most this often."""
-    traffic: TrafficParams = TrafficParams(most_moves=8, few_moves=3)
-    """Eight moves ahead, extended at three: on the reference day a fifth fewer orders and 6 % less driving than the
-    engine's own five and two, at the same order cycle (dispatcher against its twins, seed 1, 2026-11-24)."""
+    traffic: TrafficParams = TrafficParams()
+    """Few: who stalls or stops for good holds all that is released to it."""
     replan_ms: int = 5_000
     """Traffic is planned again after this time while a robot is not at its goal, whatever is heard."""
     order_resend_ms: tuple[int, ...] = (1_000, 2_000, 4_000, 8_000, 16_000)
@@ -67,6 +66,10 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """Such a robot counts as stopped: its nodes are shut, its work is given to others, a person is called."""
     lost_after_ms: int = 10_000
     """An offline robot's unreleased way is given to others after this time."""
+    blocked_robots: int = 2
+    """An edge on which so many robots were late within `blocked_memory_ms` is closed for `blocked_ms`."""
+    blocked_memory_ms: int = 600_000
+    blocked_ms: int = 600_000
     adopt_grace_ms: int = 60_000
     """After a start, edge events about unknown totes wait so long for their work before they are let go."""
     leg_tries: int = 3

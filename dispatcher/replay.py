@@ -6,7 +6,9 @@ import msgspec
 from mcap.writer import Writer
 
 from contracts.errors import Rejected
-from dispatcher import journal
+from contracts.ids import NodeId, RobotId
+from contracts.messages.ops import Wait
+from dispatcher import journal, views
 from dispatcher.commands import Command
 from dispatcher.core import Core
 
@@ -77,6 +79,44 @@ def replay(path: Path) -> ReplayReport:
             facts += len(heard)
             commands += len(got)
     return _report(len(files), steps, facts, commands, first_ms, last_ms, None, chain)
+
+
+class Reasons(msgspec.Struct, frozen=True):
+    """Why a robot stood at a moment of a recording, link by link."""
+
+    robot: RobotId
+    at_ms: int
+    """The last step until then."""
+    state: str
+    node: NodeId
+    waits: tuple[Wait, ...]
+
+
+def why(path: Path, robot: RobotId, at_ms: int) -> Reasons:
+    """Say why a robot waited at a moment of a recording.
+
+    Raises
+    ------
+    Rejected
+        There is no recording, it begins later, or it knows no such robot.
+    """
+    core: Core | None = None
+    last_ms = 0
+    for file in _files(path):
+        header, recorded = journal.read(file)
+        if core is None:
+            core = journal.core_of(header)
+        for step in recorded:
+            if step.now_ms > at_ms:
+                break
+            core.step(step.now_ms, journal.decode_facts(step.facts))
+            last_ms = step.now_ms
+    if core is None or not last_ms:
+        raise Rejected("at", at_ms, "a moment of the recording, ms since 1970")
+    v = core.world.vehicles.get(robot)
+    if v is None:
+        raise Rejected("why", robot, f"one of {', '.join(core.world.vehicles)}")
+    return Reasons(robot, last_ms, v.state, v.node, views.waits(core.world, v, last_ms))
 
 
 def export_mcap(path: Path, out: Path) -> int:

@@ -23,12 +23,13 @@ def fleet_view(
         site=world.site.id,
         epoch=world.outbox.epoch,
         at_ms=now_ms,
-        stopped=world.stopped,
+        stopped=world.stopped or world.paused,
         robots=tuple(robots),
         stations=tuple(_station(world, name) for name in world.stations),
         open_tasks=len(world.picks) + len(world.conveys) + len(world.packs) + len(world.hauls),
         vendors=vendors(world, deviations),
         closed=tuple(world.closed_nodes),
+        closed_edges=tuple(world.closed_edges),
         doors=tuple(DoorView(name, watch.state) for name, watch in world.doors.items()),
     )
 

@@ -3,7 +3,20 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from contracts.ids import CellId, ChuteId, DoorId, MissionId, NodeId, OrderId, PodId, RobotId, StationId, TaskId, ToteId
+from contracts.ids import (
+    CellId,
+    ChuteId,
+    DoorId,
+    EdgeId,
+    MissionId,
+    NodeId,
+    OrderId,
+    PodId,
+    RobotId,
+    StationId,
+    TaskId,
+    ToteId,
+)
 from contracts.layout import NodeKind
 from contracts.messages.facts import AlarmCleared, AlarmRaised, Fact, FactBody
 from contracts.messages.floor import CommandBody, EdgeCommand, EventAck
@@ -193,6 +206,12 @@ class World:
     deviations: dict[str, dict[str, int]] = field(default_factory=dict)
     """What was seen of each manufacturer's robots that the standard does not say, and how often."""
     closed_nodes: dict[NodeId, None] = field(default_factory=dict)
+    closed_edges: dict[EdgeId, int] = field(default_factory=dict)
+    """Until when (ms): 0 for those that an operator closed, until he opens them."""
+    got_stuck: dict[EdgeId, dict[RobotId, int]] = field(default_factory=dict)
+    """When (ms) each robot was last late on an edge."""
+    paused: bool = False
+    """An operator has paused the whole fleet."""
     missions: dict[MissionId, Mission] = field(default_factory=dict)
     next_wanted: dict[StationId, None] = field(default_factory=dict)
     """Stations where another pod may be next than they were told."""

@@ -30,6 +30,8 @@ class Health:
         The shortest time between two states.
     patience_s
         How long a device may be away before it is alarmed.
+    first_s
+        The same for one that has not been there since the start: everything comes up at once then.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class Health:
         *,
         every_s: float = 1.0,
         patience_s: float = 3.0,
+        first_s: float = 60.0,
     ) -> None:
         self._clock, self._say, self._settled = clock, say, settled
-        self._every_s, self._patience_s = every_s, patience_s
+        self._every_s, self._patience_s, self._first_s = every_s, patience_s, first_s
+        self._seen: set[DeviceId] = set()
         now_ms = clock.now_ms()
         self._state = CellState(
             cell=cell,
@@ -80,13 +84,16 @@ class Health:
         before = self._state.devices[device]
         self._state = msgspec.structs.replace(self._state, devices={**self._state.devices, device: state})
         good = state.quality is Quality.GOOD
+        if good:
+            self._seen.add(device)
         if watch := self._watches.pop(device, None):
             watch.cancel()
         if good and device in self._alarmed:
             self._alarmed.discard(device)
             self._settled(device, state)
         elif not good and device not in self._alarmed:
-            self._watches[device] = self._clock.call_later(self._patience_s, lambda: self._give_up(device))
+            patience_s = self._patience_s if device in self._seen else max(self._patience_s, self._first_s)
+            self._watches[device] = self._clock.call_later(patience_s, lambda: self._give_up(device))
         if (before.quality, before.text) != (state.quality, state.text):
             self.publish()
 

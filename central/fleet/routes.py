@@ -15,11 +15,12 @@ from central.orders.routes import Reason
 from central.problems import Refusal, documented
 from contracts import topics
 from contracts.codec import decode, encode
-from contracts.ids import PATTERN, NodeId, RobotId
+from contracts.ids import PATTERN, EdgeId, NodeId, RobotId
 from contracts.messages.ops import (
     AdoptRobot,
     CancelRobot,
     ChargeRobot,
+    CloseEdge,
     CloseNode,
     OpsAnswer,
     OpsBody,
@@ -27,6 +28,7 @@ from contracts.messages.ops import (
     PauseRobot,
     PauseZone,
     ReassignRobot,
+    ReopenEdge,
     ReopenNode,
     ResumeRobot,
     RetireRobot,
@@ -261,6 +263,23 @@ async def command_node(
         raise Refusal(404, f"node: {node_id!r} is not in the layout of {here.site.id}")
     ask: OpsBody = CloseNode(NodeId(node_id)) if command == "close" else ReopenNode(NodeId(node_id))
     return await _ask(here, who, correlation, key, f"node.{command}", node_id, body.reason, ask)
+
+
+@router.post("/edges/{edge_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
+async def command_edge(
+    edge_id: Annotated[str, Path(pattern=PATTERN)],
+    command: Literal["close", "reopen"],
+    body: Reason,
+    here: Here,
+    correlation: Correlation,
+    key: PerhapsKey = None,
+    who: Principal = FLOOR,
+) -> Response:
+    """Close an edge in its one direction, or open it again; what is released to a robot already is still driven."""
+    if not any(e.id == edge_id for e in here.site.layout.edges):
+        raise Refusal(404, f"edge: {edge_id!r} is not in the layout of {here.site.id}")
+    ask: OpsBody = CloseEdge(EdgeId(edge_id)) if command == "close" else ReopenEdge(EdgeId(edge_id))
+    return await _ask(here, who, correlation, key, f"edge.{command}", edge_id, body.reason, ask)
 
 
 async def _ask(

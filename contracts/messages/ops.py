@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from contracts.ids import DoorId, MissionId, NodeId, PodId, RobotId, SiteId, StationId, TaskId, ToteId
+from contracts.ids import DoorId, EdgeId, MissionId, NodeId, PodId, RobotId, SiteId, StationId, TaskId, ToteId
 
 
 class VehicleState(StrEnum):
@@ -112,6 +112,8 @@ class FleetView(msgspec.Struct, frozen=True):
     vendors: tuple[VendorView, ...] = ()
     closed: tuple[NodeId, ...] = ()
     """Nodes that an operator closed."""
+    closed_edges: tuple[EdgeId, ...] = ()
+    """Edges that an operator closed, or on which robots got stuck time and again."""
 
 
 class PauseRobot(msgspec.Struct, frozen=True, tag="pause_robot"):
@@ -174,6 +176,18 @@ class ReopenNode(msgspec.Struct, frozen=True, tag="reopen_node"):
     node: NodeId
 
 
+class CloseEdge(msgspec.Struct, frozen=True, tag="close_edge"):
+    """Let nobody be planned over an edge, in its one direction, until it is opened again."""
+
+    edge: EdgeId
+
+
+class ReopenEdge(msgspec.Struct, frozen=True, tag="reopen_edge"):
+    """Open a closed edge again."""
+
+    edge: EdgeId
+
+
 class PauseZone(msgspec.Struct, frozen=True, tag="pause_zone"):
     """Pause every robot that stands on these nodes or is on its way over them; `wanted` False: resume those."""
 
@@ -192,6 +206,8 @@ OpsBody = (
     | ReassignRobot
     | CloseNode
     | ReopenNode
+    | CloseEdge
+    | ReopenEdge
     | PauseZone
 )
 

@@ -17,7 +17,7 @@ from contracts.layout import Layout
 from dispatcher.traffic.executor import RightOfWay
 from dispatcher.traffic.graph import LONGEST_MS, Flags, Ints, Roads
 from dispatcher.traffic.params import TrafficParams
-from dispatcher.traffic.recovery import cut_back, evict, strand
+from dispatcher.traffic.recovery import cut_back, evict, evict_edge, strand
 from dispatcher.traffic.state import FIXED, FREE, NEVER_MS, Fleet
 from dispatcher.traffic.why import Reason, Wait
 
@@ -311,6 +311,18 @@ class Traffic:
         """Open a closed node again."""
         self._closed.discard(self._roads.at("node", node))
         self._reshut()
+
+    def close_edge(self, start: NodeId, end: NodeId) -> None:
+        """Close an edge in its one direction: nobody plans to drive it; what is released is still driven."""
+        u, v = self._roads.at("start", start), self._roads.at("end", end)
+        self._roads.close_edge(u, v)
+        self._ended(evict_edge(self._right, u, v))
+        self._rebuild()
+
+    def reopen_edge(self, start: NodeId, end: NodeId) -> None:
+        """Open a closed edge again."""
+        self._roads.reopen_edge(self._roads.at("start", start), self._roads.at("end", end))
+        self._rebuild()
 
     # --- plan and release --------------------------------------------------------------------------------------
 
@@ -621,9 +633,13 @@ class Traffic:
         if np.array_equal(shut, self._tables.shut):
             self._bar()
             return
+        self._rebuild()
+
+    def _rebuild(self) -> None:
+        """Compute every table in use anew: other ways are open now."""
         for r in list(self._detours):
             self._drop_detour(r)
-        self._tables.forget(shut)
+        self._tables.forget(self._shut())
         self._bar()
         self._aim()
         f = self._fleet

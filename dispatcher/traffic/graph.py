@@ -70,6 +70,7 @@ class Roads:
             for u in range(self.size)
             for k in range(self.ptr[EMPTY, u], self.ptr[EMPTY, u + 1])
         }
+        self._closed: dict[tuple[int, int, int], int] = {}
         self.degree = int(np.diff(self.ptr, axis=1).max(initial=1)) + 1
         self.pocket: Ints = np.stack([self._dead_ends(EMPTY), self._dead_ends(LOADED)])
         self.pocket[LOADED][self.pocket[LOADED] >= 0] += int(self.pocket[EMPTY].max()) + 1
@@ -94,9 +95,34 @@ class Roads:
             raise Rejected(field, node, "a node of the layout") from None
 
     def ways(self, kind: int, node: int) -> list[int]:
-        """Return the neighbours that a robot of a class reaches from a node."""
-        found: list[int] = self.nbr[self.ptr[kind, node] : self.ptr[kind, node + 1]].tolist()
+        """Return the neighbours that a robot of a class reaches from a node over edges that are open."""
+        part = slice(self.ptr[kind, node], self.ptr[kind, node + 1])
+        found: list[int] = self.nbr[part][self.ms[part] < LONGEST_MS].tolist()
         return found
+
+    def close_edge(self, start: int, end: int) -> None:
+        """Let nobody drive an edge: it takes longer than any way."""
+        for kind in (EMPTY, LOADED):
+            for k in range(self.ptr[kind, start], self.ptr[kind, start + 1]):
+                if self.nbr[k] == end:
+                    self._closed.setdefault((kind, start, end), int(self.ms[k]))
+                    self._set_ms(kind, start, end, LONGEST_MS)
+
+    def reopen_edge(self, start: int, end: int) -> None:
+        """Let an edge be driven again."""
+        for kind in (EMPTY, LOADED):
+            ms = self._closed.pop((kind, start, end), None)
+            if ms is not None:
+                self._set_ms(kind, start, end, ms)
+
+    def _set_ms(self, kind: int, start: int, end: int, ms: int) -> None:
+        for ptr, nbr, times, at, to in (
+            (self.ptr, self.nbr, self.ms, start, end),
+            (self.rptr, self.rnbr, self.rms, end, start),
+        ):
+            for k in range(ptr[kind, at], ptr[kind, at + 1]):
+                if nbr[k] == to:
+                    times[k] = ms
 
     def _forward(self, layout: Layout, ways: list[list[tuple[Edge, ...]]]) -> tuple[Ints, Ints, Ints, Ints]:
         ptr = np.zeros((2, self.size + 1), np.int32)

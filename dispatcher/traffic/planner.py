@@ -254,7 +254,7 @@ def _options(
     n = 0
     for e in range(ptr[c, u], ptr[c, u + 1]):
         v = nbr[e]
-        if shut[v] or (c == 1 and storage[v] and v != g):
+        if shut[v] or ms[e] >= LONGEST_MS or (c == 1 and storage[v] and v != g):
             continue
         p = pocket[c, v]
         if p >= 0 and p != pocket[c, u] and leavers[p] > 0:

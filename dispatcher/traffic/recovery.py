@@ -37,6 +37,17 @@ def strand(right: RightOfWay, robot: int) -> list[int]:
     return list(dict.fromkeys([*changed, *cut_back(right, cuts)]))
 
 
+def evict_edge(right: RightOfWay, start: int, end: int) -> list[int]:
+    """Cut every path before its first unreleased move from one node to the other; return who was cut."""
+    cuts = []
+    for robot, path in enumerate(right.path):
+        for step in range(max(1, right.released[robot]), len(path)):
+            if path[step - 1] == start and path[step] == end:
+                cuts.append((robot, step))
+                break
+    return cut_back(right, cuts)
+
+
 def evict(right: RightOfWay, nodes: frozenset[int]) -> list[int]:
     """Cut every path before its first unreleased entry in `nodes`; return who was cut."""
     cuts = []

@@ -30,7 +30,9 @@ class Tables:
     def __init__(self, roads: Roads, limit_mb: int) -> None:
         self._roads = roads
         self._most = max(_FIRST_ROWS, limit_mb * 1_000_000 // (4 * roads.size))
-        self.pool: Ints = np.empty((min(_FIRST_ROWS, self._most), roads.size), np.int32)
+        # all of it at once: what is not filled takes no memory, while growing would copy it before a robot's eyes
+        rows = min(self._most, 2 * roads.size + _FIRST_ROWS)
+        self.pool: Ints = np.empty((rows, roads.size), np.int32)
         self._rows: OrderedDict[tuple[int, int], int] = OrderedDict()
         self._free = list(range(len(self.pool) - 1, -1, -1))
         self._no_cost = np.zeros(roads.size, np.int32)

@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import Broken, Rejected
-from dispatcher import journal
+from contracts.ids import RobotId
+from dispatcher import journal, views
 from dispatcher.core import Core
 from dispatcher.facts import Fact, Restarted, WorkOpened
 from dispatcher.follower import Follower
 from dispatcher.journal import Journal, resume, segments
 from dispatcher.params import Params
-from dispatcher.replay import replay
+from dispatcher.replay import replay, why
 from tests.unit.dispatcher_bench import Bench, small_site, tote_work
 
 SITE = small_site()
@@ -208,3 +209,19 @@ def test_a_follower_is_where_the_writer_is_over_segments_and_cuts_off_who_still_
     again.begin(core, fresh=False)
     again.close()
     assert replay(folder).matches
+
+
+def test_a_recording_says_why_a_robot_waited_at_any_moment(tmp_path: Path) -> None:
+    """The chain of waits is recomputed up to a moment; a robot or a moment that is not in it is refused."""
+    bench, book = recorded(tmp_path)
+    book.close()
+    robot = next(iter(bench.robots))
+    first, last = (why(tmp_path, robot, at_ms) for at_ms in (bench.now_ms - 39_000, bench.now_ms))
+    assert first.at_ms < last.at_ms
+    vehicle = bench.world.vehicles[robot]
+    assert (last.state, last.node) == (vehicle.state, vehicle.node)
+    assert last.waits == views.waits(bench.world, vehicle, last.at_ms)
+    with pytest.raises(Rejected, match="nobody"):
+        why(tmp_path, RobotId("nobody"), bench.now_ms)
+    with pytest.raises(Rejected, match="moment"):
+        why(tmp_path, robot, 1)

@@ -2,16 +2,18 @@
 
 import pytest
 
-from contracts.ids import DoorId, NodeId, PodId, RobotId, StationId
+from contracts.ids import DoorId, EdgeId, NodeId, PodId, RobotId, StationId
 from contracts.layout import NodeKind
 from contracts.messages.facts import PickDone
 from contracts.messages.floor import CellState, DoorChanged, OpenTote, PickConfirmed, PresentPod, StopState
 from contracts.messages.ops import (
     ChargeRobot,
+    CloseEdge,
     OpsAnswer,
     OpsBody,
     OpsCommand,
     PauseRobot,
+    ReopenEdge,
     ResumeRobot,
     RetireRobot,
     ReturnRobot,
@@ -22,6 +24,7 @@ from dispatcher.commands import AnswerOps, SendEdgeCommand, SendInstantActions
 from dispatcher.facts import CellHeard, OpsAsked, RobotConnection, StopHeard, Trouble
 from dispatcher.fleet.member import Pin, Purpose
 from dispatcher.lateness import Late
+from dispatcher.params import Params
 from tests.unit.dispatcher_bench import MAKER, SITE_ID, Bench, BenchRobot, small_site, tote_work
 
 FATAL = (Trouble("driveFault", fatal=True, text="wheel"),)
@@ -225,6 +228,44 @@ def test_a_robot_that_does_not_move_on_is_driven_around_then_its_work_goes_to_an
     bench.wait(120)
     assert len(bench.told(PickDone)) == 1
     assert bench.vehicle(name).pins == 0 or bench.vehicle(name).state is VehicleState.CHARGING
+
+
+def test_an_edge_is_closed_by_a_person_and_opened_again() -> None:
+    """Robots drive around it, the view shows it, and an unknown edge is refused."""
+    bench = Bench(small_site(1))
+    direct = bench.world.travel_s(NodeId("a0"), NodeId("a2"), loaded=False)
+    answers = [
+        bench.hear(OpsAsked(OpsCommand(f"c{k}", "me", "a spill", body)))
+        for k, body in enumerate((CloseEdge(EdgeId("a0-a1")), CloseEdge(EdgeId("none"))))
+    ]
+    assert [c.answer.done for a in answers for c in a if isinstance(c, AnswerOps)] == [True, False]
+    assert bench.world.travel_s(NodeId("a0"), NodeId("a2"), loaded=False) > direct
+    assert views.fleet_view(bench.world, bench.now_ms, (), {}).closed_edges == ("a0-a1",)
+    bench.hear(OpsAsked(OpsCommand("open", "me", "mopped", ReopenEdge(EdgeId("a0-a1")))))
+    assert bench.world.travel_s(NodeId("a0"), NodeId("a2"), loaded=False) == direct
+
+
+def test_an_edge_on_which_robots_get_stuck_one_after_another_is_closed_for_a_while() -> None:
+    """It is inferred from who was late where; ten minutes later it is tried again."""
+    bench = Bench(small_site(1), Params(blocked_robots=1))
+    _, name = under_way(bench)
+    order = bench.vehicle(name).order
+    assert order is not None
+    edge = bench.site.layout.edge[order.path[order.at], order.path[order.at + 1]].id
+    bench.wait(25)
+    assert list(bench.world.closed_edges) == [edge]
+    assert f"edge-{edge}" in bench.world.alarms
+    bench.wait(600)
+    assert edge not in bench.world.closed_edges
+    assert f"edge-{edge}" not in bench.world.alarms
+
+
+def test_a_paused_fleet_is_shown_as_stopped() -> None:
+    """Whoever looks sees that nothing moves on purpose."""
+    bench = Bench(small_site(1))
+    for k, (body, shown) in enumerate(((PauseRobot(None), True), (ResumeRobot(None), False))):
+        bench.hear(OpsAsked(OpsCommand(f"p{k}", "me", "test", body)))
+        assert views.fleet_view(bench.world, bench.now_ms, (), {}).stopped is shown
 
 
 def test_a_robot_that_waits_for_right_of_way_is_not_late() -> None:

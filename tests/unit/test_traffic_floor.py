@@ -1,5 +1,7 @@
 """The whole traffic engine on small floors: narrow corridors, dead ends, doors, pinned robots, crowded grids."""
 
+from itertools import pairwise
+
 import pytest
 
 from contracts.ids import DoorId, NodeId, RobotId
@@ -145,3 +147,22 @@ def test_who_is_there_first_does_not_wait_for_who_was_planned_first() -> None:
     floor.traffic.plan(250)
     floor.traffic.release(250, frozenset())
     assert "4_4" in floor.traffic.route(near)[0]
+
+
+def test_a_closed_edge_is_driven_around_in_its_one_direction_until_it_is_open() -> None:
+    """What was planned over it is taken back; the way back over the same road stays open."""
+    floor = Floor(grid(5, 2), 1)
+    x = floor.place("x", "0_0")
+    floor.target(x, "4_0")
+    floor.traffic.plan(0)
+    direct = floor.traffic.travel_s(NodeId("4_0"), NodeId("0_0"), loaded=False)
+    floor.traffic.close_edge(NodeId("2_0"), NodeId("3_0"))
+    assert floor.traffic.travel_s(NodeId("0_0"), NodeId("4_0"), loaded=False) > direct
+    assert floor.traffic.travel_s(NodeId("4_0"), NodeId("0_0"), loaded=False) == direct
+    seen = [floor.at[x]]
+    while not floor.all_settled():
+        assert floor.run(60_000, lambda: floor.at[x] != seen[-1])
+        seen.append(floor.at[x])
+    assert ("2_0", "3_0") not in set(pairwise(seen))
+    floor.traffic.reopen_edge(NodeId("2_0"), NodeId("3_0"))
+    assert floor.traffic.travel_s(NodeId("0_0"), NodeId("4_0"), loaded=False) == direct
