@@ -378,3 +378,101 @@ async def test_a_back_order_is_filled_from_the_shelf_or_given_up(floor: Floor) -
     assert (await floor.shown("W2"))["state"] == "picking"
     await post(floor.erp, "/v1/orders/W2/cancel", reason="the rest is not wanted")
     assert (await floor.shown("W2"))["state"] == "shipped"
+
+
+async def test_an_owner_sees_and_changes_only_what_comes_in_for_it(floor: Floor) -> None:
+    """ASNs, customers, lots, receipts, appointments, putaway and events of one owner, tried with the other's token."""
+    acme, bolt = [await owner(floor, name) for name in ("acme", "bolt")]
+    item = {
+        "id": "acme-milk",
+        "barcode": "acme-milk",
+        "volume_ml": 1,
+        "weight_g": 1,
+        "lots": True,
+        "shelf_life_days": 9,
+    }
+    assert results(await acme.post("/v1/items:bulk", content=ndjson([item])))[0]["outcome"] == "created"
+    assert (await acme.put("/v1/items/acme-milk/lots/acme-L", json={"expires": "2013-12-30"})).status_code == 200
+    assert (await acme.put("/v1/customers/acme-shop", json={"min_days": 1})).status_code == 200
+    line = {"line": 1, "item": "acme-milk", "qty": 9, "lot": "acme-L"}
+    told = {"ref": "acme-PO", "supplier": "acme-dairy", "due": DUE, "lines": [line]}
+    assert (await post(acme, "/v1/asns", **told)).status_code == 201
+    times = {"from": "2013-12-02T09:00:00Z", "to": "2013-12-02T10:00:00Z"}
+    booked = await post(acme, "/v1/docks/dock-1/appointments", asn="acme-PO", **times)
+    assert booked.status_code == 201, booked.text
+    assert (await post(floor.operator, "/v1/asns/acme-PO/receive", line=1, qty=4)).status_code == 201
+    visit = booked.json()["id"]
+    for url in ("asns", "receipts", "customers", "appointments?day=2013-12-02", "docks", "putaway", "status-changes"):
+        assert "acme" not in (await bolt.get(f"/v1/{url}")).text, url
+    for url in ("asns/acme-PO", "customers/acme-shop", f"appointments/{visit}", "items/acme-milk/lots"):
+        assert (await acme.get(f"/v1/{url}")).status_code == 200, url
+        assert (await bolt.get(f"/v1/{url}")).status_code == 404, url
+    for url in ("items/acme-milk/lots/acme-L", "items/acme-milk/availability"):
+        assert (await bolt.get(f"/v1/{url}")).status_code == 404, url
+    for url in ("places", "zones", "receiving-rules", "quality-rules", "putaway-strategies"):
+        assert (await bolt.get(f"/v1/{url}")).status_code == 403, url
+    for url in ("asns/acme-PO/close", "asns/acme-PO/cancel", f"appointments/{visit}/cancel"):
+        assert (await post(bolt, f"/v1/{url}", reason="mine")).status_code == 404, url
+    for url, body in (
+        ("asns/acme-PO", {"note": "mine"}), (f"appointments/{visit}", {"vehicle": "mine"}),
+    ):  # fmt: skip
+        assert (await bolt.patch(f"/v1/{url}", json=body, headers={"If-Match": "*"})).status_code == 404, url
+    assert (await bolt.put("/v1/customers/acme-shop", json={}, headers={"If-Match": "*"})).status_code == 409
+    taken = await post(bolt, "/v1/docks/dock-1/appointments", **times)
+    assert (taken.status_code, visit in taken.text, "acme" in taken.text) == (409, False, False)
+    assert field(await post(bolt, "/v1/asns", **(told | {"ref": "bolt-PO"}))) == (422, "lines/0/item")
+    hold = {
+        "place": "inbound",
+        "item": "acme-milk",
+        "lot": "acme-L",
+        "qty": 1,
+        "from": "ok",
+        "to": "hold",
+        "reason": "x",
+    }
+    assert field(await post(bolt, "/v1/stock/status", **hold)) == (422, "item")
+    pages = {
+        c: (await c.get("/v1/events", params={"after": "start", "type": "floorplane.asn.*"})).text for c in (acme, bolt)
+    }
+    assert ("acme-PO" in pages[acme], "acme-PO" in pages[bolt]) == (True, False)
+    for client in (acme, bolt):
+        await client.aclose()
+
+
+async def owner(floor: Floor, name: str) -> httpx.AsyncClient:
+    """An owner's ERP."""
+    made = await floor.supervisor.post("/v1/clients", json={"name": f"{name}-erp", "role": "erp", "owner": name})
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(floor.central.app), base_url="http://central",
+        headers={"Authorization": f"Bearer {made.json()['token']}"},
+    )  # fmt: skip
+
+
+async def test_an_asn_is_changed_by_who_has_seen_it_and_never_below_what_has_come(floor: Floor) -> None:
+    """428 without an ETag, 412 with an old one; lines grow, shrink to what has come, and are added."""
+    await announced(floor, "PO-20", ("part1", 30))
+    seen = {"If-Match": (await floor.erp.get("/v1/asns/PO-20")).headers["ETag"]}
+    more = {"lines": [{"line": 1, "qty": 25}, {"line": 2, "item": "part2", "qty": 4}], "due": "2013-12-03T08:00:00Z"}
+    assert (await floor.erp.patch("/v1/asns/PO-20", json=more)).status_code == 428
+    changed = await floor.erp.patch("/v1/asns/PO-20", json=more, headers=seen)
+    assert changed.status_code == 200, changed.text
+    assert [(x["line"], x["qty"]) for x in changed.json()["asn_lines"]] == [(1, 25), (2, 4)]
+    assert (await floor.erp.patch("/v1/asns/PO-20", json=more, headers=seen)).status_code == 412
+    await post(floor.operator, "/v1/asns/PO-20/receive", line=1, qty=20)
+    less = {"lines": [{"line": 1, "qty": 19}]}
+    refused = await floor.erp.patch("/v1/asns/PO-20", json=less, headers={"If-Match": "*"})
+    assert field(refused) == (409, "lines/0/qty")
+    twice = {"lines": [{"line": 1, "qty": 25}, {"line": 1, "qty": 26}]}
+    assert field(await floor.erp.patch("/v1/asns/PO-20", json=twice, headers={"If-Match": "*"})) == (
+        422,
+        "lines/1/line",
+    )
+    other = {"lines": [{"line": 1, "item": "part3", "qty": 25}]}
+    assert field(await floor.erp.patch("/v1/asns/PO-20", json=other, headers={"If-Match": "*"})) == (
+        422,
+        "lines/0/item",
+    )
+    assert field(await announce(floor, "PO-20", ("part1", 1))) == (409, "ref")
+    assert (await post(floor.erp, "/v1/asns/PO-20/cancel", reason="no")).status_code == 409
+    assert field(await announce(floor, "PO-21", ("nothing", 1))) == (422, "lines/0/item")
+    assert field(await announce(floor, "PO-21", ("serv1", 1))) == (422, "lines/0/item")
