@@ -110,15 +110,17 @@ BEGIN
                 WHEN holds_for = 'wave' THEN 'no wave has taken it yet' WHEN holds_for = 'capacity' THEN 'its turn has not come yet'
                 ELSE 'its release time has not come yet' END
         WHERE id = p_ids[i] RETURNING * INTO o;
-        PERFORM emit('floorplane.order.received', o.id, p_at, (
-            SELECT jsonb_build_object('ref', o.ref, 'source', o.source, 'short', COALESCE(sum(l.short), 0), 'lines', lines_of(o.id))
-            FROM order_line l WHERE l.order_id = o.id), o.correlation);
+        INSERT INTO event (type, subject, at, data, correlation)
+        SELECT 'floorplane.order.received', o.id, p_at, jsonb_build_object(
+            'ref', o.ref, 'source', o.source, 'short', COALESCE(sum(l.short), 0), 'lines', lines_of(o.id)), o.correlation
+        FROM order_line l WHERE l.order_id = o.id;
         IF p_release[i] THEN
             PERFORM say_order_work(o.id, p_at);
             IF NOT i = ANY (p_tote_orders) THEN PERFORM finish_order(o.id, p_at, o.source); END IF;
         END IF;
         n := i;
-        SELECT x.state INTO state FROM orders x WHERE x.id = o.id;
+        state := o.state;
+        IF p_release[i] AND NOT i = ANY (p_tote_orders) THEN SELECT x.state INTO state FROM orders x WHERE x.id = o.id; END IF;
         RETURN NEXT;
     END LOOP;
 END $$;

@@ -6,10 +6,15 @@ CREATE OR REPLACE FUNCTION lock_nesting() RETURNS void LANGUAGE sql AS $$
 $$;
 
 -- GS1 check digit: modulo 10, weights 3 and 1 from the right.
-CREATE OR REPLACE FUNCTION gs1_check_digit(p_digits text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT ((10 - sum(substr(p_digits, n, 1)::integer * CASE WHEN (length(p_digits) - n) % 2 = 0 THEN 3 ELSE 1 END) % 10) % 10)::text
-    FROM generate_series(1, length(p_digits)) AS n;
-$$;
+CREATE OR REPLACE FUNCTION gs1_check_digit(p_digits text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    sum integer := 0;
+BEGIN
+    FOR n IN 1 .. length(p_digits) LOOP
+        sum := sum + substr(p_digits, n, 1)::integer * CASE WHEN (length(p_digits) - n) % 2 = 0 THEN 3 ELSE 1 END;
+    END LOOP;
+    RETURN ((10 - sum % 10) % 10)::text;
+END $$;
 
 -- A new SSCC: extension digit, company prefix, serial, check digit. The serial goes on into the extension digit.
 CREATE OR REPLACE FUNCTION issue_sscc() RETURNS text LANGUAGE plpgsql AS $$
