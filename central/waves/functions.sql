@@ -12,7 +12,9 @@ BEGIN
     -- one at a time: two would see the same room
     PERFORM pg_advisory_xact_lock(hashtextextended('floorplane release', 0));
     released := 0;
-    SELECT p_most - count(*) INTO room FROM orders x WHERE x.state IN ('released', 'picking');
+    -- a back-order that only waits for goods keeps nobody busy
+    SELECT p_most - count(*) INTO room FROM orders x WHERE x.state IN ('released', 'picking')
+      AND NOT (x.backorder AND NOT EXISTS (SELECT FROM task t WHERE t.order_id = x.id AND t.state IN ('released', 'started')));
     FOR o IN
         SELECT * FROM orders x WHERE x.state = 'allocated' AND x.holds_for = 'capacity' AND x.expires_at IS NULL AND x.wave IS NULL
           AND (x.release_at IS NULL OR x.release_at <= p_at) AND (p_ahead IS NULL OR x.due <= p_at + p_ahead)
