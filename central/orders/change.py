@@ -15,7 +15,7 @@ from central.preconditions import IfMatch, check
 from central.problems import FieldError, Refusal, refused
 
 __all__ = ["IfMatch", "change_order", "hold_order"]
-_CLOSED = frozenset({"packed", "shipped", "short", "cancelled"})
+_CLOSED = frozenset({"shipped", "short", "cancelled"})
 
 
 async def hold_order(connection: Connection, order: str, owner: str, if_match: str | None, *, needed: bool) -> Any:
@@ -51,7 +51,11 @@ async def change_order(
 
     async def work(connection: Connection) -> OrderChanged:
         row = await hold_order(connection, order, who.owner, if_match, needed=True)
-        if row["state"] in _CLOSED:
+        if row["put_back"] is not None:
+            raise Refusal(409, f"order: {order} is cancelled and goes back to stock; nothing of it can be changed")
+        if row["state"] == "packed":
+            await _still_here(connection, order, change)
+        elif row["state"] in _CLOSED:
             raise Refusal(409, f"order: {order} is {row['state']} already; nothing of it can be changed")
         await connection.execute(
             "UPDATE orders SET due = COALESCE($2, due), priority = COALESCE($3, priority),"
@@ -79,6 +83,17 @@ async def change_order(
         )
 
     return await here.database.unit(work)
+
+
+async def _still_here(connection: Connection, order: str, change: OrderChange) -> None:
+    """Refuse what a packed order cannot become: its lines stay, and on a truck all of it stays."""
+    truck = await connection.fetchval(
+        "SELECT truck FROM truck_tote WHERE order_id = $1 AND state = 'loaded' LIMIT 1", order
+    )
+    if truck is not None:
+        raise Refusal(409, f"order: {order} is loaded on truck {truck}; unload it first")
+    if change.lines:
+        raise Refusal(409, f"order: {order} is packed; its lines stay as they are, or cancel it with put_back")
 
 
 async def _lines(connection: Connection, order: str, owner: str, change: OrderChange) -> list[dict[str, Any]]:

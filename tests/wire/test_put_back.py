@@ -88,8 +88,15 @@ async def test_a_packed_order_is_unpacked(floor: Floor, hands: Hands) -> None:
     stops = [{"ship_to": "x", "orders": ["A1"]}]
     await hands.ok("/trucks", {"id": "TR-1", "route": "NORTH", "dock": "D1", "departs_at": DUE, "stops": stops})
     assert "with put_back" in await hands.refused("/orders/A1/cancel", {"reason": "x"})
+    seen = {"If-Match": "*"}
+    lines = await floor.erp.patch("/v1/orders/A1", json={"lines": [{"line": 1, "qty": 1}]}, headers=seen)
+    assert (lines.status_code, "its lines stay" in lines.json()["detail"]) == (409, True)
+    moved = await floor.erp.patch("/v1/orders/A1", json={"ship_to": "Dock 9", "priority": 3}, headers=seen)
+    assert (moved.status_code, moved.json()["ship_to"], moved.json()["state"]) == (200, "Dock 9", "packed")
     await hands.ok("/trucks/TR-1/load")
     await hands.do("L-TR-1-T-A1-1")
+    loaded = await floor.erp.patch("/v1/orders/A1", json={"priority": 4}, headers=seen)
+    assert (loaded.status_code, "loaded on truck TR-1" in loaded.json()["detail"]) == (409, True)
     why = await hands.refused("/orders/A1/cancel", {"reason": "x", "put_back": True})
     assert "tote T-A1-1 is loaded on truck TR-1; unload it first" in why
     await hands.ok("/hands/L-TR-1-T-A1-1/undo", {"reason": "it is cancelled"})
