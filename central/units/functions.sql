@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION lock_nesting() RETURNS void LANGUAGE sql AS $$
 $$;
 
 -- GS1 check digit: modulo 10, weights 3 and 1 from the right.
-CREATE OR REPLACE FUNCTION gs1_check_digit(p_digits text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION gs1_check_digit(p_digits text) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE
     sum integer := 0;
 BEGIN
