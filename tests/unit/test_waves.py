@@ -62,12 +62,12 @@ def test_a_plan_is_feasible_reproducible_and_never_worse_than_a_rule_or_than_les
     """The independent check accepts all, and more moves and rounds from the same seed never cost more."""
     rules = [by_rule(problem, rule) for rule in RULES.values()]
     little = plan(problem, Params(moves=0, rounds=0))
-    found = plan(problem, Params(moves=500, rounds=2, effort=0.02))
+    found = plan(problem, Params(moves=500, rounds=2, effort=0.02, seconds=600))
     for one in (*rules, little, found):
         check(problem, one)
-    assert found == plan(problem, Params(moves=500, rounds=2, effort=0.02))
+    assert found == plan(problem, Params(moves=500, rounds=2, effort=0.02, seconds=600))
     assert found.charge <= little.charge <= min(r.charge for r in rules)
-    assert plan(problem, Params(moves=500, rounds=3, effort=0.02)).charge <= found.charge
+    assert plan(problem, Params(moves=500, rounds=3, effort=0.02, seconds=600)).charge <= found.charge
 
 
 @given(problems(batches=4))
