@@ -25,6 +25,7 @@ from dispatcher.facts import OpsAsked, WorkClosed, WorkOpened
 from dispatcher.fleet.dialect import Dialect
 from dispatcher.params import Params
 from dispatcher.traffic.params import TrafficParams
+from dispatcher.traffic.params import TrafficParams
 from tests.unit.dispatcher_bench import MAKER, Bench, BenchRobot, small_site
 
 
@@ -257,7 +258,7 @@ def test_we_speak_the_version_that_a_robot_speaks() -> None:
 
 
 def test_one_that_drives_into_the_horizon_is_found_out_its_neighbours_stop_and_it_gets_no_horizon_again() -> None:
-    b = bench(3)
+    b = bench(3, Params(traffic=TrafficParams(most_moves=8, few_moves=3)))
     for r in b.robots.values():
         r.manual = True
     b.work(transport("V1", "p4", "w2", handling=False))
