@@ -24,6 +24,8 @@ _LOOK_S = 300.0
 _RETRY_S = 2.0
 _POD_S = 20.0
 _POD_TRIES = 20
+_REFUSED_S = 300.0
+"""Whoever is refused does something else first: it will be the same a moment later."""
 _KINDS = ("count", "replenish", "grade", "receive", "putaway")
 _BROKEN = 0.15
 """Share of the lines of a delivery in which one piece is broken."""
@@ -213,6 +215,7 @@ class HandWorker:
             return True
         _log.warning("not taken", person=self.name, task=task["id"], detail=answer.json().get("detail"))
         await self._give_back(task, "not taken")
+        await self._clock.sleep(_REFUSED_S)
         return False
 
     async def _count(self, task: dict[str, Any]) -> None:

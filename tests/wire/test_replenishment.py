@@ -56,7 +56,7 @@ async def test_a_shelf_that_holds_less_is_counted(postgres: ScratchPostgres) -> 
 
 
 async def test_what_open_orders_lack_is_brought_without_a_rule(postgres: ScratchPostgres) -> None:
-    """A line that waits draws on the reserve, before what rules want, and gets its pieces when they are at the front."""
+    """A line that waits draws on the reserve, before what rules want, and gets its pieces when they have come."""
     async with running(postgres) as floor:
         await shelves(floor, "H1")
         await lay(floor, ("P0-B0", "part1", 2), ("H1", "part1", 50))
