@@ -15,6 +15,7 @@ import './views/inbound.js';
 import './views/login.js';
 import './views/order.js';
 import './views/orders.js';
+import './views/outbound.js';
 import './views/plans.js';
 import './views/stations.js';
 import './views/tasks.js';
@@ -113,7 +114,7 @@ class FpConsole extends Part {
 }
 
 /** @type {[string, string][]} */
-const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['plans', 'Plans'], ['audit', 'Audit']];
+const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['outbound', 'Outbound'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['plans', 'Plans'], ['audit', 'Audit']];
 
 /** @param {string} place */
 function rail(place) {
@@ -132,6 +133,7 @@ function view(place, id, task) {
       return id ? html`<fp-order .order=${id} .task=${task}></fp-order>` : html`<fp-orders></fp-orders>`;
     case 'tasks': return html`<fp-tasks></fp-tasks>`;
     case 'inbound': return html`<fp-inbound></fp-inbound>`;
+    case 'outbound': return html`<fp-outbound></fp-outbound>`;
     case 'hands': return html`<fp-hands></fp-hands>`;
     case 'stations': return html`<fp-stations></fp-stations>`;
     case 'alarms': return html`<fp-alarms></fp-alarms>`;

@@ -45,6 +45,10 @@
  *   carrier: string, vehicle: string}} Appointment
  * @typedef {{task: string, item: string, lot: string, qty: number, source: string, target: string | null,
  *   why: {because?: string, passed?: {place: string, why: string}[]}}} Putaway
+ * @typedef {{stop: number, ship_to: string, orders: string[], expected: number, loaded: number}} TruckStop
+ * @typedef {{id: string, state: string, route: string, carrier: string, dock: string | null, departs_at: string, stops: TruckStop[]}} Truck
+ * @typedef {{id: string, state: string, created_at: string, progress: {picks: {total: number, done: number, short: number},
+ *   totes: {total: number, packed: number}, orders: Record<string, number>}}} Wave
  * @typedef {{id: number, at: string, who: string, role: string, action: string, subject: string, reason: string}} AuditRow
  * @typedef {{name: string, role: string}} Me
  */
