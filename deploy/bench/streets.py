@@ -20,13 +20,14 @@ from contracts.site import Pod, Robot, Site
 CELL_M = 1.5
 MAKER = "Bench"
 _BAYS, _WIDE, _HIGH = 8, 10, 4
-_ROBOTS_A_BLOCK = 2
+_ROBOTS_A_BLOCK = 1.5
+"""27 nodes a robot, as on the reference site with forty."""
 _ROAD_MPS, _BAY_MPS = 1.5, 0.8
 Cell = tuple[int, int]
 
 
 def streets(robots: int, seed: int) -> Site:
-    """Return a floor with 24 street nodes and 16 bays for each two robots; one pod a robot stands in a bay.
+    """Return a floor with 24 street nodes and 16 bays for each one and a half robots; one pod a robot stands in a bay.
 
     Parameters
     ----------

@@ -61,6 +61,6 @@ def test_every_bay_is_reached_from_every_other_one() -> None:
     site = streets(8, 1)
     traffic = Traffic(site.layout)
     bays = [n.id for n in site.layout.nodes if n.kind == "storage"]
-    assert len(bays) == 64
+    assert len(bays) == 96
     times = traffic.travel_times_s(bays, bays[::7], loaded=True)
     assert math.isfinite(times.max())

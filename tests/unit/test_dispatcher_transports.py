@@ -25,7 +25,6 @@ from dispatcher.facts import OpsAsked, WorkClosed, WorkOpened
 from dispatcher.fleet.dialect import Dialect
 from dispatcher.params import Params
 from dispatcher.traffic.params import TrafficParams
-from dispatcher.traffic.params import TrafficParams
 from tests.unit.dispatcher_bench import MAKER, Bench, BenchRobot, small_site
 
 
