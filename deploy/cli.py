@@ -69,6 +69,14 @@ def replay(ctx: typer.Context) -> None:
     raise typer.Exit(run(ctx.args))
 
 
+@app.command(rich_help_panel=_ONE_MACHINE, context_settings=_PASSES_ON)
+def whatif(ctx: typer.Context) -> None:
+    """Fork a recorded day at a second, change robots, stations, people or orders, and compare both days."""
+    from deploy.whatif import main as run
+
+    raise typer.Exit(run(ctx.args))
+
+
 @app.command(rich_help_panel=_ONE_MACHINE)
 def stop(
     reason: Annotated[str, typer.Option(help="Kept with the stop, for whoever asks why nothing moves.")] = "",

@@ -21,6 +21,7 @@ from contracts.ids import ItemId, OrderId, PodId
 from contracts.site import Site, read_site
 from deploy.digest import day_digest, recorded_commands
 from deploy.embedded.scratch import scratch_postgres
+from deploy.fork import Change, apply, changed_orders
 from deploy.full_scenario import FullScenario, full_scenario
 from deploy.one_loop import FloorPlan, OneLoop, one_loop
 from deploy.slotted_stock import SLOTTINGS, pods_of
@@ -42,6 +43,8 @@ SCENARIOS = ("plain", "full")
 """`full`: deliveries, returns, short picks, replenishment, counts and a second owner; people do the work."""
 BEST = Params(station_rule="optimized", release_rule="due")
 """What saves most on a day that is looked at from its end; a live floor starts totes at once unless told."""
+OPTIONS = "day.json"
+"""Beside a recording: how the day was run, so that it can be run again up to any second."""
 _CLOSED = frozenset({"floorplane.order.shipped", "floorplane.order.short", "floorplane.order.cancelled"})
 
 
@@ -66,6 +69,8 @@ class DayOptions(msgspec.Struct, frozen=True, kw_only=True):
     params: Params = BEST
     slotting: str = "as-is"
     """One of `SLOTTINGS`: how the opening stock lies in the pods."""
+    change: Change | None = None
+    """What becomes different on the way."""
     scenario: str = "plain"
     """One of `SCENARIOS`."""
 
@@ -181,13 +186,16 @@ def run_day(options: DayOptions, progress: Progress = _silent) -> DaySummary:
             if any(folder.glob("*.journal")):
                 raise Rejected("record", str(folder), "a folder without a recording in it")
             folder.mkdir(parents=True, exist_ok=True)
+            whole = None if options.orders is None else options.orders.absolute()
+            again = msgspec.structs.replace(options, record=None, orders=whole)
+            (folder / OPTIONS).write_bytes(msgspec.json.encode(again, enc_hook=str))
         full = FloorPlan(
             site=site, catalogue=plan.catalogue, stock=plan.stock, feed=plan.feed, start_ms=plan.start_ms,
             database_url=database.url, journal=folder, seed=options.seed, params=options.params,
         )  # fmt: skip
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
         try:
-            measured = virtual_time.run(_run(full, plan, progress))
+            measured = virtual_time.run(_run(full, plan, progress, options.change))
         finally:
             gc.unfreeze()
         return msgspec.structs.replace(
@@ -225,6 +233,8 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
         again = [msgspec.structs.replace(o, ref=OrderId(f"{o.ref}-{day + 1}")) for o in orders] if day else orders
         planned += day_plan(again, midnight + day * DAY_MS, options.seed + day)
     start_ms = planned[0].at_ms // HOUR_MS * HOUR_MS - _BEFORE_MS
+    if options.change is not None:
+        planned = changed_orders(planned, start_ms, options.change, options.seed)
     plan = _Plan(
         catalogue,
         stock(site, catalogue, options.seed, slots),
@@ -263,7 +273,7 @@ def _orders(options: DayOptions) -> tuple[Catalogue, list[ErpOrder]]:
     return catalogue, [demand.planned(n, 0).order for n in range(round(options.orders_per_h * _HOURS))]
 
 
-async def _run(full: FloorPlan, plan: _Plan, progress: Progress) -> DaySummary:
+async def _run(full: FloorPlan, plan: _Plan, progress: Progress, change: Change | None) -> DaySummary:
     tally = _Tally(frozenset(i.id for i in plan.catalogue.items if i.kind == "service"))
     async with AsyncExitStack() as stack:
         floor = await stack.enter_async_context(one_loop(full))
@@ -272,6 +282,7 @@ async def _run(full: FloorPlan, plan: _Plan, progress: Progress) -> DaySummary:
         if plan.full is not None:
             scenario = await stack.enter_async_context(full_scenario(floor, plan.full, full.seed))
         listening = asyncio.create_task(_listen(floor, tally, scenario), name="day.listen")
+        changing = None if change is None else asyncio.create_task(apply(floor, change), name="day.change")
         total = len(plan.feed.plan)
         while floor.clock.now_ms() < plan.end_ms:
             closed = floor.erp.done.is_set() and len(tally.closed_ms) >= len(floor.erp.taken)
@@ -281,8 +292,12 @@ async def _run(full: FloorPlan, plan: _Plan, progress: Progress) -> DaySummary:
             waiting = asyncio.create_task(tally.news.wait(), name="day.news")
             await asyncio.wait([waiting], timeout=600)
             waiting.cancel()
+            if changing is not None and changing.done():
+                changing.result()
             progress(len(tally.closed_ms), total, (floor.clock.now_ms() - full.start_ms) / HOUR_MS)
         listening.cancel()
+        if changing is not None:
+            changing.cancel()
         violations = (await floor.http.get("/v1/invariants")).json()
         plan.ledger = [row async for row in ledger_rows(full.database_url)]
         summary = _summary(full, floor, tally, plan, violations)

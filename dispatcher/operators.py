@@ -8,6 +8,7 @@ from contracts.messages.ops import (
     ChargeRobot,
     CloseEdge,
     CloseNode,
+    CloseStation,
     OpsAnswer,
     OpsCommand,
     PauseRobot,
@@ -15,6 +16,7 @@ from contracts.messages.ops import (
     ReassignRobot,
     ReopenEdge,
     ReopenNode,
+    ReopenStation,
     ResumeRobot,
     RetireRobot,
     ReturnRobot,
@@ -79,6 +81,8 @@ def pause(world: World, v: Vehicle, *, wanted: bool) -> None:
 
 def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
     body = command.body
+    if isinstance(body, CloseStation | ReopenStation):
+        return _station(world, command, body)
     if isinstance(body, PauseRobot | ResumeRobot):
         wanted = isinstance(body, PauseRobot)
         if not wanted and world.stopped:
@@ -126,6 +130,19 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
             return OpsAnswer(command.id, done=False, reason="The site has no charger.")
         found.charge_asked = True
     world.fleet_changed = world.demand_changed = True
+    return OpsAnswer(command.id, done=True, reason="")
+
+
+def _station(world: World, command: OpsCommand, body: CloseStation | ReopenStation) -> OpsAnswer:
+    if body.station not in world.stations:
+        return OpsAnswer(command.id, done=False, reason=f"The site has no station {body.station}.")
+    if isinstance(body, ReopenStation):
+        world.closed_stations.pop(body.station, None)
+    elif len(world.closed_stations | {body.station: None}) == sum(s.kind == "pick" for s in world.site.stations):
+        return OpsAnswer(command.id, done=False, reason=f"Station {body.station} is the last one that is open.")
+    else:
+        world.closed_stations[body.station] = None
+    world.slots_changed = True
     return OpsAnswer(command.id, done=True, reason="")
 
 

@@ -27,8 +27,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """``due``: a tote may wait `hold_ms` for others that need the same pods, but not beyond `due_lead_ms` before it is
     due. ``fcfs``: it may start at once. It matters to ``optimized`` only."""
     batching: str = "shared"
-    """Under ``optimized``: ``shared``, totes stand together that need the same pods; ``single``, each in its order, once
-    it is released, where it shares most."""
+    """Under ``optimized``: ``shared``, totes stand together that need the same pods; ``single``, each in its order,
+    once it is released, where it shares most."""
     hold_ms: int = 3 * 3_600_000
     due_lead_ms: int = 2 * 3_600_000
     affinity_window: int = 80

@@ -29,7 +29,7 @@ def fill_slots(world: World) -> None:
     world.slots_changed = False
     choose = RULES[world.params.station_rule]
     while world.waiting:
-        free = [work for work in world.stations.values() if None in work.slots]
+        free = [w for w in world.stations.values() if None in w.slots and w.station.id not in world.closed_stations]
         if not free:
             return
         chosen = choose(world, free)

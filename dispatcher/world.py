@@ -206,6 +206,8 @@ class World:
     deviations: dict[str, dict[str, int]] = field(default_factory=dict)
     """What was seen of each manufacturer's robots that the standard does not say, and how often."""
     closed_nodes: dict[NodeId, None] = field(default_factory=dict)
+    closed_stations: dict[StationId, None] = field(default_factory=dict)
+    """They get no totes any more."""
     closed_edges: dict[EdgeId, int] = field(default_factory=dict)
     """Until when (ms): 0 for those that an operator closed, until he opens them."""
     got_stuck: dict[EdgeId, dict[RobotId, int]] = field(default_factory=dict)

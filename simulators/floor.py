@@ -99,6 +99,8 @@ class SimulatedFloor:
         before = read_memory(memory) if memory is not None else None
         if before is not None and before.site != site.id:
             raise Rejected("memory", before.site, f"of site {site.id}; remove {memory}")
+        self._connector, self._built = floor, robots
+        self._group: asyncio.TaskGroup | None = None
         self.robots: dict[RobotId, RobotTwin] = {}
         if floor is not None:
             for robot in site.robots:
@@ -110,6 +112,7 @@ class SimulatedFloor:
     async def run(self) -> None:
         """Let everybody work until cancelled."""
         async with asyncio.TaskGroup() as group:
+            self._group = group
             for robot in self.robots.values():
                 group.create_task(robot.run(), name=robot.name)
             if self.params.picks:
@@ -145,6 +148,28 @@ class SimulatedFloor:
                 return PlcLink(twin, self._clock)
             case _:
                 raise Rejected("device", device.id, f"a device of site {self.site.id}")
+
+    def add_robot(self, robot: Robot) -> None:
+        """Put one more robot onto the floor while it runs; nobody knows it yet.
+
+        Raises
+        ------
+        Rejected
+            There is one of that name, somebody stands there, or the floor does not run.
+        """
+        if robot.id in self.robots or self.world.occupied((robot.start,)):
+            raise Rejected("robot", robot.id, f"a new one, and {robot.start} free")
+        if self._connector is None or self._group is None:
+            raise Rejected("robot", robot.id, "a floor with robots that runs")
+        twin = self.robots[robot.id] = self._robot(robot, self._connector, self._built, None)
+        self._group.create_task(twin.run(), name=twin.name)
+
+    def set_pace(self, pace: float) -> None:
+        """Let all people work faster or slower from now on; their times are divided by it."""
+        for picker in self.pickers:
+            picker.set_pace(pace)
+        for packer in self.packers:
+            packer.set_pace(pace)
 
     @property
     def driven_m(self) -> float:

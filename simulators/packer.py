@@ -45,6 +45,10 @@ class PackerTwin:
         scale.weighings.add(self._light)
         scanner.joined.add(self._joined)
 
+    def set_pace(self, pace: float) -> None:
+        """Work faster or slower from now on."""
+        self._person.pace = pace
+
     async def run(self) -> None:
         """Work until cancelled."""
         while True:

@@ -55,8 +55,8 @@ class Person:
     """
 
     def __init__(self, clock: Clock, rng: random.Random, pace: float) -> None:
-        self.clock, self.rng, self._pace = clock, rng, pace
+        self.clock, self.rng, self.pace = clock, rng, pace
 
     async def spend(self, seconds: float) -> None:
         """Take about so long (log-normal, a fifth of scatter)."""
-        await self.clock.sleep(seconds * self.rng.lognormvariate(0.0, 0.2) / self._pace)
+        await self.clock.sleep(seconds * self.rng.lognormvariate(0.0, 0.2) / self.pace)

@@ -112,6 +112,10 @@ class PickerTwin:
         self._tell_slots()
         self._shown({"show_seq": 0, "open_slots": 0})
 
+    def set_pace(self, pace: float) -> None:
+        """Work faster or slower from now on."""
+        self._person.pace = pace
+
     async def run(self) -> None:
         """Work until cancelled."""
         while True:

@@ -66,10 +66,10 @@ class PlanDesk:
                 self._heard[told.plan] = asyncio.get_running_loop().time()
         else:
             rows = await self._database.write(
-                "SELECT plan_ended($1, $2, $3, $4, $5, $6::jsonb, $7) AS ours",
+                "SELECT plan_ended($1, $2, $3, $4, $5, $6, $7) AS ours",
                 told.plan, told.attempt, at,
                 *((told.cost, told.effort, bytes(told.result).decode(), "") if isinstance(told, PlanFound)
-                  else (None, None, None, told.reason)),
+                  else (None, None, None, told.reason.replace("\x00", ""))),
             )  # fmt: skip
             self._heard.pop(told.plan, None)
         return encode(PlanAnswer(rows[0]["ours"]))

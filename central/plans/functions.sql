@@ -19,8 +19,9 @@ BEGIN
 END $$;
 
 -- Keep what a worker found, or why it found nothing; once, and only from the worker that has the plan.
+DROP FUNCTION IF EXISTS plan_ended(text, integer, timestamptz, double precision, bigint, jsonb, text);
 CREATE OR REPLACE FUNCTION plan_ended(
-    p_id text, p_attempt integer, p_at timestamptz, p_cost double precision, p_used bigint, p_result jsonb, p_reason text
+    p_id text, p_attempt integer, p_at timestamptz, p_cost double precision, p_used bigint, p_result text, p_reason text
 ) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE plan SET state = CASE WHEN p_result IS NULL THEN 'failed' ELSE 'done' END, result = p_result, reason = p_reason,

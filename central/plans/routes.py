@@ -58,7 +58,7 @@ class PlanIn(BaseModel):
 class PlanReason(BaseModel):
     """Why somebody decides so."""
 
-    reason: str = Field(min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")
 
 
 class PlanOut(BaseModel):
@@ -119,7 +119,7 @@ async def post_plan(
     async def work(connection: Connection) -> str:
         row = await connection.fetchrow(
             "INSERT INTO plan (id, kind, state, problem, effort, seed, asked_by, asked_at)"  # noqa: S608 - constants
-            f" VALUES ($1, $2, 'queued', $3::jsonb, $4, $5, $6, $7) RETURNING {_COLUMNS}",
+            f" VALUES ($1, $2, 'queued', $3, $4, $5, $6, $7) RETURNING {_COLUMNS}",
             name, kind, problem, asked.effort, asked.seed, who.name, at,
         )  # fmt: skip
         await connection.execute(AUDIT, at, who.name, who.role, "plan.ask", name, kind, correlation, None)

@@ -195,6 +195,18 @@ class PauseZone(msgspec.Struct, frozen=True, tag="pause_zone"):
     wanted: bool
 
 
+class CloseStation(msgspec.Struct, frozen=True, tag="close_station"):
+    """Give a station no totes any more; it finishes those that stand there."""
+
+    station: StationId
+
+
+class ReopenStation(msgspec.Struct, frozen=True, tag="reopen_station"):
+    """Give a station totes again."""
+
+    station: StationId
+
+
 OpsBody = (
     PauseRobot
     | ResumeRobot
@@ -209,6 +221,8 @@ OpsBody = (
     | CloseEdge
     | ReopenEdge
     | PauseZone
+    | CloseStation
+    | ReopenStation
 )
 
 

@@ -1,0 +1,140 @@
+"""`floorplane whatif`: fork a recorded day at a second, change something, and compare both days."""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from contracts.errors import Broken, Rejected
+from deploy.fork import Change
+from deploy.one_day import OPTIONS, DayOptions, failures, run_day
+from deploy.recorded_day import RecordedDay, first_difference_ms, recorded_day
+from deploy.whatif_picture import picture
+
+_TEACHES = """\
+Run a recorded day again up to a second, exactly as it was (every command is compared with the recording), then with
+other robots, stations, people or orders, to its end. Both days are compared: when they end, how far robots drive, how
+long orders take, and what was busiest.
+
+  floorplane day --orders FILE --date 2013-12-02 --record R
+  floorplane whatif R --at 14400 --robots 25                        from the fifth hour on with 25 robots
+  floorplane whatif R --at 0 --stations 6 --picture whatif.svg      with six stations, as a picture too
+  floorplane whatif R --at 10800 --orders 1.5 --pace 1.2            half as many orders more, and faster people
+"""
+
+
+def main(args: list[str]) -> int:
+    """Compare; 0 when the changed day was right in its books and on its floor.
+
+    Raises
+    ------
+    FloorplaneError
+        The recording cannot be forked, or something failed.
+    """
+    parser = argparse.ArgumentParser(
+        "floorplane whatif", description=_TEACHES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("recording", type=Path, help="a folder of `floorplane day --record`")
+    parser.add_argument("--at", type=float, required=True, metavar="SECOND", help="since the recording's first step")
+    parser.add_argument("--robots", type=int, help="so many robots from then on")
+    parser.add_argument("--stations", type=int, help="so many pick stations stay open from then on")
+    parser.add_argument("--pace", type=float, help="how fast people work from then on; 1: as they did")
+    parser.add_argument("--orders", type=float, metavar="TIMES", help="so many times the orders still to come")
+    parser.add_argument("--record", type=Path, help="folder that keeps the recording of the changed day")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write both days as one picture (.svg)")
+    parser.add_argument("--json", metavar="FILE", help="write the comparison there as JSON; - is standard output")
+    given = parser.parse_args(args)
+    change = Change(
+        at_s=given.at, robots=given.robots, stations=given.stations, pace=given.pace, orders=given.orders
+    )  # fmt: skip
+    if given.picture is not None and given.picture.suffix != ".svg":
+        raise Rejected("--picture", str(given.picture), "a file that ends with .svg")
+    found = compare(given.recording, change, given.record)
+    Console(stderr=True, highlight=False).print(_table(found))
+    if given.picture is not None:
+        given.picture.write_text(picture(found.was, found.would, change))
+    text = msgspec.json.format(msgspec.json.encode(found.told())).decode() + "\n"
+    if given.json == "-":
+        sys.stdout.write(text)
+    elif given.json is not None:
+        Path(given.json).write_text(text)
+    return 0
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """The day as it was, and as it would have been."""
+
+    change: Change
+    was: RecordedDay
+    would: RecordedDay
+
+    def told(self) -> dict[str, Any]:
+        """Return what is worth telling, as JSON values."""
+        return {
+            "change": msgspec.to_builtins(self.change),
+            "was": msgspec.to_builtins(self.was.told()),
+            "would": msgspec.to_builtins(self.would.told()),
+        }
+
+
+def compare(recording: Path, change: Change, keep: Path | None = None) -> Comparison:
+    """Fork a recording and run the changed day to its end.
+
+    Raises
+    ------
+    Rejected
+        It is not a recording of `floorplane day`, or it ends before the change.
+    Broken
+        The day does not run again as it was recorded, or the changed one went wrong.
+    """
+    file = recording / OPTIONS
+    if not file.is_file():
+        raise Rejected("recording", str(recording), f"a folder of `floorplane day --record`, with its {OPTIONS}")
+    try:
+        options = msgspec.json.decode(file.read_bytes(), type=DayOptions, dec_hook=_path)
+    except msgspec.DecodeError as e:
+        raise Rejected("recording", str(file), f"options of this version: {e}") from e
+    if options.change is not None:
+        raise Rejected("recording", str(recording), "a day that was not changed itself")
+    was = recorded_day(recording)
+    if change.at_s * 1000 >= was.last_ms - was.first_ms:
+        raise Rejected("--at", change.at_s, f"before the recording's end, {(was.last_ms - was.first_ms) / 1000:.0f} s")
+    with tempfile.TemporaryDirectory(prefix="floorplane-whatif-") as scratch:
+        folder = keep or Path(scratch)
+        summary = run_day(msgspec.structs.replace(options, change=change, record=folder))
+        failures(summary)
+        at_ms = was.first_ms + round(change.at_s * 1000)
+        differs_ms = first_difference_ms(recording, folder)
+        if differs_ms is not None and differs_ms < at_ms:
+            raise Broken(
+                f"the recorded day does not run again as it was: it differs {(differs_ms - was.first_ms) / 1000:.1f} s"
+                " after its start, before the change; was it recorded by another version, or with other orders?"
+            )
+        return Comparison(change, was, recorded_day(folder))
+
+
+def _path(kind: type[Any], value: str) -> Any:
+    return kind(value)
+
+
+def _table(found: Comparison) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "as it was", "changed", ""):
+        table.add_column(name, justify="left" if not name else "right")
+    was, would = found.was.told(), found.would.told()
+    for name, unit, scale in (
+        ("totes_packed", "", 1.0), ("picks", "", 1.0), ("finish_h", "h", 1.0), ("pod_visits", "", 1.0),
+        ("distance_m", "km", 1000.0), ("tote_p50_s", "min", 60.0), ("tote_p95_s", "min", 60.0),
+        ("busiest_share", "%", 0.01), ("robots_with_pods", "", 1.0),
+    ):  # fmt: skip
+        a, b = was[name] / scale, would[name] / scale
+        table.add_row(
+            f"[bold]{name.rsplit('_', 1)[0] if unit else name}[/] {unit}", f"{a:.1f}", f"{b:.1f}", f"{b - a:+.1f}"
+        )
+    table.add_row("[bold]bottleneck[/]", was["bottleneck"], would["bottleneck"], "")
+    return table

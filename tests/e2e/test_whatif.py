@@ -1,0 +1,101 @@
+"""`floorplane whatif`: a recorded day runs again up to a second, then otherwise; what cannot be forked is refused."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from contracts.errors import Broken, Rejected
+from deploy.day import main as day
+from deploy.fork import Change
+from deploy.one_day import OPTIONS
+from deploy.whatif import main as whatif
+from tests.e2e.small_day import DATE, write_orders
+
+AT_S = 12_000
+"""Of a day whose first order comes after 6 o'clock of the floor."""
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whatif")
+    orders = folder / "orders.csv"
+    write_orders(orders, orders=12, seed=3)
+    args = [
+        "--orders",
+        str(orders),
+        "--date",
+        DATE,
+        "--robots",
+        "3",
+        "--release",
+        "fcfs",
+        "--record",
+        str(folder / "R"),
+    ]
+    assert day(args) == 0
+    return folder / "R"
+
+
+def run(recording: Path, out: Path, *args: str) -> dict[str, dict[str, float]]:
+    picture, told = out / "whatif.svg", out / "whatif.json"
+    assert whatif([str(recording), "--picture", str(picture), "--json", str(told), *args]) == 0
+    root = ET.parse(picture).getroot()
+    assert root.tag.endswith("svg")
+    assert sum(e.tag.endswith("polyline") for e in root.iter()) == 4
+    found: dict[str, dict[str, float]] = json.loads(told.read_text())
+    return found
+
+
+def test_a_day_without_the_orders_to_come_is_over_sooner(recording: Path, tmp_path: Path) -> None:
+    """Up to the change every command is the recorded one; after it other things happen."""
+    found = run(recording, tmp_path, "--at", str(AT_S), "--orders", "0")
+    was, would = found["was"], found["would"]
+    assert 0 < would["totes_packed"] < was["totes_packed"]
+    assert would["finish_h"] < was["finish_h"]
+    assert would["distance_m"] < was["distance_m"]
+
+
+def test_other_robots_stations_and_people_ship_the_same_totes(recording: Path, tmp_path: Path) -> None:
+    """More robots join as strangers and are adopted; stations are closed; people work at another pace."""
+    args = ("--at", str(AT_S), "--robots", "5", "--stations", "1", "--pace", "0.5")
+    found = run(recording, tmp_path, *args)
+    assert found["would"]["totes_packed"] == found["was"]["totes_packed"]
+    assert found["would"] != found["was"]
+
+
+def test_a_recording_that_does_not_run_again_is_told(recording: Path, tmp_path: Path) -> None:
+    """Its options were changed, so that it is the recording of another day."""
+    other = tmp_path / "R"
+    other.mkdir()
+    for file in recording.iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    options = json.loads((other / OPTIONS).read_text())
+    (other / OPTIONS).write_text(json.dumps(options | {"seed": options["seed"] + 1}))
+    with pytest.raises(Broken, match="does not run again"):
+        whatif([str(other), "--at", str(AT_S), "--pace", "2"])
+
+
+@pytest.mark.parametrize(
+    ("field", "args"),
+    [
+        ("--at", ["--at", "-1", "--robots", "3"]),
+        ("--at", ["--at", "90000", "--robots", "3"]),
+        ("--robots", ["--at", "5", "--robots", "0"]),
+        ("--orders", ["--at", "5", "--orders", "11"]),
+        ("--picture", ["--at", "5", "--orders", "1", "--picture", "a.png"]),
+        ("--robots, --stations, --pace, --orders", ["--at", "5"]),
+    ],
+)
+def test_bad_changes_are_refused_by_name(recording: Path, field: str, args: list[str]) -> None:
+    with pytest.raises(Rejected) as refused:
+        whatif([str(recording), *args])
+    assert refused.value.field == field
+
+
+def test_a_folder_that_is_no_recording_of_a_day_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Rejected, match="day --record"):
+        whatif([str(tmp_path), "--at", "1", "--robots", "2"])
+    with pytest.raises(Rejected, match="pace"):
+        Change(at_s=0, pace=0)
