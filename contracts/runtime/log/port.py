@@ -1,8 +1,9 @@
 """The Log port: what is asked of NATS JetStream, and no more.
 
 Streams are fixed: WORK (``work.>``, last value per subject, closed keys fade after an hour), FACTS (``facts.>``),
-EVENTS (``events.>``) and LEAD (``lead.>``, last value per subject), bounded by size, oldest dropped. The log is disposable: its whole store may vanish at any time,
-and every owner then appends again what is not known to be committed elsewhere.
+EVENTS (``events.>``) and LEAD (``lead.>``, last value per subject), bounded by size, oldest dropped. The log is
+disposable: its whole store may vanish at any time, and every owner then appends again what is not known to be committed
+elsewhere.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
