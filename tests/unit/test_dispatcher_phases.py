@@ -28,6 +28,7 @@ from dispatcher.commands import SendEdgeCommand
 from dispatcher.facts import CellHeard
 from dispatcher.fleet.member import Purpose
 from dispatcher.params import Params
+from dispatcher.traffic.params import TrafficParams
 from dispatcher.world import Place
 from tests.unit.dispatcher_bench import Bench, small_site, tote_work
 
@@ -309,7 +310,7 @@ def test_no_two_robots_are_sent_to_one_charger() -> None:
 
 
 def test_a_door_is_opened_before_a_robot_enters_it_and_closed_when_nobody_needs_it() -> None:
-    bench = Bench(small_site(1))
+    bench = Bench(small_site(1), Params(traffic=TrafficParams(most_moves=8, few_moves=3)))
     bench.people = False
     robot = bench.robot("R1")
     vehicle = bench.vehicle("R1")

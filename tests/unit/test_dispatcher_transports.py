@@ -47,7 +47,7 @@ def ask(b: Bench, body: OpsBody) -> OpsAnswer:
 
 
 def test_a_transport_is_collected_and_delivered_in_one_order_a_leg_and_told_in_order() -> None:
-    b = bench()
+    b = bench(2, Params(traffic=TrafficParams(most_moves=8, few_moves=3)))
     b.work(transport("V1", load="PAL-1"))
     b.wait(60)
     assert changes(b, "V1") == ["assigned", "loaded", "done"]
