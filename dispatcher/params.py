@@ -40,8 +40,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     plan_period_ms: int = 250
     """Traffic is planned at most this often."""
     traffic: TrafficParams = TrafficParams(most_moves=4, few_moves=1)
-    """Few, as who stalls or stops for good holds all that is released to it: of 400 robots' throughput on streets 82 % is
-    left with 1 % of moves stalled and 5 dead, 79 % with 6 and 2 (`bench floor`, 15 min, seed 1, 2026-11-24)."""
+    """Few, as who stalls or stops for good holds all that is released to it: of 400 robots' throughput on streets 82 %
+    is left with 1 % of moves stalled and 5 dead, 79 % with 6 and 2 (`bench floor`, 15 min, seed 1, 2026-11-24)."""
     replan_ms: int = 5_000
     """Traffic is planned again after this time while a robot is not at its goal, whatever is heard."""
     order_resend_ms: tuple[int, ...] = (1_000, 2_000, 4_000, 8_000, 16_000)
