@@ -72,7 +72,7 @@ def test_robots_that_stop_for_good_and_come_back_elsewhere_break_nothing(seed: i
     robots = spread(floor, 12)
 
     def again(robot: RobotId) -> None:
-        floor.target(robot, rng.choice(cells))
+        floor.target(robot, rng.choice([c for c in cells if c != floor.at[robot]]))
 
     floor.on_settled = again
     for robot in robots:
@@ -102,7 +102,7 @@ def test_robots_that_stop_for_good_and_come_back_elsewhere_break_nothing(seed: i
             if floor.revive(robot, node):
                 break
     for robot in robots:
-        floor.target(robot, floor.goal[robot][0])
+        again(robot)
     before = dict.fromkeys(robots, 0)
 
     def note(robot: RobotId) -> None:
@@ -125,7 +125,7 @@ def test_robots_that_stall_on_their_way_and_go_on_break_nothing(seed: int) -> No
     robots = spread(floor, 12)
 
     def again(robot: RobotId) -> None:
-        floor.target(robot, rng.choice(cells))
+        floor.target(robot, rng.choice([c for c in cells if c != floor.at[robot]]))
 
     floor.on_settled = again
     for robot in robots:

@@ -122,10 +122,10 @@ async def test_modbus_refuses_what_is_not_there() -> None:
         panel = AsyncModbusTcpClient("127.0.0.1", port=here.port("S1-panel"))
         assert await panel.connect()
         assert (await panel.read_input_registers(0, count=6, device_id=1)).isError()
-        assert (await panel.write_registers(9, [3, 4, 5], device_id=1)).isError()
+        assert (await panel.write_registers(12, [3, 4, 5], device_id=1)).isError()
         assert (await panel.write_register(0, 1, device_id=1)).isError()
         assert (await panel.write_coil(0, True, device_id=1)).isError()
-        assert (await panel.read_holding_registers(0, count=11, device_id=1)).registers == [0] * 11
+        assert (await panel.read_holding_registers(0, count=14, device_id=1)).registers == [0] * 14
         await panel.write_registers(5, [1, 2], device_id=1)
         assert here.bank("S1-panel")["show_qty"] == 65_538
         panel.close()
