@@ -31,6 +31,7 @@ def assert_at_rest(day: DaySummary) -> None:
     assert settled == day.happened["counts_opened"]
 
 
+@pytest.mark.slow
 def test_a_small_full_day_is_the_same_twice(tmp_path: Path) -> None:
     """Everything happens at least once, and to the last command and ledger row the same again."""
     orders = write_orders(tmp_path / "orders.csv", orders=24, seed=1)

@@ -20,6 +20,8 @@ from deploy.one_loop import OneLoop, one_loop
 from simulators import virtual_time
 from tests.e2e.small_day import floor_plan, write_orders
 
+pytestmark = pytest.mark.slow
+
 COPIES = 10
 _WITHIN_H = 3.0
 

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from deploy.bench.takeover import measure
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_second_dispatcher_takes_over_from_one_that_is_killed_and_from_one_that_hangs(tmp_path: Path) -> None:

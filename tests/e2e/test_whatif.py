@@ -13,6 +13,8 @@ from deploy.one_day import OPTIONS
 from deploy.whatif import main as whatif
 from tests.e2e.small_day import DATE, write_orders
 
+pytestmark = pytest.mark.slow
+
 AT_S = 12_000
 """Of a day whose first order comes after 6 o'clock of the floor."""
 

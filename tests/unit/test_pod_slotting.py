@@ -18,6 +18,8 @@ from simulators.catalogue import Catalogue
 from simulators.orders import read_orders
 from simulators.site import build, stock
 
+pytestmark = pytest.mark.slow
+
 SHIPMENTS = Path(__file__).parents[3] / "shared/data/orders/warehouse_shipments.csv.gz"
 PARTS = 24
 

@@ -17,6 +17,8 @@ from deploy.embedded.scratch import ScratchPostgres
 from tests.wire.care_floor import confirm, key, lay, next_task
 from tests.wire.central_floor import Floor, picked, running
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 BIN, ITEM, FULL = "P0-B0", "part1", 40
 PEOPLE = ("anna", "bert", "cleo")

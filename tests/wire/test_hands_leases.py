@@ -5,12 +5,15 @@ from collections.abc import Coroutine
 from typing import Any, ClassVar, TypeVar
 
 import httpx
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from deploy.embedded.scratch import ScratchPostgres
 from tests.wire.central_floor import Floor, running
+
+pytestmark = pytest.mark.slow
 
 T = TypeVar("T")
 PEOPLE = (("anna", "operator"), ("ben", "operator"), ("anna", "device"), ("cara", "device"))

@@ -17,6 +17,8 @@ from contracts.messages.work import Pick
 from deploy.embedded.scratch import ScratchPostgres
 from tests.wire.central_floor import DUE, Floor, ndjson, picked, results, running
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 CLIENTS = 16
 BINS = ("P0-B0", "P0-B1", "P1-B0", "P1-B1")

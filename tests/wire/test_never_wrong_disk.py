@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = f"import tests; tests.__path__ = [{str(ROOT / 'tests')!r}]; from tests.wire.full_disk import main; main()"
 """Some package in the environment may be called `tests` too."""

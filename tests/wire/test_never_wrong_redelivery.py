@@ -40,6 +40,8 @@ from tests.wire.central_floor import running
 from tests.wire.conftest import Server
 from tests.wire.test_edge_over_wire import CATALOGUE, LINE, Dispatcher, tasks
 
+pytestmark = pytest.mark.slow
+
 TIMES = 10
 SCALE = 20.0
 
