@@ -29,6 +29,7 @@ def problems(draw: st.DrawFn) -> Problem:
     return Problem(w, picks, load, np.array([draw(st.integers(4, 12)), 8]))
 
 
+@pytest.mark.slow
 @given(problems())
 @settings(max_examples=25, deadline=None)
 def test_a_plan_is_feasible_reproducible_and_never_worse_with_more_effort(problem: Problem) -> None:

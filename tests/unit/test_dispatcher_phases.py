@@ -59,6 +59,7 @@ def test_a_more_urgent_tote_gets_the_free_slot_under_every_rule(rule: str) -> No
     assert work.slots == ["T-E-1"]
 
 
+@pytest.mark.slow
 def test_affinity_prefers_the_tote_whose_pods_come_anyway_and_first_come_does_not() -> None:
     def chosen(params: Params) -> str:
         bench = Bench(small_site(slots=2), params)

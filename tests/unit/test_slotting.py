@@ -48,6 +48,7 @@ def problems(draw: st.DrawFn) -> Problem:
     return Problem(w, slots, Orders.of(orders), PARTS, kind, allowed, apart, together)
 
 
+@pytest.mark.slow
 @given(problems())
 @settings(max_examples=60, deadline=None)
 def test_a_plan_keeps_every_rule_and_never_loses_to_abc(problem: Problem) -> None:

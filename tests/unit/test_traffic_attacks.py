@@ -115,6 +115,7 @@ def test_robots_that_stop_for_good_and_come_back_elsewhere_break_nothing(seed: i
     assert min(before.values()) > 0
 
 
+@pytest.mark.slow
 @slow
 @given(SEEDS)
 def test_robots_that_stall_on_their_way_and_go_on_break_nothing(seed: int) -> None:

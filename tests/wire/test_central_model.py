@@ -153,6 +153,7 @@ class Books(RuleBasedStateMachine):
         return [] if self.floor_context is None else list(self._floor.keys.values())
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
 def test_random_life_keeps_the_books(postgres: ScratchPostgres) -> None:
     """Eight random lives of up to sixteen steps, always the same eight."""

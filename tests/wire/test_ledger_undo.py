@@ -254,6 +254,7 @@ class Undone(RuleBasedStateMachine):
         assert {(r["place"], r["item"]): r["qty"] for r in rows} == {k: n for k, n in self.held.items() if n}
 
 
+@pytest.mark.slow
 def test_any_undo_at_any_time_keeps_the_books_right(postgres: ScratchPostgres) -> None:
     """Bookings, orders, picks and undos in random order against the real database."""
     Undone.postgres = postgres

@@ -200,6 +200,7 @@ async def test_the_view_of_what_must_hold_finds_a_ring(floor: Floor, units: Unit
     await floor.rows("UPDATE place SET parent = NULL WHERE kind = 'unit'")
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5)), min_size=1, max_size=25))
 def test_any_nesting_is_a_forest(postgres: ScratchPostgres, steps: list[tuple[int, int]]) -> None:
