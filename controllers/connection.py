@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from contracts.errors import Rejected, Unavailable
 from contracts.ids import DeviceId
 from contracts.messages.floor import DeviceState, Quality
+from contracts.runtime.cancellation import heed_cancellation
 from contracts.runtime.clock import Clock
 from contracts.runtime.logging import get_log
 from controllers.ports import StateHandler
@@ -86,13 +87,6 @@ class Connection:
             _log.info("device", device=self._device, quality=quality.value, text=text)
         for handler in self._handlers:
             handler(self._state)
-
-
-def heed_cancellation() -> None:
-    """Be cancelled if somebody asked for it: `asyncio.wait_for` in a library may swallow it (Python 3.11)."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 def host_port(address: str, scheme: str) -> tuple[str, int, str]:

@@ -10,8 +10,9 @@ from pymodbus.pdu import ModbusPDU
 
 from contracts.errors import Rejected, Unavailable
 from contracts.ids import DeviceId
+from contracts.runtime.cancellation import heed_cancellation
 from contracts.runtime.clock import Clock
-from controllers.connection import Connection, heed_cancellation, host_port
+from controllers.connection import Connection, host_port
 from controllers.ports import StateHandler, TagValue
 from controllers.spans import Block, Image, Span, read_spans, write_blocks
 from controllers.tags import Tag

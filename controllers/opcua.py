@@ -16,8 +16,9 @@ from asyncua.ua.uaerrors import UaError
 
 from contracts.errors import Rejected, Unavailable
 from contracts.ids import DeviceId
+from contracts.runtime.cancellation import heed_cancellation
 from contracts.runtime.clock import Clock
-from controllers.connection import Connection, heed_cancellation, host_port
+from controllers.connection import Connection, host_port
 from controllers.ports import StateHandler, TagValue
 from controllers.tags import Tag
 

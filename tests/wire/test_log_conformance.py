@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncIterator
 
@@ -385,3 +386,25 @@ async def test_closing_ends_the_readers(rig):
 def test_subject_patterns(pattern, subject, expected):
     """NATS's own rules: ``*`` is one token, ``>`` at least one."""
     assert matches(pattern, subject) is expected
+
+
+async def test_whoever_appends_ends_when_cancelled(rig: Rig) -> None:
+    """A cancellation that comes in one turn of the loop with an answer is heard all the same (`asyncio.wait_for`)."""
+    log = await rig.connect("busy")
+    draw = random.Random(1)
+
+    async def append_for_ever() -> None:
+        while True:
+            await log.append("work.s.t", b"x")
+            await log.last("work.s.t")
+            await asyncio.sleep(0)
+
+    for _ in range(300):
+        task = asyncio.create_task(append_for_ever())
+        await asyncio.sleep(draw.uniform(0.0005, 0.003))
+        time.sleep(0.001)  # noqa: ASYNC251 - an answer and the next timer are found in one turn
+        await asyncio.sleep(0)
+        task.cancel()
+        _, still = await asyncio.wait([task], timeout=1)
+        task.cancel()
+        assert not still

@@ -10,10 +10,11 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.api import DiscardPolicy, StorageType, StreamConfig
+from nats.js.api import DiscardPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.client import JetStreamContext
 
 from contracts.errors import Rejected, Unavailable
+from contracts.runtime.cancellation import cancellable
 from contracts.runtime.log import nats_readers
 from contracts.runtime.log.nats_readers import Feed, Place
 from contracts.runtime.log.port import Delivery, Entry
@@ -118,7 +119,8 @@ class NatsLog:
                 while True:
                     _, js = await self.standing()
                     try:
-                        ack = await js.publish(subject, payload, _APPEND_S, stream.name, dict(headers))
+                        with cancellable():
+                            ack = await js.publish(subject, payload, _APPEND_S, stream.name, dict(headers))
                     except (nats.js.errors.NoStreamResponseError, nats.js.errors.ServiceUnavailableError):
                         self.doubt()
                         await asyncio.sleep(_RETRY_S)
@@ -138,7 +140,8 @@ class NatsLog:
         try:
             async with asyncio.timeout(_APPEND_S):
                 _, js = await self.standing()
-                found = await js.get_last_msg(stream_of(subject).name, subject)
+                with cancellable():
+                    found = await js.get_last_msg(stream_of(subject).name, subject)
         except nats.js.errors.NotFoundError:
             return None
         except (TimeoutError, nats.errors.Error) as e:
@@ -158,7 +161,8 @@ class NatsLog:
         try:
             async with asyncio.timeout(timeout_s):
                 client, _ = await self.standing()
-                answer = await client.request(subject, payload, timeout=timeout_s)
+                with cancellable():
+                    answer = await client.request(subject, payload, timeout=timeout_s)
         except nats.errors.NoRespondersError as e:
             raise Unavailable(f"{subject}: nobody serves it") from e
         except (TimeoutError, nats.errors.Error) as e:
@@ -308,12 +312,8 @@ class NatsLog:
         for stream in STREAMS:
             config = _config(stream)
             try:
-                try:
-                    info = await self._js.add_stream(config)
-                except nats.js.errors.APIError as e:
-                    if e.err_code != _OTHER_CONFIG:
-                        raise
-                    info = await self._js.update_stream(config)
+                with cancellable():
+                    info = await self._stream(config)
             except (nats.errors.Error, TimeoutError) as e:
                 self._why = f"JetStream does not give stream {stream.name}: {e}"
                 _log.warning("streams do not stand yet", log=self.name, stream=stream.name, why=str(e))
@@ -321,6 +321,14 @@ class NatsLog:
             self._places[stream.name] = Place(info.created, info.state.last_seq)
         self._why = ""
         return True
+
+    async def _stream(self, config: StreamConfig) -> StreamInfo:
+        try:
+            return await self._js.add_stream(config)
+        except nats.js.errors.APIError as e:
+            if e.err_code != _OTHER_CONFIG:
+                raise
+            return await self._js.update_stream(config)
 
     async def _on_disconnected(self) -> None:
         if not self._closed:

@@ -20,6 +20,7 @@ from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.client import JetStreamContext
 
+from contracts.runtime.cancellation import cancellable
 from contracts.runtime.log.port import Entry
 from contracts.runtime.log.streams import AGAIN_AFTER_S, Stream
 from contracts.runtime.logging import get_log
@@ -130,7 +131,8 @@ async def follow(session: Session, stream: Stream, pattern: str, *, latest: bool
         subscription = None
         try:
             subscription = await client.subscribe(inbox, cb=feed.put)
-            await js.add_consumer(stream.name, _follower(inbox, pattern, seen, latest=latest))
+            with cancellable():
+                await js.add_consumer(stream.name, _follower(inbox, pattern, seen, latest=latest))
             number = 0
             while True:
                 message = await feed.next()
@@ -163,7 +165,8 @@ async def consume(session: Session, stream: Stream, subject: str, durable: str) 
         subscription = None
         try:
             subscription = await client.subscribe(inbox, cb=feed.put)
-            await js.add_consumer(stream.name, _durable(durable, subject))
+            with cancellable():
+                await js.add_consumer(stream.name, _durable(durable, subject))
             while True:
                 await client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{stream.name}.{durable}", _PULL, inbox)
                 left = _BATCH
@@ -249,6 +252,7 @@ async def _unsubscribe(client: Client, subscription: Subscription) -> None:
     try:
         await subscription.unsubscribe()
         if client.is_connected:
-            await client.flush(timeout=_FLUSH_S)
+            with cancellable():
+                await client.flush(timeout=_FLUSH_S)
     except (nats.errors.Error, TimeoutError):
         return  # it ended with its connection
