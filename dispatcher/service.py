@@ -445,9 +445,7 @@ class Dispatcher:
     async def _tell(self) -> None:
         """Append facts to the log in order; one that is not taken comes again from the outbox."""
         subject = topics.facts_subject(self._site.id)
-        me = asyncio.current_task()
-        # an answer that comes together with our cancellation makes `wait_for` of Python 3.11 forget the latter
-        while me is None or not me.cancelling():
+        while True:
             fact = await self._to_tell.get()
             try:
                 await self._log.append(subject, encode(fact))
