@@ -8,13 +8,13 @@ from pydantic import BaseModel, Field
 
 from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import PerhapsKey, once
 from central.identity.access import FLOOR, HOUSE, Principal
 from central.identity.audit import AUDIT
 from central.listing import Limit
 from central.moment import moment
-from central.orders.idempotency import PerhapsKey, once
-from central.orders.routes import Reason
 from central.problems import Refusal, documented
+from central.reason import Reason
 
 router = APIRouter(prefix="/v1", tags=["alarms"])
 

@@ -10,14 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import FLOOR, HOUSE, SUPERVISOR, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey, Reason
 from central.preconditions import IfMatch, check
 from central.problems import Refusal, documented, refused
+from central.reason import Reason
 from contracts.ids import PATTERN
 
 router = APIRouter(prefix="/v1/counts", tags=["counts"])

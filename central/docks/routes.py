@@ -10,14 +10,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, ERP, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.inbound.model import sane
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey, Reason
 from central.preconditions import IfMatch, check, tag
 from central.problems import Refusal, documented, refused
+from central.reason import Reason
 from contracts.ids import PATTERN
 
 router = APIRouter(prefix="/v1", tags=["docks"])

@@ -15,9 +15,9 @@ from central.epcis.event import check_event
 from central.epcis.fields import Errors
 from central.epcis.query import Query, count_sql, flattened, page_sql, read_query, write_token
 from central.epcis.store import Kept, bare_event, keep, query_document
+from central.idempotency import Stored, claim, request_hash, store
 from central.identity.access import ANYONE, ERP, Principal
 from central.moment import moment
-from central.orders.idempotency import Stored, claim, request_hash, store
 from central.problems import FieldError, Refusal, documented
 from contracts.errors import Rejected
 

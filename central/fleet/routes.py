@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from central.context import Context, Correlation, Here
+from central.idempotency import PerhapsKey, Stored, begin, finish, request_hash
 from central.identity.access import FLOOR, HOUSE, Principal, Role
 from central.identity.audit import AUDIT
 from central.moment import moment
-from central.orders.idempotency import PerhapsKey, Stored, begin, finish, request_hash
-from central.orders.routes import Reason
 from central.problems import Refusal, documented
+from central.reason import Reason
 from contracts import topics
 from contracts.codec import decode, encode
 from contracts.ids import PATTERN, EdgeId, NodeId, RobotId

@@ -9,10 +9,9 @@ from central.context import Here
 from central.database import Connection
 from central.hands.model import HandTask, Movement
 from central.hands.routes import HANDS, ask, show
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import Principal
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey
 from central.problems import documented, refused
 
 router = APIRouter(prefix="/v1/hands", tags=["hands"])

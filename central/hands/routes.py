@@ -23,13 +23,12 @@ from central.hands.model import (
     Why,
     shown,
 )
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
-from central.orders.idempotency import once
 from central.orders.model import Name
-from central.orders.routes import IdempotencyKey
 from central.preconditions import IfMatch, check
 from central.problems import Refusal, documented
 

@@ -8,10 +8,10 @@ from pydantic import BaseModel, Field, model_validator
 
 from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import PerhapsKey, Stored, claim, request_hash, store
 from central.identity.access import SUPERVISOR, Principal, Role, digest
 from central.identity.audit import AUDIT
 from central.moment import moment
-from central.orders.idempotency import PerhapsKey, Stored, claim, request_hash, store
 from central.problems import Refusal, documented
 
 router = APIRouter(prefix="/v1", tags=["identity"])

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, Principal
 from central.identity.audit import AUDIT
 from central.inbound.change import hold_asn
@@ -15,8 +16,6 @@ from central.inbound.model import BlindIn, CrossDocked, ReceiptOut, Received, Re
 from central.inbound.routes import RECEIVERS
 from central.listing import Limit, Page, after, following
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey
 from central.problems import documented, refused
 
 router = APIRouter(prefix="/v1", tags=["inbound"])

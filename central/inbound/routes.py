@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, ERP, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.inbound.change import change_asn, hold_asn
@@ -25,10 +26,9 @@ from central.inbound.model import (
 )
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey, Reason
 from central.preconditions import IfMatch
 from central.problems import FieldError, Refusal, documented, refused
+from central.reason import Reason
 from contracts.ids import identifier
 
 router = APIRouter(prefix="/v1/asns", tags=["inbound"])

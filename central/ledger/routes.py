@@ -1,30 +1,21 @@
 """REST of the ledger: one move, and its undoing."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from central.context import Correlation, Here
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, SUPERVISOR, Principal
 from central.identity.audit import AUDIT
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey
 from central.problems import Refusal, documented
+from central.reason import Undo
 
 router = APIRouter(prefix="/v1/ledger", tags=["stock"])
 MoveId = Annotated[int, Path(ge=1, lt=2**63, description="`seq` of the move")]
-
-
-class Undo(BaseModel):
-    """Why a move is undone."""
-
-    reason: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]+$", examples=["the wrong bin was scanned"])
-    error: Literal["did_not_occur", "incorrect_data"] = Field(
-        "did_not_occur", description="What EPCIS is told: it did not happen, or it happened otherwise"
-    )
 
 
 class MoveOut(BaseModel):
@@ -60,7 +51,6 @@ _MOVE = (
     " l.reverses, (SELECT r.seq FROM ledger r WHERE r.reverses = l.seq) AS reversed_by"
     " FROM ledger l JOIN item i ON i.id = l.item WHERE l.seq = $1 AND ($2 = '' OR i.owner = $2)"
 )
-_REASONS = {"did_not_occur": "reverse", "incorrect_data": "correct"}
 
 
 @router.get("/{move_id}", response_model=MoveOut, responses=documented(404))
@@ -94,7 +84,7 @@ async def reverse_move(
             raise Refusal(409, f"move: {move_id} is part of a whole; undo the hand task that posted it")
         row = await connection.fetchrow(
             "SELECT * FROM reverse_move($1, $2, $3, $4, $5, $6)",
-            move_id, at, who.name, _REASONS[body.error], body.reason, who.owner,
+            move_id, at, who.name, body.how, body.reason, who.owner,
         )  # fmt: skip
         if row["outcome"] == "unknown":
             raise Refusal(404, f"move: {move_id} is not known")

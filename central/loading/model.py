@@ -1,7 +1,7 @@
 """A truck as it is planned, and its papers as they are answered."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
@@ -85,15 +85,6 @@ class DispatchIn(BaseModel):
 
     reason: str = Field(
         "", max_length=500, pattern=r"^[^\x00]*$", description="Why what is missing stays here; needed only then"
-    )
-
-
-class Why(BaseModel):
-    """Why it is undone; it is kept."""
-
-    reason: Reason
-    error: Literal["did_not_occur", "incorrect_data"] = Field(
-        "did_not_occur", description="What EPCIS is told: it did not happen, or it happened otherwise"
     )
 
 

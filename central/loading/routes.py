@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
@@ -18,20 +19,18 @@ from central.loading.model import (
     StopIn,
     TruckIn,
     TruckOut,
-    Why,
 )
 from central.moment import moment
-from central.orders.idempotency import IdempotencyKey, once
 from central.preconditions import IfMatch, check, tag
 from central.problems import FieldError, Refusal, documented, refused
+from central.reason import Undo, Why
 from contracts.ids import PATTERN
 
 router = APIRouter(prefix="/v1", tags=["trucks"])
 SHIPPERS = Depends(allowed(Role.ERP, Role.OPERATOR, Role.SUPERVISOR, house=True))
 TruckId = Annotated[str, Path(pattern=PATTERN)]
-_ERRORS = {"did_not_occur": "reverse", "incorrect_data": "correct"}
 _STOPS = """
-SELECT s.stop, s.ship_to, ARRAY(
+SELECT s.truck, s.stop, s.ship_to, ARRAY(
            SELECT o.order_id FROM truck_order o WHERE o.truck = s.truck AND o.stop = s.stop AND o.live ORDER BY 1
        ) AS orders,
        count(k.tote) FILTER (WHERE k.state = 'expected') AS expected,
@@ -39,7 +38,6 @@ SELECT s.stop, s.ship_to, ARRAY(
 FROM truck_stop s LEFT JOIN truck_tote k ON k.truck = s.truck AND k.stop = s.stop
 WHERE s.truck = ANY($1) GROUP BY s.truck, s.stop, s.ship_to ORDER BY s.stop
 """
-_OF_STOPS = _STOPS.replace("SELECT s.stop", "SELECT s.truck, s.stop", 1)
 
 
 @router.post(
@@ -142,8 +140,10 @@ async def list_trucks(
         f" ORDER BY created_at {direction}, id {direction} LIMIT $6",
         at, name, state, route, open_only, limit,
     )  # fmt: skip
-    stops = await here.database.read(_OF_STOPS, [r["id"] for r in rows])
-    items = [dict(r) | {"stops": [dict(s) for s in stops if s["truck"] == r["id"]]} for r in rows]
+    stops: dict[str, list[dict[str, Any]]] = {r["id"]: [] for r in rows}
+    for s in await here.database.read(_STOPS, list(stops)):
+        stops[s["truck"]].append(dict(s))
+    items = [dict(r) | {"stops": stops[r["id"]]} for r in rows]
     return {"items": items, "next": following(rows, limit, "created_at")}
 
 
@@ -257,7 +257,7 @@ async def dispatch(
 
 @router.post("/trucks/{truck_id}/reopen", response_model=TruckOut, responses=documented(400, 404, 409, 412))
 async def reopen(
-    truck_id: TruckId, body: Why, here: Here, correlation: Correlation, idempotency_key: IdempotencyKey,
+    truck_id: TruckId, body: Undo, here: Here, correlation: Correlation, idempotency_key: IdempotencyKey,
     if_match: IfMatch = None, who: Principal = SHIPPERS,
 ) -> Response:  # fmt: skip
     """Undo a dispatch as long as the truck stands at its door: its shipments are taken back, its units stay on it.
@@ -268,7 +268,7 @@ async def reopen(
     async def act(connection: Connection, truck: Any, at: object) -> None:
         _still(truck, "dispatched")
         row = await connection.fetchrow(
-            "SELECT * FROM reopen_truck($1, $2, $3, $4, $5)", truck_id, at, who.name, _ERRORS[body.error], body.reason
+            "SELECT * FROM reopen_truck($1, $2, $3, $4, $5)", truck_id, at, who.name, body.how, body.reason
         )
         if row["outcome"] != "opened":
             raise Refusal(409, f"shipment: {row['what']} of truck {truck_id}: {row['outcome']}")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 
 from central.database import Connection, Database
-from central.orders.idempotency import once
+from central.idempotency import once
 from central.problems import FieldError, refused
 
 M = TypeVar("M", bound=BaseModel)
@@ -128,7 +128,7 @@ async def once_lines(
     Raises
     ------
     Refusal
-        As `central.orders.idempotency.once`.
+        As `central.idempotency.once`.
     """
     first = chunk[0][0]
     said = "\n".join(row.model_dump_json() for _, row in chunk)

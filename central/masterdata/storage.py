@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import PerhapsKey
 from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Limit
 from central.masterdata.items import Text
 from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, once_lines, take_lines, write_results
 from central.moment import moment
-from central.orders.idempotency import PerhapsKey
 from central.preconditions import IfMatch, check, tag
 from central.problems import Refusal, documented, refused
 from contracts.ids import PATTERN

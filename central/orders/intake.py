@@ -12,8 +12,8 @@ import asyncpg
 import msgspec
 
 from central.database import Connection, Database
+from central.idempotency import Stored, request_hash
 from central.kits.explode import KIT, PartLine, Parts, explode, keep_parts, parts_of
-from central.orders.idempotency import Stored, request_hash
 from central.orders.model import LineOut, OrderIn, OrderTaken, order_id
 from central.packing.cartonize import Carton, Claim, ToteParams, cartonize
 from central.problems import FieldError, Refusal, refused

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from central.context import Context, Correlation, Here
+from central.idempotency import IdempotencyKey, PerhapsKey, once
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, take_lines, write_results
 from central.moment import milliseconds, moment
 from central.orders.change import IfMatch, change_order, hold_order
-from central.orders.idempotency import IdempotencyKey, PerhapsKey, once
 from central.orders.intake import Asked, Rules, Sender, Taken, take_in
 from central.orders.model import (
     LineOut,
@@ -28,15 +28,9 @@ from central.orders.model import (
 )
 from central.packing.cartonize import ToteParams
 from central.problems import FieldError, Refusal, documented, refused
+from central.reason import Reason
 
-__all__ = ["IdempotencyKey", "Reason", "router"]
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
-
-
-class Reason(BaseModel):
-    """Why a command is given; it is kept."""
-
-    reason: str = Field(min_length=1, max_length=500, examples=["customer called"])
 
 
 class Cancel(Reason):

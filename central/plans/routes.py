@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
-from central.orders.idempotency import IdempotencyKey, once
 from central.plans.books import encoded, slotting_problem
 from central.problems import Refusal, documented, refused
+from central.reason import Why
 from contracts.ids import PATTERN
 
 router = APIRouter(prefix="/v1/plans", tags=["plans"])
@@ -53,12 +54,6 @@ class PlanIn(BaseModel):
     )
     effort: int = Field(0, ge=0, le=1_000_000_000, strict=True, description="In the kind's own measure; 0: as usual")
     seed: int = Field(1, ge=0, le=2**31 - 1, strict=True)
-
-
-class PlanReason(BaseModel):
-    """Why somebody decides so."""
-
-    reason: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")
 
 
 class PlanOut(BaseModel):
@@ -161,7 +156,7 @@ async def get_plan(plan_id: PlanId, here: Here, _: Principal = HOUSE) -> dict[st
 
 
 async def _decide(
-    plan_id: str, to: str, why: PlanReason, here: Context, correlation: str, who: Any, key: str
+    plan_id: str, to: str, why: Why, here: Context, correlation: str, who: Any, key: str
 ) -> Response:  # fmt: skip
     at = moment(here.clock.now_ms())
 
@@ -183,7 +178,7 @@ async def _decide(
 @router.post("/{plan_id}/cancel", response_model=PlanOut, responses=documented(400, 404, 409))
 async def cancel_plan(
     plan_id: PlanId,
-    why: PlanReason,
+    why: Why,
     here: Here,
     correlation: Correlation,
     idempotency_key: IdempotencyKey,
@@ -196,7 +191,7 @@ async def cancel_plan(
 @router.post("/{plan_id}/accept", response_model=PlanOut, responses=documented(400, 404, 409))
 async def accept_plan(
     plan_id: PlanId,
-    why: PlanReason,
+    why: Why,
     here: Here,
     correlation: Correlation,
     idempotency_key: IdempotencyKey,
@@ -209,7 +204,7 @@ async def accept_plan(
 @router.post("/{plan_id}/discard", response_model=PlanOut, responses=documented(400, 404, 409))
 async def discard_plan(
     plan_id: PlanId,
-    why: PlanReason,
+    why: Why,
     here: Here,
     correlation: Correlation,
     idempotency_key: IdempotencyKey,

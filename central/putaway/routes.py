@@ -9,14 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.inbound.model import PutawayTask
 from central.inbound.rules import HOUSES
 from central.listing import Limit
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey
 from central.preconditions import IfMatch, check, tag
 from central.problems import Refusal, documented, refused
 from contracts.ids import PATTERN

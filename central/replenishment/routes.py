@@ -8,12 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, ERP, FLOOR, Principal
 from central.identity.audit import AUDIT
 from central.listing import Limit
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey
 from central.preconditions import IfMatch, check
 from central.problems import Refusal, documented, refused
 from contracts.ids import PATTERN

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, ERP, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey, Reason
 from central.preconditions import IfMatch, check
 from central.problems import FieldError, Refusal, documented, refused
+from central.reason import Reason
 from central.returns.model import ReceiptIn, Return, ReturnDetail, ReturnIn, ReturnLine, ReturnState
 from contracts.ids import PATTERN, identifier
 

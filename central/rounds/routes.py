@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from central.context import Context, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import Principal, Role, allowed
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
-from central.orders.idempotency import IdempotencyKey, once
 from central.problems import Refusal, documented
 from contracts.ids import PATTERN
 

@@ -8,13 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once, request_hash
 from central.identity.access import ANYONE, FLOOR, SUPERVISOR, Principal
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
-from central.orders.idempotency import once, request_hash
-from central.orders.routes import IdempotencyKey, Reason
 from central.problems import Refusal, documented, refused
+from central.reason import Reason
 from contracts.ids import PATTERN
 
 router = APIRouter(prefix="/v1/scrap", tags=["stock"])

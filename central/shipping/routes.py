@@ -1,13 +1,14 @@
 """REST of shipments: what left, its labels, and taking back what has not departed."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, ERP, SUPERVISOR, Principal
 from central.identity.audit import AUDIT
 from central.labels.layout import lay_out
@@ -16,9 +17,9 @@ from central.labels.writers import zpl
 from central.listing import Cursor, Limit, Page, after, following
 from central.moment import moment
 from central.orders.change import hold_order
-from central.orders.idempotency import IdempotencyKey, once
 from central.preconditions import IfMatch
 from central.problems import Refusal, documented
+from central.reason import Undo
 
 router = APIRouter(prefix="/v1", tags=["shipments"])
 ShipmentId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,80}$")]
@@ -38,15 +39,6 @@ class Shipment(BaseModel):
     truck: str | None = Field(None, description="The truck that it left with; none: it was fetched when it was packed")
     reversed_at: datetime | None = Field(None, description="It has not left after all")
     reversed_why: str = ""
-
-
-class Undo(BaseModel):
-    """Why a shipment is taken back."""
-
-    reason: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]+$", examples=["the customer called"])
-    error: Literal["did_not_occur", "incorrect_data"] = Field(
-        "did_not_occur", description="What EPCIS is told: it did not happen, or it happened otherwise"
-    )
 
 
 @router.get("/shipments", response_model=Page[Shipment], responses=documented())
@@ -116,7 +108,7 @@ async def reverse_shipment(
     at = moment(here.clock.now_ms())
 
     async def work(connection: Connection) -> str:
-        error = {"did_not_occur": "reverse", "incorrect_data": "correct"}[body.error]
+        error = body.how
         row = await connection.fetchrow(
             "SELECT * FROM reverse_shipment($1, $2, $3, $4, $5, $6)",
             shipment_id, at, who.name, error, body.reason, who.owner,

@@ -6,15 +6,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from central.context import Context, Correlation, Here
-from central.database import Connection
+from central.context import Correlation, Here
+from central.idempotency import PerhapsKey
 from central.identity.access import ANYONE, SUPERVISOR, Principal
-from central.identity.audit import AUDIT
 from central.listing import Limit
-from central.moment import moment
-from central.orders.idempotency import PerhapsKey, once
-from central.orders.routes import Reason
-from central.problems import Refusal, documented
+from central.problems import documented
+from central.reason import Reason
+from central.stock.second_person import Waiting, decide
 
 router = APIRouter(prefix="/v1", tags=["stock"])
 Number = Annotated[int, Path(ge=1, le=2**62)]
@@ -75,7 +73,7 @@ async def approve(
     who: Principal = SUPERVISOR,
 ) -> Response:
     """Book an adjustment that somebody else has asked for."""
-    return await _decide(here, who, correlation, number, body.reason, key, approve=True)
+    return await decide(_WAITING, here, who, correlation, key, number, body.reason, approve=True)
 
 
 @router.post(
@@ -90,38 +88,19 @@ async def refuse(
     who: Principal = SUPERVISOR,
 ) -> Response:
     """Refuse an adjustment that somebody else has asked for; nothing is booked."""
-    return await _decide(here, who, correlation, number, body.reason, key, approve=False)
+    return await decide(_WAITING, here, who, correlation, key, number, body.reason, approve=False)
 
 
-_CONFLICTS = {
-    "decided": "it was decided before",
-    "same person": "{who} has asked for it; somebody else must decide",
-    "another": "something else was booked under its key",
-    "too little": "only {held} pieces are there that are not reserved",
-    "too much": "the bin would hold too much",
-    "unknown place": "its place is no bin any more",
-    "service item": "its item is no stock item any more",
-}
-
-
-async def _decide(
-    here: Context, who: Principal, correlation: str, number: int, why: str, key: str | None, *, approve: bool
-) -> Response:
-    at = moment(here.clock.now_ms())
-
-    async def work(connection: Connection) -> str:
-        row = await connection.fetchrow(
-            "SELECT * FROM decide_adjustment($1, $2, $3, $4, $5, $6)", number, at, who.name, approve, why, who.owner
-        )
-        if row["outcome"] == "unknown":
-            raise Refusal(404, f"adjustment: {number} is not known")
-        if row["outcome"] in _CONFLICTS:
-            why_not = _CONFLICTS[row["outcome"]].format(who=who.name, held=row["held"])
-            raise Refusal(409, f"adjustment {number}: {why_not}")
-        action = "stock.approve" if approve else "stock.refuse"
-        await connection.execute(AUDIT, at, who.name, who.role, action, str(number), why, correlation, None)
-        decided = await connection.fetchrow("SELECT * FROM adjustment WHERE id = $1", number)
-        return Adjustment.model_validate(dict(decided)).model_dump_json()
-
-    what = f"POST /v1/adjustments/{number}/{'approve' if approve else 'refuse'}"
-    return await once(here.database, who.name, key, what, why, at, 200, work)
+_WAITING = Waiting(
+    "adjustment", "adjustments", "adjustment", "decide_adjustment", "stock.",
+    {
+        "decided": "it was decided before",
+        "same person": "{who} has asked for it; somebody else must decide",
+        "another": "something else was booked under its key",
+        "too little": "only {held} pieces are there that are not reserved",
+        "too much": "the bin would hold too much",
+        "unknown place": "its place is no bin any more",
+        "service item": "its item is no stock item any more",
+    },
+    Adjustment,
+)  # fmt: skip

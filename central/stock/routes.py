@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from central.context import Correlation, Here
+from central.idempotency import IdempotencyKey
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
 from central.masterdata.items import CHUNK
 from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, take_lines, write_results
 from central.moment import moment
-from central.orders.routes import IdempotencyKey
 from central.problems import FieldError, Refusal, documented
 from contracts.ids import PATTERN
 

@@ -6,16 +6,17 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from central.context import Context, Correlation, Here
+from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, SUPERVISOR, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Limit
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey, Reason
-from central.problems import Refusal, documented, refused
+from central.problems import documented, refused
+from central.reason import Reason
 from central.stock.adjustments import Number
+from central.stock.second_person import Waiting, decide
 from contracts.ids import PATTERN
 
 router = APIRouter(prefix="/v1", tags=["stock"])
@@ -140,7 +141,7 @@ async def approve(
     who: Principal = SUPERVISOR,
 ) -> Response:
     """Let a change pass that somebody else has asked for."""
-    return await _decide(here, who, correlation, idempotency_key, number, body.reason, approve=True)
+    return await decide(_WAITING, here, who, correlation, idempotency_key, number, body.reason, approve=True)
 
 
 @router.post(
@@ -155,34 +156,15 @@ async def refuse(
     who: Principal = SUPERVISOR,
 ) -> Response:
     """Refuse a change that somebody else has asked for; nothing becomes other."""
-    return await _decide(here, who, correlation, idempotency_key, number, body.reason, approve=False)
+    return await decide(_WAITING, here, who, correlation, idempotency_key, number, body.reason, approve=False)
 
 
-_CONFLICTS = {
-    "decided": "it was decided before",
-    "same person": "{who} has asked for it; somebody else must decide",
-    "too little": "only {held} pieces are there that are not reserved",
-}
-
-
-async def _decide(
-    here: Context, who: Principal, correlation: str, key: str, number: int, why: str, *, approve: bool
-) -> Response:
-    at = moment(here.clock.now_ms())
-
-    async def work(connection: Connection) -> str:
-        row = await connection.fetchrow(
-            "SELECT * FROM decide_status($1, $2, $3, $4, $5, $6)", number, at, who.name, approve, why, who.owner
-        )
-        if row["outcome"] == "unknown":
-            raise Refusal(404, f"status change: {number} is not known")
-        if row["outcome"] in _CONFLICTS:
-            why_not = _CONFLICTS[row["outcome"]].format(who=who.name, held=row["held"])
-            raise Refusal(409, f"status change {number}: {why_not}")
-        action = "stock.status_approve" if approve else "stock.status_refuse"
-        await connection.execute(AUDIT, at, who.name, who.role, action, str(number), why, correlation, None)
-        made = await connection.fetchrow("SELECT * FROM status_change WHERE id = $1", number)
-        return StatusChange.model_validate(dict(made)).model_dump_json()
-
-    what = f"POST /v1/status-changes/{number}/{'approve' if approve else 'refuse'}"
-    return await once(here.database, who.name, key, what, why, at, 200, work)
+_WAITING = Waiting(
+    "status change", "status-changes", "status_change", "decide_status", "stock.status_",
+    {
+        "decided": "it was decided before",
+        "same person": "{who} has asked for it; somebody else must decide",
+        "too little": "only {held} pieces are there that are not reserved",
+    },
+    StatusChange,
+)  # fmt: skip

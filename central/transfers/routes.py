@@ -10,15 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from central.context import Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, ERP, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
-from central.orders.idempotency import once
 from central.orders.model import MOST_LINES, Name, Owner
-from central.orders.routes import IdempotencyKey, Reason
 from central.preconditions import IfMatch, check
 from central.problems import FieldError, Refusal, documented, refused
+from central.reason import Reason
 from contracts.ids import PATTERN, identifier
 
 router = APIRouter(prefix="/v1/transfers", tags=["transfers"])

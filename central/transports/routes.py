@@ -8,12 +8,11 @@ from fastapi import APIRouter, Depends, Query, Response
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, Stored, claim, request_hash, store
 from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
-from central.orders.idempotency import Stored, claim, request_hash, store
-from central.orders.routes import IdempotencyKey
 from central.problems import Refusal, documented, refused
 from central.transports.model import TransportDetail, TransportIn, TransportOut
 from contracts.ids import NodeId

@@ -65,12 +65,6 @@ class UnitClose(BaseModel):
     weight_g: int | None = Field(None, ge=0, le=50_000_000, strict=True, description="What the scale says")
 
 
-class Why(BaseModel):
-    """Why something is undone; it is kept."""
-
-    reason: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]+$", examples=["the wrong pallet"])
-
-
 class UnitOut(BaseModel):
     """A unit as it stands."""
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.labels import writers
@@ -14,11 +15,10 @@ from central.labels.layout import lay_out
 from central.labels.unit import label_of
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey
 from central.preconditions import IfMatch, check
 from central.problems import Refusal, documented, refused
-from central.units.model import UnitClose, UnitDetail, UnitFill, UnitIn, UnitMove, UnitOut, Why
+from central.reason import Why
+from central.units.model import UnitClose, UnitDetail, UnitFill, UnitIn, UnitMove, UnitOut
 from contracts.ids import PATTERN
 
 router = APIRouter(prefix="/v1/units", tags=["units"])

@@ -10,14 +10,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import milliseconds, moment
-from central.orders.idempotency import IdempotencyKey, once
 from central.orders.model import Owner
 from central.preconditions import IfMatch, check, tag
 from central.problems import FieldError, Refusal, documented, refused
+from central.reason import Why
 from contracts.ids import PATTERN
 
 router = APIRouter(prefix="/v1/waves", tags=["waves"])
@@ -81,12 +82,6 @@ class WaveOut(BaseModel):
     progress: dict[str, dict[str, int]] = Field(
         description="`orders` by state; `picks` total, done, short, by_hand; `pieces` wanted, picked, short; `totes`"
     )
-
-
-class Why(BaseModel):
-    """Why it is given up; it is kept."""
-
-    reason: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]+$", examples=["the truck is late"])
 
 
 _SHOWN = "SELECT w.*, wave_progress(w.id)::text AS progress FROM wave w"

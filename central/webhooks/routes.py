@@ -10,11 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from central.context import Correlation, Here
 from central.events.stream import patterns
+from central.idempotency import IdempotencyKey, once
 from central.identity.access import ERP, Principal
 from central.identity.audit import AUDIT
 from central.moment import moment
-from central.orders.idempotency import once
-from central.orders.routes import IdempotencyKey
 from central.problems import Refusal, documented
 from central.webhooks import signature
 from central.webhooks.address import check_url, resolve

@@ -7,7 +7,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from central.migrate import migrate
 from contracts.errors import Unavailable
 from contracts.site import write_site
 from deploy import launch, notify
+from deploy.bench.ports import free_ports
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.postgres import EmbeddedPostgres
 from simulators.catalogue import Catalogue
@@ -203,15 +203,3 @@ async def _fill(stand: Stand, bins: list[str]) -> None:
         if answer.status != 200 or b'"refused"' in answer.body:
             raise Unavailable(f"{path}: {answer.status} {answer.body[:300]!r}")
     await erp.close()
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens at now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()

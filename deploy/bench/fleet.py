@@ -16,7 +16,6 @@ import math
 import os
 import random
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
@@ -42,6 +41,7 @@ from contracts.runtime.floor.mqtt import MqttConnector
 from contracts.runtime.log.nats import connect_log
 from contracts.site import Robot, Site, read_site, write_site
 from contracts.vda5050 import topics as vda
+from deploy.bench.ports import free_ports
 from deploy.embedded.nats import EmbeddedNats
 
 MAKER = "Bench"
@@ -76,7 +76,7 @@ def run(args: list[str]) -> dict[str, object]:
     o = parser.parse_args(args)
     with tempfile.TemporaryDirectory(prefix="floorplane-fleet-") as name:
         folder = Path(name)
-        nats_port, mqtt_port = free_port(), free_port()
+        nats_port, mqtt_port = free_ports(2)
         write_site(_site(o.robots), folder / "site.json")
         with EmbeddedNats(folder / "nats", nats_port, mqtt_port) as nats:
             plan = Plan(name, nats.url, nats.mqtt_url, o.robots, o.states_hz, o.seconds, o.processes, o.seed)
@@ -190,13 +190,6 @@ def _cpu_s(pid: int | None) -> float:
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     ticks: int = os.sysconf("SC_CLK_TCK")
     return float(int(words[11]) + int(words[12])) / ticks
-
-
-def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 def _side(robots: int) -> int:

@@ -21,7 +21,8 @@ from central.invariants import violations
 from central.orders.model import OrderIn, OrderTaken
 from central.serve import HttpServer
 from contracts.runtime import service
-from deploy.bench.central_stand import Connection, Stand, free_ports, process, standing
+from deploy.bench.central_stand import Connection, Stand, process, standing
+from deploy.bench.ports import free_ports
 
 _DUE = "2026-12-02T16:00:00Z"
 Send = Callable[[Connection, int], Awaitable[tuple[int, float]]]

@@ -29,8 +29,9 @@ from central.database import dsn
 from central.invariants import violations
 from contracts.errors import Broken, Unavailable
 from contracts.site import read_site, write_site
-from deploy.bench.central_stand import Connection, free_ports, process
+from deploy.bench.central_stand import Connection, process
 from deploy.bench.kills_clients import Done, Plan
+from deploy.bench.ports import free_ports
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.postgres import EmbeddedPostgres
 from simulators.catalogue import Catalogue

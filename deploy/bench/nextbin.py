@@ -25,9 +25,10 @@ import numpy as np
 
 from contracts.errors import Broken, Rejected, Unavailable
 from contracts.site import write_site
-from deploy.bench.central_stand import Connection, free_ports, process
+from deploy.bench.central_stand import Connection, process
 from deploy.bench.nextbin_floor import Plan, Report
 from deploy.bench.nextbin_site import SLOTS, build
+from deploy.bench.ports import free_ports
 from deploy.embedded.nats import EmbeddedNats
 from deploy.embedded.postgres import EmbeddedPostgres
 

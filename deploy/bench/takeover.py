@@ -29,8 +29,8 @@ from contracts.runtime.log import Log
 from contracts.runtime.log.nats import connect_log
 from contracts.site import Site, write_site
 from contracts.vda5050 import topics as vda
-from deploy.bench.fleet import free_port
 from deploy.bench.haulage import Haulage
+from deploy.bench.ports import free_ports
 from deploy.bench.streets import streets
 from deploy.embedded.nats import EmbeddedNats
 from deploy.floor_time import FloorTime
@@ -120,12 +120,12 @@ def run(args: list[str]) -> dict[str, object]:
 def measure(folder: Path, robots: int, faults: tuple[str, ...], seed: int, *, alone: bool) -> dict[str, object]:
     """Run a pair of dispatchers through faults, and (`alone`) one of them through as many kills."""
     load = os.getloadavg()[0]
-    with EmbeddedNats(folder / "nats", free_port(), free_port()) as nats:
+    with EmbeddedNats(folder / "nats", *free_ports(2)) as nats:
         pair = asyncio.run(_Pair(folder / "pair", nats, streets(robots, seed), seed, 2).run(faults))
     result: dict[str, object] = {"robots": robots, "load_average_1m_before": round(load, 2), **pair}
     kills = tuple(f for f in faults if f == "kill")
     if alone and kills:
-        with EmbeddedNats(folder / "nats-alone", free_port(), free_port()) as nats:
+        with EmbeddedNats(folder / "nats-alone", *free_ports(2)) as nats:
             one = asyncio.run(_Pair(folder / "alone", nats, streets(robots, seed), seed, 1).run(kills))
         result["baseline"] = {"what": "one dispatcher, started again at once when it is killed", **one}
     return result
