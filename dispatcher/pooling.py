@@ -25,15 +25,14 @@ def choose(world: World, free: list[StationWork]) -> tuple[StationWork, int] | N
     """Take the next rider, else a seed if one is due; None: all that waits may wait on."""
     first = world.waiting[0][0][0]
     urgent = [world.totes[name] for rank, name in world.waiting if rank[0] == first]
+    if world.params.batching == "single":
+        # each by itself: the first that is released, where it shares most
+        found = _seed(world, free, [min(urgent, key=lambda t: start_by_ms(world, t))])
+        return None if found is None else _at(world, found)
     pool: dict[PodId, list[Tote]] = {}
     for tote in urgent:
         for pod in pods_of(tote):
             pool.setdefault(pod, []).append(tote)
-    if world.params.batching == "single":
-        # each by itself: the first that is released, where it shares most
-        order = sorted(urgent, key=lambda t: start_by_ms(world, t))
-        found = _seed(world, free, order[:1])
-        return None if found is None else _at(world, found)
     late = [t for t in urgent if _overdue(world, t)]
     found = _seed(world, free, late) or _rider(world, free, pool) or _seed(world, free, urgent)
     return None if found is None else _at(world, found)
