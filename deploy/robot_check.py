@@ -102,7 +102,7 @@ class RobotCheck:
     # ----------------------------------------------------------------------------------------------------- the script
 
     async def _say_what_it_is(self) -> None:
-        online = self._connection is not None and self._connection.connection_state == v2.ConnectionState.ONLINE
+        online = await self._until(self._is_online, 5)  # a state may overtake the retained message
         self._note(
             "a retained connection message says ONLINE", 5 if online else 0, 5, "" if online else "none was heard"
         )
@@ -111,6 +111,9 @@ class RobotCheck:
             await self._until(lambda: self._factsheet, 5)
         found = self._factsheet is not None
         self._note("it has a factsheet", 5 if found else 0, 5, "" if found else "none, also after factsheetRequest")
+
+    def _is_online(self) -> bool:
+        return self._connection is not None and self._connection.connection_state == v2.ConnectionState.ONLINE
 
     def _speaks_properly(self) -> None:
         said = "; ".join(self._deviations) or ""
