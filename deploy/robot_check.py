@@ -102,7 +102,7 @@ class RobotCheck:
     # ----------------------------------------------------------------------------------------------------- the script
 
     async def _say_what_it_is(self) -> None:
-        online = await self._until(self._is_online, 5)  # a state may overtake the retained message
+        online = await self._until(self._is_online, 10)  # a state may overtake the retained message
         self._note(
             "a retained connection message says ONLINE", 5 if online else 0, 5, "" if online else "none was heard"
         )
