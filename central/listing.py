@@ -18,7 +18,7 @@ Limit = Annotated[int, Query(ge=1, le=500, description="Most rows of a page")]
 Cursor = Annotated[str | None, Query(max_length=300, description="`next` of the page before")]
 BEGIN = (moment(0), "")
 END = (moment(7_258_118_400_000), "")
-"""Beyond every moment that is accepted: the year 2200."""
+"""The first moment that is not accepted any more: the year 2200."""
 
 
 class Page(BaseModel, Generic[T]):

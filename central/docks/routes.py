@@ -1,20 +1,19 @@
 """REST of doors: who may stand at which, when. That no two do at a time is the database's own rule."""
 
 import hashlib
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import asyncpg
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
 from central.idempotency import IdempotencyKey, once
 from central.identity.access import ANYONE, ERP, Principal, Role, allowed
 from central.identity.audit import AUDIT
-from central.inbound.model import sane
-from central.moment import moment
+from central.moment import Day, Moment, moment
 from central.preconditions import IfMatch, check, tag
 from central.problems import Refusal, documented, refused
 from central.reason import Reason
@@ -37,14 +36,12 @@ class AppointmentIn(BaseModel):
         },
     )
 
-    begin: AwareDatetime = Field(alias="from")
-    end: AwareDatetime = Field(alias="to", description="Not part of it: the next one may come then")
+    begin: Moment = Field(alias="from")
+    end: Moment = Field(alias="to", description="Not part of it: the next one may come then")
     direction: Literal["in", "out"] = "in"
     asn: str | None = Field(None, max_length=64, description="The ASN that it brings")
     carrier: Short = ""
     vehicle: Short = Field("", description="Number plate, or what else it is known by")
-
-    _sane = field_validator("begin", "end")(sane)
 
     @field_validator("end")
     @classmethod
@@ -60,14 +57,12 @@ class AppointmentChange(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    begin: AwareDatetime | None = Field(None, alias="from")
-    end: AwareDatetime | None = Field(None, alias="to")
+    begin: Moment | None = Field(None, alias="from")
+    end: Moment | None = Field(None, alias="to")
     dock: str | None = Field(None, pattern=PATTERN, description="Another door")
     carrier: Short | None = None
     vehicle: Short | None = None
     reason: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="It is kept")
-
-    _sane = field_validator("begin", "end")(sane)
 
 
 class Appointment(BaseModel):
@@ -204,7 +199,7 @@ async def _say(connection: Connection, what: str, name: str, at: datetime, who: 
 @router.get("/appointments", response_model=list[Appointment], responses=documented())
 async def list_appointments(
     here: Here,
-    day: Annotated[date | None, Query(description="Only what touches this day (UTC)")] = None,
+    day: Annotated[Day | None, Query(description="Only what touches this day (UTC)")] = None,
     days: Annotated[int, Query(ge=1, le=_MOST_DAYS, description="So many days from `day`")] = 1,
     dock: Annotated[str | None, Query(max_length=64, description="Only of this door")] = None,
     state: Annotated[str | None, Query(max_length=20, description="Only in this state")] = None,
@@ -213,8 +208,6 @@ async def list_appointments(
 ) -> list[dict[str, Any]]:
     """List appointments by door and time, of one day or several; all that is to come when `day` is absent."""
     begin = moment(here.clock.now_ms()) if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
-    if not 1970 <= begin.year <= 2199:
-        raise refused("day", str(day), "in the years 1970 to 2199")
     end = begin + timedelta(days=days if day is not None else 366)
     rows = await here.database.read(
         _SHOWN + "WHERE p.during && tstzrange($1, $2) AND ($3::text IS NULL OR p.dock = $3)"

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from central.hands.asks import Ask, asks_of
+from central.moment import Moment, kept
 from central.orders.model import Name
 
 HandState = Literal["open", "leased", "done", "cancelled", "undone"]
@@ -97,7 +98,7 @@ class Confirm(BaseModel):
     @classmethod
     def _a_day(cls, day: str | None) -> str | None:
         if day is not None:
-            datetime.strptime(day, "%Y-%m-%d")  # noqa: DTZ007 - a day has no zone
+            kept(date.fromisoformat(day))
         return day
 
     @model_validator(mode="after")
@@ -135,14 +136,7 @@ class HandChange(BaseModel):
     """How urgent it is."""
 
     priority: int | None = Field(None, ge=-1_000, le=1_000, strict=True)
-    due: AwareDatetime | None = None
-
-    @field_validator("due")
-    @classmethod
-    def _sane(cls, at: datetime | None) -> datetime | None:
-        if at is not None and not 1970 <= at.year <= 2200:
-            raise ValueError("a time in the years 1970 to 2200")
-        return at
+    due: Moment | None = None
 
 
 class Movement(BaseModel):

@@ -4,9 +4,10 @@ from collections import Counter
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from central.epcis.identifiers import is_sscc
+from central.moment import Day, Moment
 from central.orders.model import Name, Owner
 from central.problems import refused
 from contracts.ids import PATTERN, identifier
@@ -18,19 +19,6 @@ _LONGEST_ID = 40
 
 Lot = Annotated[str, StringConstraints(max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Pieces = Annotated[int, Field(ge=1, le=MOST_PIECES, strict=True)]
-
-
-def sane(at: datetime | None) -> datetime | None:
-    """Return a moment that the database and every clock can hold.
-
-    Raises
-    ------
-    ValueError
-        It is before 1970 or after 2200.
-    """
-    if at is not None and not 1970 <= at.year <= 2200:
-        raise ValueError("a time in the years 1970 to 2200")
-    return at
 
 
 class Contents(BaseModel):
@@ -62,7 +50,7 @@ class AsnLineIn(BaseModel):
     item: Name = Field(description="Item id")
     qty: Pieces
     lot: Lot = Field("", description="As the supplier has told; another one may come")
-    expires: date | None = Field(None, description="Last day of that lot")
+    expires: Day | None = Field(None, description="Last day of that lot")
 
 
 class AsnIn(BaseModel):
@@ -86,15 +74,13 @@ class AsnIn(BaseModel):
     source: Name | None = Field(None, description="Which system it comes from; the token's client when absent")
     owner: Owner | None = Field(None, description="Whose goods; the token's owner when absent")
     supplier: Name = Field(description="Who sends it")
-    due: AwareDatetime = Field(description="When it should be here")
+    due: Moment = Field(description="When it should be here")
     over_pct: int | None = Field(
         None, ge=0, le=100, strict=True, description="So much more than announced is taken; absent: the owner's rule"
     )
     note: str = Field("", max_length=500, pattern=r"^[^\x00]*$")
     lines: list[AsnLineIn] = Field(min_length=1, max_length=MOST_LINES)
     units: list[UnitIn] = Field(default_factory=list, max_length=2_000, description="Expected handling units, nested")
-
-    _sane = field_validator("due")(sane)
 
 
 def check_lines(lines: list[AsnLineIn]) -> None:
@@ -250,7 +236,7 @@ class AsnLineChange(BaseModel):
     item: Name | None = Field(None, description="Needed for a new line; may not differ for an existing one")
     qty: int = Field(ge=0, le=MOST_PIECES, strict=True, description="Pieces; at least what has come")
     lot: Lot | None = None
-    expires: date | None = None
+    expires: Day | None = None
 
 
 class AsnChange(BaseModel):
@@ -258,13 +244,11 @@ class AsnChange(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"due": "2013-12-03T09:00:00Z"}]})
 
-    due: AwareDatetime | None = None
+    due: Moment | None = None
     over_pct: int | None = Field(None, ge=0, le=100, strict=True)
     note: str | None = Field(None, max_length=500, pattern=r"^[^\x00]*$")
     lines: list[AsnLineChange] = Field(default_factory=list, max_length=MOST_LINES)
     reason: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="It is kept")
-
-    _sane = field_validator("due")(sane)
 
 
 class ArriveIn(BaseModel):
@@ -283,8 +267,8 @@ class ReceiveIn(BaseModel):
     qty: int = Field(0, ge=0, le=MOST_PIECES, strict=True, description="Good pieces")
     damaged: int = Field(0, ge=0, le=MOST_PIECES, strict=True, description="Damaged pieces, besides")
     lot: Lot = Field("", description="As it is on the goods; absent: as announced")
-    expires: date | None = Field(None, description="Last day, as it is on the goods")
-    made: date | None = Field(None, description="Day of making: with the shelf life it gives the last day")
+    expires: Day | None = Field(None, description="Last day, as it is on the goods")
+    made: Day | None = Field(None, description="Day of making: with the shelf life it gives the last day")
     place: str | None = Field(None, pattern=PATTERN, description="Staging lane; absent: the ASN's")
     unit: str | None = Field(None, pattern=r"^\d{18}$", description="SSCC of the handling unit that it is in")
 

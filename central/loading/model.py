@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from central.moment import Moment
 from contracts.ids import PATTERN
 
 Name = Annotated[str, Field(pattern=PATTERN)]
@@ -44,20 +45,13 @@ class TruckIn(BaseModel):
     carrier: _Text = ""
     vehicle: _Text = Field("", description="Its plate")
     dock: Name | None = Field(None, description="The door it is to stand at")
-    departs_at: AwareDatetime
+    departs_at: Moment
     stops: list[StopIn] = Field(
         default_factory=list, max_length=MOST_STOPS, description="Absent: `collect` makes a stop of each place"
     )
     collect: bool = Field(
         False, description="Take all open orders of the route that are on no truck, to the stop of their `ship_to`"
     )
-
-    @field_validator("departs_at")
-    @classmethod
-    def _sane(cls, at: datetime) -> datetime:
-        if not 1970 <= at.year <= 2200:
-            raise ValueError("a time in the years 1970 to 2200")
-        return at
 
 
 class OrdersIn(BaseModel):

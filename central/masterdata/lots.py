@@ -11,20 +11,19 @@ from central.database import Connection
 from central.identity.access import ANYONE, ERP, Principal
 from central.identity.audit import AUDIT
 from central.masterdata.items import ItemId
-from central.moment import moment
+from central.moment import Day, moment
 from central.preconditions import IfMatch, check, tag
 from central.problems import Refusal, documented, refused
 
 router = APIRouter(prefix="/v1/items", tags=["items"])
 _Lot = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
-_FIRST, _LAST = date(1970, 1, 1), date(2200, 1, 1)
 
 
 class LotIn(BaseModel):
     """What is known of a lot."""
 
-    made: date | None = Field(None, ge=_FIRST, le=_LAST, description="Day of making")
-    expires: date | None = Field(None, ge=_FIRST, le=_LAST, description="Last day on which it is good")
+    made: Day | None = Field(None, description="Day of making")
+    expires: Day | None = Field(None, description="Last day on which it is good")
     supplier: str = Field("", max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")
     reason: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="Why it is changed; it is kept")
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from central.context import Here
 from central.identity.access import ANYONE, Principal
 from central.masterdata.items import ItemId
-from central.moment import moment
+from central.moment import Day, moment
 from central.problems import Refusal, documented
 
 router = APIRouter(prefix="/v1", tags=["stock"])
@@ -81,7 +81,7 @@ async def get_availability(
     item_id: ItemId,
     here: Here,
     good_until: Annotated[
-        date | None, Query(description="Count only what is good on this day; today when absent")
+        Day | None, Query(description="Count only what is good on this day; today when absent")
     ] = None,
     who: Principal = ANYONE,
 ) -> dict[str, Any]:

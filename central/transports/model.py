@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
+from central.moment import Moment
 from central.orders.model import Name
 
 
@@ -21,14 +22,7 @@ class TransportIn(BaseModel):
     load_type: str = Field("EPAL", max_length=64, pattern=r"^[^\x00-\x1f]*$", description="As the robots know it")
     handling: bool = Field(True, description="Pick up and drop; false: the robot only drives from one to the other")
     priority: int = Field(0, ge=0, le=9, strict=True, description="Higher is more urgent")
-    due: AwareDatetime | None = Field(None, description="When it should be there")
-
-    @field_validator("due")
-    @classmethod
-    def _sane(cls, at: datetime | None) -> datetime | None:
-        if at is not None and not 1970 <= at.year <= 2200:
-            raise ValueError("a time in the years 1970 to 2200")
-        return at
+    due: Moment | None = Field(None, description="When it should be there")
 
 
 class TransportOut(BaseModel):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from central.context import Context, Correlation, Here
 from central.database import Connection
@@ -14,7 +14,7 @@ from central.idempotency import IdempotencyKey, once
 from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
-from central.moment import milliseconds, moment
+from central.moment import Moment, milliseconds, moment
 from central.orders.model import Owner
 from central.preconditions import IfMatch, check, tag
 from central.problems import FieldError, Refusal, documented, refused
@@ -38,22 +38,15 @@ class WaveIn(BaseModel):
     orders: list[Annotated[str, Field(pattern=PATTERN)]] | None = Field(
         None, min_length=1, max_length=MOST, description="By id; absent: all that fit what follows"
     )
-    due_from: AwareDatetime | None = Field(None, description="Due at this time or later")
-    due_to: AwareDatetime | None = Field(None, description="Due at this time or earlier")
+    due_from: Moment | None = Field(None, description="Due at this time or later")
+    due_to: Moment | None = Field(None, description="Due at this time or earlier")
     carrier: _Text | None = None
     route: _Text | None = None
     owner: Owner | None = Field(None, description="Of this owner; empty: of the house")
     zone: _Text | None = Field(None, description="With a pick in this zone")
     priority: int | None = Field(None, ge=0, le=9, strict=True, description="At least so urgent")
     most: int = Field(MOST, ge=1, le=MOST, strict=True, description="At most so many, the most urgent first")
-    release_at: AwareDatetime | None = Field(None, description="Released by itself at this time; absent: on request")
-
-    @field_validator("due_from", "due_to", "release_at")
-    @classmethod
-    def _sane(cls, at: datetime | None) -> datetime | None:
-        if at is not None and not 1970 <= at.year <= 2200:
-            raise ValueError("a time in the years 1970 to 2200")
-        return at
+    release_at: Moment | None = Field(None, description="Released by itself at this time; absent: on request")
 
     @model_validator(mode="after")
     def _one_way(self) -> "WaveIn":

@@ -476,3 +476,23 @@ async def test_an_asn_is_changed_by_who_has_seen_it_and_never_below_what_has_com
     assert (await post(floor.erp, "/v1/asns/PO-20/cancel", reason="no")).status_code == 409
     assert field(await announce(floor, "PO-21", ("nothing", 1))) == (422, "lines/0/item")
     assert field(await announce(floor, "PO-21", ("serv1", 1))) == (422, "lines/0/item")
+
+
+@pytest.mark.parametrize("never", ["0001-01-01", "9999-12-31"])
+async def test_a_day_that_stands_for_never_is_refused_by_name(floor: Floor, never: str) -> None:
+    """The database reads the outermost days as infinity: an ERP says "never" by leaving the field out."""
+    line = {"line": 1, "item": "part1", "qty": 4, "lot": "L1", "expires": never}
+    told = await post(floor.erp, "/v1/asns", ref="PO-1", supplier="acme", due=DUE, lines=[line])
+    assert field(told) == (422, "lines/0/expires")
+    assert "1970 to 2199" in told.text
+    late = await announce(floor, "PO-1", ("part1", 4), due=f"{never}T12:00:00Z")
+    assert field(late) == (422, "due")
+    await announced(floor, "PO-2", ("part1", 4))
+    change = await floor.erp.patch(
+        "/v1/asns/PO-2", json={"lines": [{"line": 1, "qty": 4, "expires": never}]}, headers={"If-Match": "*"}
+    )
+    assert field(change) == (422, "lines/0/expires")
+    for day in ("expires", "made"):
+        assert field(await post(floor.operator, "/v1/asns/PO-2/receive", line=1, qty=4, **{day: never})) == (422, day)
+    for url in ("/v1/items/part1/availability?good_until=", "/v1/stock?as_of=", "/v1/appointments?day="):
+        assert (await floor.erp.get(url + never)).status_code == 422, url
