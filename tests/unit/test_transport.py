@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import Broken, Rejected
 from dispatcher.optimizers.transport import (
+    Break,
     Depot,
     Matrix,
     Params,
@@ -33,7 +34,7 @@ HOME = Place("home", 0.0, 0.0)
 
 @st.composite
 def problems(draw: st.DrawFn) -> Problem:
-    """A dozen stops and shipments, two depots, two kinds of vehicle with reloads, overtime and a way that is closed."""
+    """A dozen stops and shipments, two depots, vehicles with reloads, overtime and breaks, and a way that is closed."""
     n = draw(st.integers(2, 9))
     coordinate = st.integers(-800, 800)
     places = (HOME, Place("yard", 500.0, 0.0), *(Place(f"p{k}", draw(coordinate), draw(coordinate)) for k in range(n)))
@@ -54,14 +55,18 @@ def problems(draw: st.DrawFn) -> Problem:
         Shipment(f"h{k}", f"p{k}", f"p{k + 1}", (draw(st.integers(1, 4)), 0), 10)
         for k in range(draw(st.integers(0, min(3, n - 1))))
     )
+    breaks = draw(
+        st.sampled_from([(), (), (Break(300, 900, 200),), (Break(0, 400, 60), Break(500, 1_500, 300))])
+    )  # fmt: skip
     return Problem(
         places,
         (matrix,),
         (Depot("d", "home", 0, 6_000, 60), Depot("y", "yard", 0, 6_000)),
         (
             Vehicle("van", "d", "d", 1, (8, 4), shift_s=1_500, max_overtime_s=1_500, cost_per_s=1,
-                    cost_per_overtime_s=2, reload_depots=("d", "y"), max_reloads=2),
-            Vehicle("truck", "y", "d", 2, (20, 9), fixed_cost=500, max_distance_m=9_000, close_s=5_000),
+                    cost_per_overtime_s=2, reload_depots=("d", "y"), max_reloads=2, breaks=breaks),
+            Vehicle("truck", "y", "d", 2, (20, 9), fixed_cost=500, max_distance_m=9_000, close_s=5_000,
+                    breaks=breaks[:1]),
         ),
         tuple(stops),
         shipments,
@@ -184,6 +189,41 @@ def test_the_check_can_fail() -> None:
     small = msgspec.structs.replace(problem, vehicles=(msgspec.structs.replace(problem.vehicles[0], capacity=(9,)),))
     with pytest.raises(Broken, match="holds"):
         check(small, good)
+
+
+def test_a_break_is_taken_on_the_road_at_a_place_or_not_owed() -> None:
+    """100 m are 10 s: a break falls within a drive, or waits at a place; it is not owed where the route is over."""
+    problem = line(Stop("a", "p3", (1,), service_s=100, open_s=50), Stop("b", "p1", (1,)))
+
+    def with_break(*breaks: Break) -> list[tuple[str, int, int]]:
+        van = msgspec.structs.replace(problem.vehicles[0], breaks=breaks, cost_per_s=1)
+        owed = msgspec.structs.replace(problem, vehicles=(van,))
+        found = plan(owed, Params(iterations=40))
+        check(owed, found)
+        assert not found.unplanned
+        return [(v.id, v.arrive_s, v.begin_s) for r in found.routes for v in r.visits]
+
+    assert ("break 1", 40, 40) in with_break(Break(40, 45, 20))
+    rested = with_break(Break(155, 160, 20))
+    assert ("break 1", 155, 155) in rested
+    assert rested[-1] == ("d", 200, 200)
+    assert [name for name, *_ in with_break(Break(200, 300, 20))] == ["d", "b", "a", "d"]
+    with pytest.raises(Rejected, match="vehicles/van/breaks/0/duration_s: 0"):
+        with_break(Break(0, 10, 0))
+    with pytest.raises(Rejected, match="vehicles/van/breaks/1/close_s: 20"):
+        with_break(Break(0, 10, 30), Break(0, 20, 5))
+
+
+def test_a_break_within_a_service_that_cannot_move_leaves_the_stop_unplanned() -> None:
+    """The reason says that the breaks are in the way; the check sees a break that was left out."""
+    problem = line(Stop("a", "p1", (1,), service_s=100, open_s=50, close_s=50))
+    van = msgspec.structs.replace(problem.vehicles[0], breaks=(Break(60, 100, 30),))
+    owed = msgspec.structs.replace(problem, vehicles=(van,))
+    found = plan(owed, Params(iterations=20))
+    check(owed, found)
+    assert "breaks that van owes" in found.unplanned[0].reason or "does not fit" in found.unplanned[0].reason
+    with pytest.raises(Broken, match="break 1 from 60 to 100 s is not taken"):
+        check(owed, plan(problem, Params(iterations=20)))
 
 
 def test_matrices_from_coordinates() -> None:

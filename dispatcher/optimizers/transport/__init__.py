@@ -3,6 +3,7 @@
 from dispatcher.optimizers.transport.insertion import insert
 from dispatcher.optimizers.transport.problem import (
     UNBOUNDED,
+    Break,
     Depot,
     Matrix,
     Params,
@@ -17,6 +18,7 @@ from dispatcher.optimizers.transport.search import plan
 
 __all__ = [
     "UNBOUNDED",
+    "Break",
     "Depot",
     "Matrix",
     "Params",

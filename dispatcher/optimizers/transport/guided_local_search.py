@@ -1,8 +1,9 @@
-"""OR-Tools' routing with guided local search: the baseline.
+"""OR-Tools' routing with guided local search: the baseline, and beside PyVRP where drivers rest, which it knows.
 
 It knows no reloads, release times or overtime; problems with these are refused.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,6 +73,7 @@ class _Build:
                 side.append(len(self.nodes))
                 service = d.service_s if side is starts else 0
                 self.nodes.append((("depot", d.id), place[d.place], service, d.open_s, d.close_s, zero))
+        self.starts, self.ends = frozenset(starts), frozenset(ends)
         self.manager = pywrapcp.RoutingIndexManager(len(self.nodes), len(self.vehicles), starts, ends)
         self.routing = pywrapcp.RoutingModel(self.manager)
         self._costs()
@@ -143,7 +145,25 @@ class _Build:
                 times.SetSpanUpperBoundForVehicle(v.shift_s, k)
             if v.cost_per_s:
                 times.SetSpanCostCoefficientForVehicle(v.cost_per_s, k)
+            if v.breaks:
+                self._breaks(times, k, v)
             self.routing.AddVariableMinimizedByFinalizer(times.CumulVar(self.routing.End(k)))
+
+    def _breaks(self, times: Any, k: int, v: Vehicle) -> None:
+        """Breaks lie between services, before the route or behind it."""
+        services = [0] * self.manager.GetNumberOfIndices()
+        for n, node in enumerate(self.nodes):
+            index = self.routing.Start(k) if n in self.starts else self.manager.NodeToIndex(n)
+            if n not in self.ends:
+                services[index] = node[2]
+        solver = self.routing.solver()
+        rests = [
+            solver.FixedDurationIntervalVar(b.open_s, min(b.close_s, _FAR), b.duration_s, False, f"break{m}")
+            for m, b in enumerate(v.breaks)
+        ]
+        for a, b in itertools.pairwise(rests):
+            solver.Add(b.StartExpr() >= a.EndExpr())
+        times.SetBreakIntervalsOfVehicle(rests, k, services)
 
     def _loads(self) -> None:
         for d in range(self.problem.dimensions):
@@ -174,6 +194,15 @@ class _Build:
                 index = found.Value(self.routing.NextVar(index))
             routes.append((v, steps))
         return routes
+
+
+def knows(problem: Problem) -> bool:
+    """Whether it can plan this problem."""
+    try:
+        _refuse(problem)
+    except Rejected:
+        return False
+    return not any(any(s.pickup) and any(s.delivery) for s in problem.stops)
 
 
 def _refuse(problem: Problem) -> None:

@@ -1,7 +1,7 @@
 """A late order: where in a running plan it costs least, without touching what has begun."""
 
 from dispatcher.optimizers.transport.problem import Problem
-from dispatcher.optimizers.transport.routes import DELIVERY, DEPOT, PICKUP, STOP, Plan, Route, Step, Unplanned
+from dispatcher.optimizers.transport.routes import BREAK, DELIVERY, DEPOT, PICKUP, STOP, Plan, Route, Step, Unplanned
 from dispatcher.optimizers.transport.schedule import alone, schedule
 
 
@@ -20,10 +20,10 @@ def insert(problem: Problem, running: Plan, name: str, now_s: int) -> Plan:
     best: tuple[int, int, Route] | None = None
     for n, route in enumerate(running.routes):
         vehicle = problem.vehicle_of[route.vehicle]
-        history = _history(route, now_s)
-        begun = [v.begin_s for v in route.visits[:history]]
-        steps: list[Step] = [(v.kind, v.id) for v in route.visits[1:-1]]
-        for changed in _positions(problem, route, steps, name, max(0, history - 1), now_s):
+        begun = route.visits[: _history(route, now_s)]
+        steps: list[Step] = [(v.kind, v.id) for v in route.visits[1:-1] if v.kind != BREAK]
+        done = sum(v.kind != BREAK for v in begun)
+        for changed in _positions(problem, route, steps, name, max(0, done - 1), now_s):
             found = schedule(problem, vehicle, route.number, changed, begun, now_s)
             if isinstance(found, Route) and (best is None or found.cost - route.cost < best[0]):
                 best = (found.cost - route.cost, n, found)
@@ -58,10 +58,12 @@ def _history(route: Route, now_s: int) -> int:
     if route.visits[0].begin_s > now_s:
         return 0
     for n, v in enumerate(route.visits[:-1]):
-        if v.begin_s + v.service_s > now_s:
+        if v.begin_s + v.service_s > now_s and v.kind != BREAK:
             return n + 1
-        if route.visits[n + 1].arrive_s > now_s or route.visits[n + 1].begin_s > now_s:
-            return n + 2
+        following = route.visits[n + 1]
+        if v.begin_s + v.service_s > now_s or following.arrive_s > now_s or following.begin_s > now_s:
+            # under way, or resting on the way to it
+            return next(m for m in range(n + 1, len(route.visits)) if route.visits[m].kind != BREAK) + 1
     return len(route.visits)
 
 
@@ -72,7 +74,8 @@ def _positions(
     stop = problem.stop_of.get(name)
     if stop is not None and any(stop.delivery):
         # the first trip that is not yet loading
-        later = [k for k, v in enumerate(route.visits[:-1]) if v.kind == DEPOT and v.begin_s > now_s]
+        visits = [v for v in route.visits if v.kind != BREAK]
+        later = [k for k, v in enumerate(visits[:-1]) if v.kind == DEPOT and v.begin_s > now_s]
         if not later:
             return []
         first = max(first, later[0])

@@ -91,6 +91,17 @@ class Shipment(msgspec.Struct, frozen=True):
     prize: int | None = None
 
 
+class Break(msgspec.Struct, frozen=True):
+    """A rest of `duration_s`, begun from `open_s` to `close_s`: on the road or at a place, never within a service.
+
+    It is not owed on a route that is over by `close_s`, nor on one that begins after it could have been taken.
+    """
+
+    open_s: int
+    close_s: int
+    duration_s: int
+
+
 class Vehicle(msgspec.Struct, frozen=True):
     """A kind of vehicle and how many of it there are.
 
@@ -114,6 +125,8 @@ class Vehicle(msgspec.Struct, frozen=True):
         Where and how often it may come back for more.
     matrix
         Which of the problem's matrices it travels by.
+    breaks
+        What its driver rests, one after the other.
     """
 
     id: str
@@ -133,6 +146,7 @@ class Vehicle(msgspec.Struct, frozen=True):
     reload_depots: tuple[str, ...] = ()
     max_reloads: int = 0
     matrix: int = 0
+    breaks: tuple[Break, ...] = ()
 
 
 class _Named(Protocol):
@@ -215,6 +229,17 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
         if len(v.capacity) != self.dimensions:
             raise Rejected(f"{here}/capacity", v.capacity, f"of {self.dimensions} numbers, as the first vehicle's")
         self._amounts(f"{here}/capacity", v.capacity)
+        rested = 0
+        for k, b in enumerate(v.breaks):
+            _window(f"{here}/breaks/{k}", b.open_s, b.close_s)
+            if b.duration_s < 1:
+                raise Rejected(f"{here}/breaks/{k}/duration_s", b.duration_s, "at least 1")
+            rested = max(rested, b.open_s)
+            if rested > b.close_s:
+                raise Rejected(
+                    f"{here}/breaks/{k}/close_s", b.close_s, f"at least {rested}: breaks come in their order"
+                )
+            rested += b.duration_s
 
     def _amounts(self, field: str, amounts: tuple[int, ...]) -> None:
         if len(amounts) not in {0, self.dimensions}:

@@ -8,17 +8,22 @@ import msgspec
 from contracts.errors import Broken
 from dispatcher.optimizers.transport.problem import NO_WAY, Problem, Vehicle
 
-Kind = Literal["stop", "pickup", "delivery", "depot"]
+Kind = Literal["stop", "pickup", "delivery", "depot", "break"]
 STOP: Kind = "stop"
 PICKUP: Kind = "pickup"
 DELIVERY: Kind = "delivery"
 DEPOT: Kind = "depot"
+BREAK: Kind = "break"
 Step = tuple[Kind, str]
 """What is done, and the name of the stop, shipment or depot."""
 
 
 class Visit(msgspec.Struct, frozen=True):
-    """Arrival, begin of service and its length (s), and what is on board afterwards."""
+    """Arrival, begin of service and its length (s), and what is on board afterwards.
+
+    A break stands before the visit that it is taken on the way to, also where it is taken at that visit's place; its
+    name is its number among the vehicle's breaks, from 1.
+    """
 
     kind: Kind
     id: str
@@ -67,7 +72,7 @@ def check(problem: Problem, plan: Plan) -> None:
         Something is served twice or forgotten, a vehicle too many is used, or a route does not keep times, windows,
         loads, limits, or the figures it states.
     """
-    served = Counter((v.id, v.kind) for r in plan.routes for v in r.visits if v.kind != DEPOT)
+    served = Counter((v.id, v.kind) for r in plan.routes for v in r.visits if v.kind not in {DEPOT, BREAK})
     left = {u.id for u in plan.unplanned}
     wanted = {(s.id, STOP) for s in problem.stops if s.id not in left}
     wanted |= {(s.id, kind) for s in problem.shipments if s.id not in left for kind in (PICKUP, DELIVERY)}
@@ -86,7 +91,8 @@ def check(problem: Problem, plan: Plan) -> None:
 
 
 def _check_route(problem: Problem, vehicle: Vehicle, route: Route) -> None:
-    here, visits = f"route {route.vehicle} {route.number}", route.visits
+    here = f"route {route.vehicle} {route.number}"
+    visits, rests = _check_breaks(here, vehicle, route.visits)
     if (visits[0].kind, visits[0].id, visits[-1].kind, visits[-1].id) != (
         DEPOT, vehicle.start_depot, DEPOT, vehicle.end_depot,
     ):  # fmt: skip
@@ -104,7 +110,8 @@ def _check_route(problem: Problem, vehicle: Vehicle, route: Route) -> None:
             came = _what(problem, before)[0]
             if table.distance_m[came, place] == NO_WAY:
                 raise Broken(f"{here}: there is no way from {before.id} to {v.id}")
-            if v.arrive_s != before.begin_s + before.service_s + table.duration_s[came, place]:
+            on_the_road = sum(b.service_s for b in rests[n] if b.begin_s < v.arrive_s)
+            if v.arrive_s != before.begin_s + before.service_s + table.duration_s[came, place] + on_the_road:
                 raise Broken(f"{here}: arrives at {v.id} at {v.arrive_s} s, the drive says otherwise")
             meters += int(table.distance_m[came, place])
         if v.kind == DEPOT:
@@ -147,6 +154,42 @@ def _check_route(problem: Problem, vehicle: Vehicle, route: Route) -> None:
         raise Broken(f"{here}: {meters} m, {overtime} s overtime, {reloads} reloads are more than {vehicle.id} may")
     if (meters, duration, overtime, cost) != (route.distance_m, route.duration_s, route.overtime_s, route.cost):
         raise Broken(f"{here}: its figures are not {(meters, duration, overtime, cost)}")
+
+
+def _check_breaks(
+    here: str, vehicle: Vehicle, visits: tuple[Visit, ...]
+) -> tuple[tuple[Visit, ...], list[tuple[Visit, ...]]]:
+    """Return the visits without breaks, and before each of them the breaks; all breaks that are owed are there."""
+    others: list[Visit] = []
+    rests: list[tuple[Visit, ...]] = []
+    before: list[Visit] = []
+    taken: list[int] = []
+    free_s = visits[0].begin_s
+    for v in visits:
+        if v.kind == BREAK:
+            number = int(v.id.removeprefix("break ")) - 1
+            rest = vehicle.breaks[number]
+            if not max(free_s, rest.open_s) <= v.begin_s <= rest.close_s or v.service_s != rest.duration_s:
+                raise Broken(f"{here}: {v.id} from {v.begin_s} s, {v.service_s} s long, is none of {vehicle.id}'s")
+            if not others or (taken and number <= taken[-1]):
+                raise Broken(f"{here}: {v.id} is out of its order")
+            taken.append(number)
+            before.append(v)
+        else:
+            if before and v.begin_s < free_s:
+                raise Broken(f"{here}: {v.id} begins at {v.begin_s} s, within a break")
+            others.append(v)
+            rests.append(tuple(before))
+            before = []
+        free_s = v.begin_s + v.service_s
+    if before:
+        raise Broken(f"{here}: ends with a break")
+    rested = 0
+    for number, rest in enumerate(vehicle.breaks):
+        rested = max(rested, rest.open_s) + rest.duration_s
+        if number not in taken and visits[-1].begin_s > rest.close_s and visits[0].begin_s < rested:
+            raise Broken(f"{here}: break {number + 1} from {rest.open_s} to {rest.close_s} s is not taken")
+    return tuple(others), rests
 
 
 def _trip(visits: tuple[Visit, ...], start: int) -> list[str]:

@@ -7,12 +7,13 @@ The vehicle routing problem with time windows, ORSA Journal on Computing 4, 1992
 import itertools
 from collections.abc import Sequence
 
+from dispatcher.optimizers.transport.breaks import Timed, with_breaks
 from dispatcher.optimizers.transport.problem import NO_WAY, UNBOUNDED, Problem, Vehicle
-from dispatcher.optimizers.transport.routes import DELIVERY, DEPOT, PICKUP, STOP, Route, Step, Visit
+from dispatcher.optimizers.transport.routes import BREAK, DELIVERY, DEPOT, PICKUP, STOP, Route, Step, Visit
 
 
 def schedule(
-    problem: Problem, vehicle: Vehicle, number: int, steps: Sequence[Step], begun_s: Sequence[int] = (), now_s: int = 0
+    problem: Problem, vehicle: Vehicle, number: int, steps: Sequence[Step], begun: Sequence[Visit] = (), now_s: int = 0
 ) -> Route | str:
     """Return the route, or the reason why it cannot be driven.
 
@@ -21,13 +22,14 @@ def schedule(
     problem, vehicle, number
         The problem, the kind of vehicle, and which of them.
     steps
-        What is done between the first and the last depot.
-    begun_s
-        Begins of service that are history already, from the first depot on; what follows is planned behind them.
+        What is done between the first and the last depot, without breaks: they are put where they delay least.
+    begun
+        Visits that are history already, from the first depot on; what follows is planned behind them.
     now_s
         Nothing new begins before.
     """
     depots = problem.depot_of
+    begun_s = [v.begin_s for v in begun if v.kind != BREAK]
     start, end = depots[vehicle.start_depot], depots[vehicle.end_depot]
     full: list[Step] = [(DEPOT, start.id), *steps, (DEPOT, end.id)]
     n = len(full)
@@ -65,6 +67,10 @@ def schedule(
     loads = _loads(problem, vehicle, full)
     if isinstance(loads, str):
         return loads
+    if vehicle.breaks:
+        return _priced(vehicle, number, full, with_breaks(
+            vehicle, [name for _, name in full], opens, closes, drive, service, begun, now_s
+        ), loads, service, sum(meters))  # fmt: skip
     begin = _begins(opens, drive, service, opens[0], begun_s, now_s)
     late = next((i for i in range(n) if begin[i] > closes[i] and i >= len(begun_s)), None)
     if late is not None:
@@ -74,19 +80,31 @@ def schedule(
         for i in range(n - 2, -1, -1):
             latest = min(closes[i], latest - drive[i + 1] - service[i])
         begin = _begins(opens, drive, service, max(latest, opens[0]), (), now_s)
+    arrive = [begin[i - 1] + service[i - 1] + drive[i] if i else begin[0] for i in range(n)]
+    return _priced(vehicle, number, full, Timed(begin, arrive, {}), loads, service, sum(meters))
+
+
+def _priced(
+    vehicle: Vehicle, number: int, full: list[Step], timed: Timed | str,
+    loads: list[tuple[int, ...]], service: list[int], meters: int,
+) -> Route | str:  # fmt: skip
+    if isinstance(timed, str):
+        return timed
+    begin = timed.begin_s
     duration = begin[-1] - begin[0]
     overtime = max(0, duration - vehicle.shift_s)
     if overtime > vehicle.max_overtime_s:
         return f"{duration} s, {vehicle.id} works {vehicle.shift_s + vehicle.max_overtime_s} s at the most"
-    visits = tuple(
-        Visit(kind, name, begin[i - 1] + service[i - 1] + drive[i] if i else begin[0], begin[i], service[i], loads[i])
-        for i, (kind, name) in enumerate(full)
-    )
+    visits: list[Visit] = []
+    for i, (kind, name) in enumerate(full):
+        for k, at in timed.breaks.get(i, ()):
+            visits.append(Visit(BREAK, f"break {k + 1}", at, at, vehicle.breaks[k].duration_s, loads[i - 1]))
+        visits.append(Visit(kind, name, timed.arrive_s[i], begin[i], service[i], loads[i]))
     cost = (
-        vehicle.fixed_cost + sum(meters) * vehicle.cost_per_m + duration * vehicle.cost_per_s
+        vehicle.fixed_cost + meters * vehicle.cost_per_m + duration * vehicle.cost_per_s
         + overtime * vehicle.cost_per_overtime_s
     )  # fmt: skip
-    return Route(vehicle.id, number, visits, sum(meters), duration, overtime, cost)
+    return Route(vehicle.id, number, tuple(visits), meters, duration, overtime, cost)
 
 
 def _begins(

@@ -1,5 +1,8 @@
 """Planning by PyVRP's iterated local search; its routes are timed and priced by our own `schedule`.
 
+It knows no breaks. Where vehicles owe some, it plans once with shifts and hours that are shorter by them and once
+without; each best plan on its way is mended (`mending`), so that more effort looks at the same plans and more.
+
 N. A. Wouda, L. Lan, W. Kool: PyVRP: a high-performance VRP solver package (INFORMS Journal on Computing 36, 2024).
 """
 
@@ -8,48 +11,71 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from contracts.errors import Broken
-from dispatcher.optimizers.transport.problem import NO_WAY, UNBOUNDED, Params, Problem
+from dispatcher.optimizers.transport.guided_local_search import guided_local_search, knows
+from dispatcher.optimizers.transport.mending import Mended, rested, steps_of, unrested
+from dispatcher.optimizers.transport.problem import NO_WAY, UNBOUNDED, Params, Problem, Vehicle
 from dispatcher.optimizers.transport.routes import DELIVERY, DEPOT, PICKUP, STOP, Plan, Route, Step, Unplanned
 from dispatcher.optimizers.transport.schedule import alone, bounded, schedule
 
+_ITERATIONS_A_SOLUTION = 20
+"""OR-Tools looks for a solution for each so many iterations."""
 _MOST = int(np.iinfo(np.int64).max)
+Watch = Callable[[int, float | None], bool]
 
 
-def plan(problem: Problem, params: Params | None = None, clock: Callable[[], float] = time.perf_counter) -> Plan:
+def plan(
+    problem: Problem,
+    params: Params | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    watch: Watch | None = None,
+) -> Plan:
     """Plan routes; what no vehicle can serve, or what does not pay or fit, is named with the reason.
 
     What must be served (prize None) is left out only if no plan that serves all of it was found within
     `Params.feasible_within` iterations. `clock` (s) is what `Params.seconds` is measured on.
+
+    Parameters
+    ----------
+    problem, params, clock
+        As they say.
+    watch
+        Told the iterations done and the cost of the best plan so far (None: none yet) before each iteration; true: stop
+        now. The plan is then the one of as many iterations as it names.
     """
     p = params or Params()
-    begun = clock()
     impossible = {s.id: why for s in problem.demands if (why := alone(problem, s.id)) is not None}
     if len(impossible) == len(problem.stops) + len(problem.shipments):
         return _named(problem, [], impossible, 0, p.feasible_within)
-    guard = _Guard(clock, begun + p.seconds, p.iterations, p.feasible_within)
+    if any(v.breaks for v in problem.vehicles):
+        return _with_breaks(problem, impossible, p, clock, watch)
+    until = clock() + p.seconds
+    guard = _Guard(clock, until, p.iterations, p.feasible_within, watch)
     solution = _solve(problem, impossible, p.seed, guard, must=True)
     iterations, within = guard.count, p.feasible_within
     if not solution.is_feasible():
         within = guard.count
-        guard = _Guard(clock, begun + p.seconds, p.iterations and max(1, p.iterations - iterations), None)
+        rest = p.iterations and max(1, p.iterations - iterations)
+        guard = _Guard(clock, until, rest, None, watch, iterations)
         solution = _solve(problem, impossible, p.seed, guard, must=False)
         iterations += guard.count
-    routes = _routes(problem, impossible, solution)
-    return _named(problem, routes, impossible, iterations, within)
+    return _named(problem, _numbered(problem, _routes(problem, impossible, solution)), impossible, iterations, within)
 
 
 class _Guard:
-    """Stops PyVRP by iterations and by the clock; counts what was used."""
+    """Stops PyVRP by iterations, by the clock, and by whoever watches; counts what was used."""
 
     def __init__(
-        self, clock: Callable[[], float], until: float, iterations: int | None, feasible_within: int | None
-    ) -> None:
+        self, clock: Callable[[], float], until: float, iterations: int | None, feasible_within: int | None,
+        watch: Watch | None, before: int = 0,
+    ) -> None:  # fmt: skip
         self.count = -1  # it asks once before each iteration
         self._clock, self._until = clock, until
         self._iterations, self._within = iterations, feasible_within
+        self._watch, self._before = watch, before
 
     def __call__(self, best_cost: int) -> bool:
         self.count += 1
@@ -58,10 +84,51 @@ class _Guard:
             return True
         if self._iterations is not None and self.count >= self._iterations:
             return True
+        cost = None if infeasible else float(best_cost)
+        if self._watch is not None and self._watch(self._before + self.count, cost) and self.count > 0:
+            return True
         return self.count > 0 and self._clock() >= self._until
 
 
-def _solve(problem: Problem, impossible: dict[str, str], seed: int, guard: _Guard, *, must: bool) -> Any:
+def _with_breaks(
+    problem: Problem, impossible: dict[str, str], p: Params, clock: Callable[[], float], watch: Watch | None
+) -> Plan:
+    """Plan without breaks, twice, and mend; each half of the effort with its own share of the clock."""
+    begun, best, used = clock(), Mended(problem, impossible, price_of_leaving_out(problem)), 0
+    halves = (rested(problem), msgspec.structs.replace(problem, vehicles=unrested(problem.vehicles)))
+    for n, relaxed in enumerate(halves):
+        if n and best.stopped:
+            break
+
+        def told(done: int, _cost: float | None, before: int = used) -> bool:
+            best.stopped = watch is not None and watch(before + done, best.cost)
+            return best.stopped
+
+        def look(found: Any, relaxed: Problem = relaxed) -> None:
+            if found.is_feasible():
+                best.look([(problem.vehicle_of[v.id], s) for v, s in _routes(relaxed, impossible, found)])
+
+        until = begun + p.seconds * (n + 1) / len(halves)
+        share = None if p.iterations is None else (p.iterations + 1 - n) // 2
+        guard = _Guard(clock, until, share, None, told)
+        look(_solve(relaxed, impossible, p.seed, guard, must=False, on_best=look))
+        used += guard.count
+    if knows(problem) and not best.stopped:
+        beside = guided_local_search(problem, max(1.0, p.seconds / 4), max(1, used // _ITERATIONS_A_SOLUTION))
+        if beside is not None:
+            best.look([(problem.vehicle_of[r.vehicle], steps_of(r)) for r in beside.routes])
+    return _named(problem, best.routes, impossible, used, p.feasible_within)
+
+
+def _solve(
+    problem: Problem,
+    impossible: dict[str, str],
+    seed: int,
+    guard: _Guard,
+    *,
+    must: bool,
+    on_best: Callable[[Any], None] | None = None,
+) -> Any:
     import pyvrp
     from pyvrp.exceptions import PenaltyBoundWarning
 
@@ -69,7 +136,13 @@ def _solve(problem: Problem, impossible: dict[str, str], seed: int, guard: _Guar
     start = None if must else pyvrp.Solution(data, [])
     with warnings.catch_warnings():  # that it finds nothing feasible is an answer here, not a warning
         warnings.simplefilter("ignore", PenaltyBoundWarning)
-        return pyvrp.solve(data, stop=guard, seed=seed, collect_stats=False, display=False, initial_solution=start).best
+        callbacks = pyvrp.IteratedLocalSearchCallbacks()
+        if on_best is not None:
+            callbacks.on_best = on_best  # type: ignore[assignment]  # an object of hooks
+        params = pyvrp.SolveParams(ils=pyvrp.IteratedLocalSearchParams(callbacks=callbacks))
+        return pyvrp.solve(
+            data, stop=guard, seed=seed, collect_stats=False, display=False, initial_solution=start, params=params
+        ).best
 
 
 def _data(problem: Problem, impossible: dict[str, str], *, must: bool) -> Any:
@@ -79,7 +152,7 @@ def _data(problem: Problem, impossible: dict[str, str], *, must: bool) -> Any:
     far = max(int(m.distance_m.max()) for m in problem.matrices) + 1
     visits = len(problem.stops) + 2 * len(problem.shipments) + sum(v.count + v.max_reloads for v in problem.vehicles)
     never = far * (visits + 2)
-    price = 0 if must else _price_of_leaving_out(problem)
+    price = 0 if must else price_of_leaving_out(problem)
     zero = [0] * problem.dimensions
     clients = [
         pyvrp.Client(
@@ -142,7 +215,7 @@ def _late(value: int) -> int:
     return value if bounded(value) else _MOST
 
 
-def _price_of_leaving_out(problem: Problem) -> int:
+def price_of_leaving_out(problem: Problem) -> int:
     """More than any one stop can add to the cost: a vehicle of its own, out and back, waiting all day."""
     ends = [s.close_s + s.service_s for s in problem.stops]
     ends += [s.delivery_close_s + s.delivery_service_s for s in problem.shipments]
@@ -158,13 +231,12 @@ def _price_of_leaving_out(problem: Problem) -> int:
     return min(2 * most + 1, UNBOUNDED // 1024)
 
 
-def _routes(problem: Problem, impossible: dict[str, str], solution: Any) -> list[Route]:
+def _routes(problem: Problem, impossible: dict[str, str], solution: Any) -> list[tuple[Vehicle, list[Step]]]:
+    """Read what each vehicle does between its depots."""
     stops = [s.id for s in problem.stops if s.id not in impossible]
     shipments = [s.id for s in problem.shipments if s.id not in impossible]
-    used: dict[str, int] = {}
     routes = []
     for one in solution.routes():
-        vehicle = problem.vehicles[one.vehicle_type()]
         steps: list[Step] = []
         for a in list(one.schedule())[1:-1]:
             if a.is_client():
@@ -173,15 +245,22 @@ def _routes(problem: Problem, impossible: dict[str, str], solution: Any) -> list
                 steps.append((DEPOT, problem.depots[a.idx].id))
             else:
                 steps.append((PICKUP if a.is_pickup() else DELIVERY, shipments[a.idx]))
-        if all(kind == DEPOT for kind, _ in steps):
-            continue
+        if any(kind != DEPOT for kind, _ in steps):
+            routes.append((problem.vehicles[one.vehicle_type()], steps))
+    return routes
+
+
+def _numbered(problem: Problem, routes: list[tuple[Vehicle, list[Step]]]) -> list[Route]:
+    used: dict[str, int] = {}
+    timed = []
+    for vehicle, steps in routes:
         number = used.get(vehicle.id, 0)
         used[vehicle.id] = number + 1
         route = schedule(problem, vehicle, number, steps)
         if isinstance(route, str):
             raise Broken(f"transport: the search calls a route of {vehicle.id} feasible that is not: {route}")
-        routes.append(route)
-    return routes
+        timed.append(route)
+    return timed
 
 
 def _named(problem: Problem, routes: list[Route], impossible: dict[str, str], iterations: int, within: int) -> Plan:
