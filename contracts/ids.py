@@ -39,7 +39,7 @@ def identifier(foreign: str) -> str:
 
     Two foreign names never share an identifier, short of a collision of 32 bits among names with one readable part.
     """
-    if _VALID.match(foreign):
+    if _VALID.fullmatch(foreign):
         return foreign
     digest = hashlib.sha256(foreign.encode()).hexdigest()[:8]
     readable = _FORBIDDEN.sub("-", foreign)[:_READABLE].strip("-")

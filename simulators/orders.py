@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from datetime import date as Date  # noqa: N812 - `date` is the argument's name everywhere
 from functools import lru_cache
@@ -86,7 +87,8 @@ def read_orders(path: Path, date: str | None = None) -> list[ErpOrder]:
             found.append(ErpLine(len(found) + 1, ItemId(identifier(row.sku)), row.qty))
     if date is not None and not lines:
         known = sorted({r.planned_ship_date for r in rows})
-        raise Rejected("date", date, f"a planned ship date of {path.name} ({known[0]} to {known[-1]})")
+        span = f"{known[0]} to {known[-1]}" if known else "it has no rows"
+        raise Rejected("date", date, f"a planned ship date of {path.name} ({span})")
     return [
         ErpOrder(OrderId(identifier(ref if len(dates[ref]) == 1 else f"{ref}-{day}")), day, tuple(found))
         for (day, ref), found in lines.items()
@@ -97,14 +99,21 @@ def _rows(path: Path) -> Iterator[OrderRow]:
     name = path.name
     try:
         raw = path.read_bytes()
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode()
+        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8-sig")  # spreadsheets mark it
     except FileNotFoundError as e:
         raise Rejected("orders", str(path), "an existing file") from e
     except IsADirectoryError as e:
         raise Rejected("orders", str(path), "a file, not a folder") from e
-    except (OSError, EOFError, UnicodeDecodeError) as e:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as e:
         raise Rejected("orders", str(path), f"a readable CSV or gzip file in UTF-8: {e}") from e
-    reader = csv.DictReader(io.StringIO(text))
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        yield from _checked(name, reader)
+    except csv.Error as e:  # a quote that is never closed, an end of line inside a field
+        raise Rejected(f"{name}:{reader.line_num + 1}", "a line", f"CSV ({e})") from e
+
+
+def _checked(name: str, reader: "csv.DictReader[str]") -> Iterator[OrderRow]:
     for column in _REQUIRED:
         if column not in (reader.fieldnames or ()):
             raise Rejected(f"{name}:1/{column}", reader.fieldnames, f"a header with {', '.join(_REQUIRED)}")
@@ -112,8 +121,9 @@ def _rows(path: Path) -> Iterator[OrderRow]:
         at = f"{name}:{reader.line_num}"
         for column in _REQUIRED:
             value = row[column]
-            if not value or len(value) > _MOST_TEXT:
-                raise Rejected(f"{at}/{column}", value, f"a text of 1 to {_MOST_TEXT} characters")
+            if not value or len(value) > _MOST_TEXT or not value.isprintable():
+                shown = value and value[:_MOST_TEXT]
+                raise Rejected(f"{at}/{column}", shown, f"a text of 1 to {_MOST_TEXT} characters that can be printed")
         _check_date(f"{at}/planned_ship_date", row["planned_ship_date"])
         yield OrderRow(
             reader.line_num,

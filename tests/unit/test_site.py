@@ -1,11 +1,14 @@
 """The reference site is the same for a seed, can be driven everywhere, and holds the whole catalogue."""
 
+import gzip
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from contracts.errors import Rejected
+from contracts.ids import PATTERN, identifier
 from contracts.layout import Layout, NodeKind
 from contracts.lif import difference, read_lif
 from contracts.site import Site, read_site, write_site
@@ -182,6 +185,13 @@ HEADER = "order_ref,planned_ship_date,actual_ship_date,sku,quantity,product_line
         (HEADER + ",2013-12-02,,a,1,l,c\n", "f.csv:2/order_ref"),
         (HEADER + "1,2013-12-02\n", "f.csv:2/sku"),
         ("order_ref,sku\n1,2\n", "f.csv:1/planned_ship_date"),
+        ("", "f.csv:1/order_ref"),
+        (HEADER + '1,2013-12-02,,a,1,l,c\n2,2013-12-02,,"' + "b" * 200_000 + ",1,l,c\n", "f.csv:3"),
+        (HEADER + f"1,2013-12-02,,{'b' * 500},1,l,c\n", "f.csv:2/sku"),
+        (HEADER + f"1,2013-12-02,,b,{'9' * 5_000},l,c\n", "f.csv:2/quantity"),
+        (HEADER + "1,2013-12-02,,b,٣,l,c\n", "f.csv:2/quantity"),
+        (HEADER + "1,2013-12-02,,b\0c,1,l,c\n", "f.csv:2/sku"),
+        (HEADER + '1,2013-12-02,,"b\n",1,l,c\n', "f.csv:3/sku"),
     ],
 )
 def test_a_bad_row_is_refused_with_file_line_and_field(tmp_path: Path, text: str, field: str) -> None:
@@ -196,10 +206,34 @@ def test_a_bad_row_is_refused_with_file_line_and_field(tmp_path: Path, text: str
 def test_a_damaged_file_and_an_unknown_date_are_refused(tmp_path: Path) -> None:
     """A cut gzip file, a missing file and a day without orders say so."""
     (tmp_path / "cut.gz").write_bytes(b"\x1f\x8b\x08\x00abc")
+    whole = bytearray(gzip.compress(HEADER.encode() * 50))
+    whole[40] ^= 0xFF
+    (tmp_path / "bent.gz").write_bytes(whole)
     (tmp_path / "f.csv").write_text(HEADER + "1,2013-12-02,,a,1,l,c\n")
-    for path, date in ((tmp_path / "cut.gz", None), (tmp_path / "none.csv", None), (tmp_path / "f.csv", "2013-12-03")):
+    (tmp_path / "head.csv").write_text(HEADER)
+    for name, date in (
+        ("cut.gz", None), ("bent.gz", None), ("none.csv", None), ("", None), ("f.csv", "2013-12-03"),
+        ("head.csv", "2013-12-02"),
+    ):  # fmt: skip
         with pytest.raises(Rejected):
-            read_orders(path, date)
+            read_orders(tmp_path / name, date)
+
+
+def test_a_file_of_a_spreadsheet_is_read_like_any_other(tmp_path: Path) -> None:
+    """A byte order mark, ends of line as Windows writes them, quotes, letters of other alphabets, more columns."""
+    path = tmp_path / "f.csv"
+    plain = HEADER + '1,2013-12-02,,"Käse, groß",1,l,c\n1,2013-12-02,,部品,2,l,c,more\n'
+    path.write_bytes(plain.replace("\n", "\r\n").encode("utf-8-sig"))
+    (order,) = read_orders(path, "2013-12-02")
+    assert [(identifier(ln.item) == ln.item, ln.qty) for ln in order.lines] == [(True, 1), (True, 2)]
+
+
+def test_an_identifier_has_no_end_of_line() -> None:
+    """What stands in topics and URLs is what the pattern says, to the last character."""
+    assert identifier("a") == "a"
+    assert identifier("a\n") != "a"
+    assert re.fullmatch(PATTERN, identifier("a\n")) is not None
+    assert "\n" not in identifier("a\n")
 
 
 def test_a_reference_used_on_two_days_makes_two_orders(tmp_path: Path) -> None:
