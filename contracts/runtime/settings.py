@@ -209,3 +209,8 @@ def _masked(name: str, value: object) -> object:
     if isinstance(value, str):
         return redact(value)
     return str(value) if isinstance(value, Path) else value
+
+
+def bare_environment(**told: str) -> dict[str, str]:
+    """Return this process's environment with no settings of ours but those told, for one that must not inherit any."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | told

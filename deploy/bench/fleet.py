@@ -39,6 +39,7 @@ from contracts.runtime.clock import LoopClock
 from contracts.runtime.floor import Floor, Handler, Will
 from contracts.runtime.floor.mqtt import MqttConnector
 from contracts.runtime.log.nats import connect_log
+from contracts.runtime.settings import bare_environment
 from contracts.site import Robot, Site, read_site, write_site
 from contracts.vda5050 import topics as vda
 from deploy.bench.ports import free_ports
@@ -163,8 +164,7 @@ def _start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
 
 
 def _dispatcher(plan: Plan, folder: Path) -> subprocess.Popen[bytes]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
-    environment = kept | {
+    environment = bare_environment() | {
         "FLOORPLANE_NATS_URL": plan.nats_url,
         "FLOORPLANE_MQTT_URL": plan.mqtt_url,
         "FLOORPLANE_SITE": str(folder / "site.json"),

@@ -27,6 +27,7 @@ from contracts.runtime.floor import Floor, Handler, Will
 from contracts.runtime.floor.mqtt import MqttConnector
 from contracts.runtime.log import Log
 from contracts.runtime.log.nats import connect_log
+from contracts.runtime.settings import bare_environment
 from contracts.site import Site, write_site
 from contracts.vda5050 import topics as vda
 from deploy.bench.haulage import Haulage
@@ -217,8 +218,7 @@ class _Pair:
         return Took(fault, round(led_s, 3), round(heard_s, 3), ended)
 
     def _start(self) -> None:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
-        environment = kept | {
+        environment = bare_environment() | {
             "FLOORPLANE_NATS_URL": self._nats.url,
             "FLOORPLANE_MQTT_URL": self._nats.mqtt_url,
             "FLOORPLANE_SITE": str(self._folder / "site.json"),

@@ -17,6 +17,7 @@ import httpx
 from contracts.ids import EdgeId, NodeId, StationId
 from contracts.layout import Edge, Layout, Node
 from contracts.lif import LifStation, write_lif
+from contracts.runtime.settings import bare_environment
 from tests.free_ports import take
 
 PEERS = Path(os.environ.get("FLOORPLANE_PEERS", Path(__file__).parents[2] / ".peers"))
@@ -63,9 +64,8 @@ class FleetFloor:
         self.lif = folder / "floor.lif.json"
         places = [LifStation(StationId(k), (NodeId(v),)) for k, v in stations.items()]
         self.lif.write_bytes(write_lif([(layout, places)], project="test", now_ms=0))
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
         self.environment = {
-            **kept,
+            **bare_environment(),
             "NO_COLOR": "1",
             "COLUMNS": "300",
             "PYTHONPATH": os.pathsep.join(sys.path),

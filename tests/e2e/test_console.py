@@ -25,6 +25,7 @@ from contracts.codec import encode
 from contracts.ids import CellId
 from contracts.messages.floor import CellState
 from contracts.runtime.floor.mqtt import MqttConnector
+from contracts.runtime.settings import bare_environment
 from contracts.site import read_site
 from deploy.state import Running
 from tests.free_ports import take
@@ -52,8 +53,7 @@ class Floor:
         self.link = ""
         """The one-time login link that `up` prints."""
         self.url = f"http://127.0.0.1:{self.port}"
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
-        environment = kept | {"NO_COLOR": "1", "COLUMNS": "300", "FLOORPLANE_ORDERS_PER_H": "300"}
+        environment = bare_environment(NO_COLOR="1", COLUMNS="300", FLOORPLANE_ORDERS_PER_H="300")
         command = [sys.executable, "-m", "deploy.cli", "up", "--port", str(self.port), "--nats-port", str(nats)]
         # its twins' devices must not meet those of another test's floor
         command += ["--mqtt-port", str(mqtt), "--scale", "5", "--device-port", str(19_000 + os.getpid() % 30 * 500)]

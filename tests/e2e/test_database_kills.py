@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
+from contracts.runtime.settings import bare_environment
 from deploy.embedded.postgres import EmbeddedPostgres
 
 
 def kills(times: int, timeout_s: float) -> dict[str, Any]:
     """Run the command as a user does; it says what it found as JSON."""
     command = [sys.executable, "-m", "deploy.cli", "bench", "kills", "--times", str(times), "--json", "-"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout_s, check=False, env=bare_environment()
+    )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
     return found

@@ -25,6 +25,7 @@ from typing import Any
 import httpx
 import pytest
 
+from contracts.runtime.settings import bare_environment
 from deploy.floor_time import FloorTime
 from simulators.catalogue import read_catalogue
 from simulators.orders import COLUMNS
@@ -61,8 +62,7 @@ class Floor:
     def __init__(self, folder: Path, orders: Path) -> None:
         self.folder, self.state = folder, folder / ".floorplane"
         self.port, self.nats, self.mqtt = take(), take(), take()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
-        self._environment = {**kept, "NO_COLOR": "1", "COLUMNS": "300", "FLOORPLANE_ORDERS_WITHIN_H": str(WITHIN_H)}
+        self._environment = bare_environment(NO_COLOR="1", COLUMNS="300", FLOORPLANE_ORDERS_WITHIN_H=str(WITHIN_H))
         self._args = [
             "up", "--port", str(self.port), "--nats-port", str(self.nats), "--mqtt-port", str(self.mqtt),
             "--device-port", str(take(250)), "--scale", str(SCALE), "--orders", str(orders),

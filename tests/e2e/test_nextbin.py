@@ -2,13 +2,13 @@
 
 import json
 import math
-import os
 import subprocess
 import sys
 
 import pytest
 
 from contracts.layout import NodeKind
+from contracts.runtime.settings import bare_environment
 from deploy.bench.nextbin_site import build
 from dispatcher.params import Params
 from dispatcher.traffic.engine import Traffic
@@ -30,10 +30,9 @@ def test_every_pod_can_be_brought_to_every_station_and_back() -> None:
 def test_the_command_measures_pods_that_were_done_and_leaves_none_unnamed() -> None:
     """A short run of a few stations over the real broker, dispatcher and central."""
     words = ["nextbin", "--stations", "8", "--seconds", "20", "--warm", "25", "--json", "-"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
     done = subprocess.run(
         [sys.executable, "-m", "deploy.cli", "bench", *words], capture_output=True, text=True, timeout=240, check=False,
-        env=environment,
+        env=bare_environment(),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

@@ -5,7 +5,6 @@ facts; and a fact that was changed afterwards, its frame made whole again, is fo
 """
 
 import json
-import os
 import select
 import signal
 import subprocess
@@ -23,6 +22,7 @@ import pytest
 from contracts.errors import Broken
 from contracts.ids import OrderId
 from contracts.messages.floor import PickConfirmed
+from contracts.runtime.settings import bare_environment
 from deploy import replay as command
 from deploy.embedded.scratch import ScratchPostgres
 from deploy.one_loop import one_loop
@@ -201,7 +201,7 @@ class RealFloor:
     def __init__(self, folder: Path, orders: Path) -> None:
         self.folder = folder
         self.port, nats, mqtt = take(), take(), take()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
+        kept = bare_environment()
         self.err = (folder / "err.txt").open("w+")
         self.process = subprocess.Popen(
             [

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.runtime.settings import bare_environment
 from tests.free_ports import take
 
 ORDERS = "order_ref,planned_ship_date,actual_ship_date,sku,quantity,product_line,category\n"
@@ -24,11 +25,10 @@ class Command:
         self.started: list[subprocess.Popen[str]] = []
 
     def start(self, *args: str) -> subprocess.Popen[str]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
         process = subprocess.Popen(
             [sys.executable, "-m", "deploy.cli", *args],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=self.folder, start_new_session=True,
-            env={**environment, "COLUMNS": "200", "NO_COLOR": "1"},
+            env=bare_environment(COLUMNS="200", NO_COLOR="1"),
         )  # fmt: skip
         self.started.append(process)
         return process

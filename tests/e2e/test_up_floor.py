@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from contracts.runtime.settings import bare_environment
 from tests.free_ports import take
 
 pytestmark = pytest.mark.slow
@@ -24,8 +25,7 @@ class Floor:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port, self.nats, self.mqtt = take(), take(), take()
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("FLOORPLANE_")}
-        self.environment = {**kept, "NO_COLOR": "1", "COLUMNS": "300", "FLOORPLANE_ORDERS_PER_H": "120"}
+        self.environment = bare_environment(NO_COLOR="1", COLUMNS="300", FLOORPLANE_ORDERS_PER_H="120")
         self.process: subprocess.Popen[str] | None = None
 
     def command(self, *args: str) -> subprocess.CompletedProcess[str]:
