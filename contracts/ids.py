@@ -34,12 +34,17 @@ _FORBIDDEN = re.compile(r"[^A-Za-z0-9_-]+")
 _READABLE = 40
 
 
+def is_identifier(name: str) -> bool:
+    """Whether a name can stand as it is wherever an identifier does."""
+    return _VALID.fullmatch(name) is not None
+
+
 def identifier(foreign: str) -> str:
     """Make an identifier of a foreign name: itself where it fits, else its readable part and eight hex digits of it.
 
     Two foreign names never share an identifier, short of a collision of 32 bits among names with one readable part.
     """
-    if _VALID.fullmatch(foreign):
+    if is_identifier(foreign):
         return foreign
     digest = hashlib.sha256(foreign.encode()).hexdigest()[:8]
     readable = _FORBIDDEN.sub("-", foreign)[:_READABLE].strip("-")

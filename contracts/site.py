@@ -4,14 +4,32 @@ It is a file (`site.json`) that every process of the site reads at its start; ce
 reference site is built by `simulators.site`; a real one is written by whoever commissions it.
 """
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from contracts.codec import UNREADABLE
 from contracts.errors import Rejected
-from contracts.ids import BinId, CellId, ChuteId, DeviceId, DoorId, NodeId, PodId, RobotId, SiteId, StationId
+from contracts.ids import (
+    PATTERN,
+    BinId,
+    CellId,
+    ChuteId,
+    DeviceId,
+    DoorId,
+    NodeId,
+    PodId,
+    RobotId,
+    SiteId,
+    StationId,
+    is_identifier,
+)
 from contracts.layout import Layout, NodeKind
+
+_NAME = f"a name of the form {PATTERN}"
 
 
 class Bin(msgspec.Struct, frozen=True):
@@ -101,7 +119,8 @@ class Site(msgspec.Struct, frozen=True, dict=True):
     Raises
     ------
     Rejected
-        A part names a node, cell or door that the site has not got, or a lane is not a road.
+        A part names a node, cell or door that the site has not got, a lane is not a road, or a name is no identifier
+        or stands twice.
     """
 
     id: SiteId
@@ -120,6 +139,7 @@ class Site(msgspec.Struct, frozen=True, dict=True):
     """Names besides those of nodes and stations that transports may go by."""
 
     def __post_init__(self) -> None:
+        self._refuse_names()
         nodes, cells = self.layout.node, {c.id for c in self.cells}
         for p in self.pods:
             if p.home not in nodes or nodes[p.home].kind is not NodeKind.STORAGE:
@@ -143,6 +163,24 @@ class Site(msgspec.Struct, frozen=True, dict=True):
         for r in self.robots:
             if r.start not in nodes:
                 raise Rejected(f"robots/{r.id}/start", r.start, "a node of the layout")
+
+    def _refuse_names(self) -> None:
+        """Names stand in topics, subjects and URLs as they are."""
+        bins = [b for p in self.pods for b in p.bins]
+        kinds: tuple[tuple[str, Sequence[Any]], ...] = (
+            ("pods", self.pods), ("bins", bins), ("stations", self.stations), ("chutes", self.chutes),
+            ("doors", self.doors), ("cells", self.cells), ("robots", self.robots),
+        )  # fmt: skip
+        if not is_identifier(self.id):
+            raise Rejected("id", self.id, _NAME)
+        for field, parts in kinds:
+            seen: set[str] = set()
+            for part in parts:
+                if not is_identifier(part.id):
+                    raise Rejected(f"{field}/{part.id}", part.id, _NAME)
+                if part.id in seen:
+                    raise Rejected(f"{field}/{part.id}", part.id, "named once")
+                seen.add(part.id)
 
     @cached_property
     def station(self) -> dict[StationId, Station]:
@@ -174,9 +212,11 @@ def read_site(path: Path) -> Site:
         return msgspec.json.decode(path.read_bytes(), type=Site)
     except FileNotFoundError as e:
         raise Rejected("site", str(path), "an existing site file; `floorplane up` builds the reference site") from e
+    except OSError as e:
+        raise Rejected("site", str(path), f"a site file that can be read ({e.strerror})") from e
     except msgspec.ValidationError as e:
         raise Rejected("site", str(path), f"a site: {e}") from e
-    except msgspec.DecodeError as e:
+    except UNREADABLE as e:
         raise Rejected("site", str(path), f"JSON: {e}") from e
 
 

@@ -84,5 +84,5 @@ def read_hot(settings: EdgeSettings) -> Hot:
         given = msgspec.structs.asdict(settings.tolerances) | said.get("tolerances", {})
         wanted = {"log_level": settings.log_level} | said | {"tolerances": given}
         return msgspec.convert(wanted, type=Hot)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError, TypeError) as e:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError, TypeError) as e:
         raise Rejected("file", str(settings.file), f"a TOML file with log_level and [tolerances]: {e}") from e

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from contracts.codec import UNREADABLE
 from contracts.errors import Rejected
 from contracts.ids import BinId, ItemId, identifier
 from simulators.orders import OrderRow, read_rows
@@ -49,6 +50,8 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str = "stock"
     owner: str = ""
     """A third party; empty: the house itself."""
+    lots: bool = False
+    """Every piece of it belongs to a lot."""
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -71,6 +74,10 @@ class StockRow(msgspec.Struct, frozen=True):
     item: ItemId
     qty: int
     physical_qty: int
+    lot: str = ""
+    """Of an item that is kept by lots: all that lies in this bin."""
+    expires: str = ""
+    """The lot's last day, ``YYYY-MM-DD``."""
 
 
 class Catalogue(msgspec.Struct, frozen=True, dict=True):
@@ -143,10 +150,10 @@ def read_catalogue(path: Path) -> Catalogue:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Catalogue)
     except FileNotFoundError as e:
-        raise Rejected(
-            "catalogue", str(path), "an existing catalogue; `floorplane simulate build-site` makes it"
-        ) from e
-    except msgspec.DecodeError as e:
+        raise Rejected("catalogue", str(path), "an existing catalogue; `floorplane up` makes it with its site") from e
+    except OSError as e:
+        raise Rejected("catalogue", str(path), f"a catalogue that can be read ({e.strerror})") from e
+    except UNREADABLE as e:
         raise Rejected("catalogue", str(path), f"a catalogue: {e}") from e
 
 

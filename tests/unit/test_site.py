@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contracts.errors import Rejected
@@ -262,3 +263,25 @@ def test_the_site_is_commissioned_as_three_files(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Rejected, match="folder"):
         commission(tmp_path / "file", 5)
+
+
+def test_a_site_whose_names_cannot_stand_in_topics_or_stand_twice_is_refused(tmp_path: Path) -> None:
+    """Whoever writes a site by hand hears which part it is; a folder or bytes instead of a site are refused too."""
+    good = reference.build(7, SMALL, 2)
+    one, two = good.robots
+    for bad, field in (
+        ({"id": "my site/+"}, "id"),
+        ({"robots": (one, msgspec.structs.replace(two, id=one.id))}, f"robots/{one.id}"),
+        ({"robots": (one, msgspec.structs.replace(two, id="#"))}, "robots/#"),
+        ({"stations": (*good.stations, good.stations[0])}, f"stations/{good.stations[0].id}"),
+        ({"pods": (*good.pods, msgspec.structs.replace(good.pods[0], id="new"))}, f"bins/{good.pods[0].bins[0].id}"),
+    ):
+        with pytest.raises(Rejected) as e:
+            msgspec.structs.replace(good, **bad)
+        assert e.value.field == field
+    (tmp_path / "deep.json").write_bytes(b'{"id":' + b"[" * 100_000)
+    (tmp_path / "bytes.json").write_bytes(bytes(range(256)))
+    for name in ("deep.json", "bytes.json", "", "none.json"):
+        for read in (read_site, read_catalogue):
+            with pytest.raises(Rejected):
+                read(tmp_path / name)
