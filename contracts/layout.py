@@ -15,6 +15,8 @@ from contracts.errors import Rejected
 from contracts.geometry import Point, distance_m
 from contracts.ids import DoorId, EdgeId, NodeId
 
+_FEWEST_CORNERS = 3
+
 
 class NodeKind(StrEnum):
     """What a node is for."""
@@ -61,13 +63,49 @@ class Edge(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether a robot that carries a pod may use it."""
 
 
-class Layout(msgspec.Struct, frozen=True, dict=True):
+class ZoneKind(StrEnum):
+    """What holds in a zone."""
+
+    SPEED = "speed"
+    """Nobody drives faster than `Zone.max_speed_mps`."""
+    ONE_ROBOT = "one_robot"
+    """One robot at a time."""
+    NO_STOP = "no_stop"
+    """Nobody comes to rest there."""
+    CLOSED = "closed"
+    """Nobody enters, until it is opened."""
+
+
+class Zone(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A polygon of the floor with a rule for all nodes in it."""
+
+    id: str
+    kind: ZoneKind
+    corners: tuple[Point, ...]
+    """At least three, in order, either way round."""
+    max_speed_mps: float | None = None
+    """For kind `speed` only."""
+
+    def holds(self, at: Point) -> bool:
+        """Whether a place is within the zone (crossing number; on the border: perhaps)."""
+        inside, before = False, self.corners[-1]
+        for corner in self.corners:
+            if (corner.y_m > at.y_m) != (before.y_m > at.y_m):
+                share = (at.y_m - corner.y_m) / (before.y_m - corner.y_m)
+                if at.x_m < corner.x_m + share * (before.x_m - corner.x_m):
+                    inside = not inside
+            before = corner
+        return inside
+
+
+class Layout(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
     """Nodes and edges of one level.
 
     Raises
     ------
     Rejected
-        An id stands twice, an edge ends nowhere, a door node has no door, a speed is not positive.
+        An id stands twice, an edge ends nowhere, a door node has no door, a speed is not positive, a zone has too
+        few corners.
     """
 
     id: str
@@ -75,6 +113,7 @@ class Layout(msgspec.Struct, frozen=True, dict=True):
     version: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
+    zones: tuple[Zone, ...] = ()
 
     def __post_init__(self) -> None:
         _refuse_doubles("nodes", (n.id for n in self.nodes))
@@ -92,6 +131,14 @@ class Layout(msgspec.Struct, frozen=True, dict=True):
         for n in self.nodes:
             if (n.kind is NodeKind.DOOR) != (n.door is not None):
                 raise Rejected(f"nodes/{n.id}/door", n.door, "set for kind 'door', and for no other kind")
+        _refuse_doubles("zones", (z.id for z in self.zones))
+        for z in self.zones:
+            if len(z.corners) < _FEWEST_CORNERS:
+                raise Rejected(f"zones/{z.id}/corners", len(z.corners), f"at least {_FEWEST_CORNERS}")
+            if (z.kind is ZoneKind.SPEED) != (z.max_speed_mps is not None):
+                raise Rejected(f"zones/{z.id}/max_speed_mps", z.max_speed_mps, "set for kind 'speed', and for no other")
+            if z.max_speed_mps is not None and not z.max_speed_mps > 0:
+                raise Rejected(f"zones/{z.id}/max_speed_mps", z.max_speed_mps, "above 0")
 
     @cached_property
     def node(self) -> dict[NodeId, Node]:
@@ -110,6 +157,11 @@ class Layout(msgspec.Struct, frozen=True, dict=True):
         for e in self.edges:
             found[e.start].append(e)
         return {n: tuple(es) for n, es in found.items()}
+
+    @cached_property
+    def within(self) -> dict[str, tuple[NodeId, ...]]:
+        """Nodes of each zone."""
+        return {z.id: tuple(n.id for n in self.nodes if z.holds(n.point)) for z in self.zones}
 
     def length_m(self, edge: Edge) -> float:
         """Return the straight length of an edge."""
