@@ -13,6 +13,7 @@ import asyncpg
 
 from contracts.errors import Unavailable
 from contracts.runtime.clock import real
+from contracts.runtime.url import server
 
 T = TypeVar("T")
 Row = Any
@@ -42,7 +43,14 @@ class DiskFull(Unavailable):
 
 
 def dsn(url: str) -> str:
-    """Return a database URL as asyncpg reads it."""
+    """Return a database URL as asyncpg reads it.
+
+    Raises
+    ------
+    Rejected
+        It is no URL of a PostgreSQL.
+    """
+    server("database_url", url, {"postgresql", "postgresql+asyncpg"}, "postgresql://user:password@host:port/name")
     return url.replace("postgresql+asyncpg://", "postgresql://", 1)
 
 

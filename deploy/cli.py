@@ -1,6 +1,7 @@
 """The `floorplane` command. What a subcommand needs is imported when it is called: `--help` must be quick."""
 
 import asyncio
+import errno
 import getpass
 import logging
 import os
@@ -198,7 +199,9 @@ def invariants(
     from central.invariants import violations
     from deploy.bench.frame import write
     from deploy.state import StateFolder
+    from deploy.written import refuse_unwritable
 
+    refuse_unwritable("--json", json)
     running = StateFolder(state).running()
     url = database_url or (running.database_url if running else None)
     if url is None:
@@ -247,7 +250,9 @@ def check_robot(
     from deploy.bench.frame import write
     from deploy.robot_check import Report, RobotCheck
     from deploy.state import StateFolder
+    from deploy.written import refuse_unwritable
 
+    refuse_unwritable("--json", json)
     running = StateFolder(state).running()
     url = mqtt_url or (running.mqtt_url if running else "mqtt://127.0.0.1:1883")
     roads = read_site(site or (Path(running.site) if running else state / "site.json")).layout
@@ -284,10 +289,12 @@ def export_lif(
     """Write a site's road map as LIF, the exchange format of VDA 5050 layouts."""
     from contracts.lif import LifStation, write_lif
     from contracts.site import read_site
+    from deploy.written import write
 
     known = read_site(site)
     stations = [LifStation(s.id, (s.lane[-1],)) for s in known.stations]
-    out.write_bytes(write_lif([(known.layout, stations)], project=known.id, now_ms=time.time_ns() // 1_000_000))
+    lif = write_lif([(known.layout, stations)], project=known.id, now_ms=time.time_ns() // 1_000_000)
+    write("out", out, lif.decode())
     _say(f"{out} is written")
 
 
@@ -295,6 +302,7 @@ def export_lif(
 def bench(ctx: typer.Context) -> None:
     """Measure: `floorplane bench NAME ... --json -`; without a name, which benchmarks there are."""
     from deploy.bench import frame
+    from deploy.written import refuse_unwritable
 
     args = list(ctx.args)
     if not args or args[0] in {"--help", "-h", "--list"}:
@@ -308,6 +316,7 @@ def bench(ctx: typer.Context) -> None:
         if at + 1 == len(rest):
             raise Rejected("--json", None, "followed by a file, or - for standard output")
         target = rest[at + 1]
+        refuse_unwritable("--json", target)
         del rest[at : at + 2]
     result = frame.measure(name, rest)
     if target is not None:
@@ -332,6 +341,22 @@ def main() -> None:
         _err.print("[bold red]floorplane:[/] ", end="")
         _say(str(e))
         sys.exit(status.get(type(e), 1))
+    except BrokenPipeError:  # whoever read our words has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as e:
+        if e.filename is None:
+            raise
+        _err.print("[bold red]floorplane:[/] ", end="")
+        _say(f"{e.filename}: {e.strerror}")
+        sys.exit(2 if e.errno in _MENDABLE else 1)
+
+
+_MENDABLE = {
+    errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EROFS, errno.ELOOP,
+    errno.ENAMETOOLONG,
+}  # fmt: skip
+"""What the user's choice of a file or folder leads to; a full disk is tried again."""
 
 
 if __name__ == "__main__":

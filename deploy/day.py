@@ -1,7 +1,6 @@
 """`floorplane day`: its options, its progress bar and its summary on the screen."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import msgspec
@@ -12,6 +11,7 @@ from rich.table import Table
 from contracts.errors import Rejected
 from deploy.one_day import SCENARIOS, DayOptions, DaySummary, failures, run_day
 from deploy.slotted_stock import SLOTTINGS
+from deploy.written import refuse_unwritable, write
 from dispatcher.params import BATCHING_RULES, RELEASE_RULES, STATION_RULES, Params
 
 _TEACHES = """\
@@ -73,6 +73,7 @@ def main(args: list[str]) -> int:
         raise Rejected("--date", None, "a planned ship date of the order file, like 2013-12-02")
     if not 1 <= given.robots <= 400:
         raise Rejected("--robots", given.robots, "in 1..400")
+    refuse_unwritable("--json", given.json)
     options = DayOptions(
         orders=given.orders, seed=given.seed, robots=given.robots, site=given.site, days=given.days,
         record=given.record, params=_params(given), scenario=given.scenario, slotting=given.slotting,
@@ -91,10 +92,8 @@ def main(args: list[str]) -> int:
 
         summary = run_day(options, show)
     screen.print(_table(summary))
-    if given.json == "-":
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(summary)).decode() + "\n")
-    elif given.json is not None:
-        Path(given.json).write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")
+    if given.json is not None:
+        write("--json", given.json, msgspec.json.format(msgspec.json.encode(summary)).decode() + "\n")
     failures(summary)
     return 0
 

@@ -19,6 +19,7 @@ import httpx
 import msgspec
 
 from contracts.errors import Rejected, Unavailable
+from contracts.runtime.url import server
 
 T = TypeVar("T")
 CHUNK = 500
@@ -103,9 +104,17 @@ class ErpClient:
         Of a client of the role ``erp``.
     transport
         Of httpx; None: the network.
+
+    Raises
+    ------
+    Rejected
+        The URL or the token cannot be one.
     """
 
     def __init__(self, url: str, token: str, *, transport: httpx.BaseTransport | None = None) -> None:
+        server("url", url, {"http", "https"}, "http://host:port of central")
+        if not (token.isascii() and token.isprintable() and token.strip() == token != ""):
+            raise Rejected("token", "***", "a token as central has given it out, in one line of ASCII")
         self._http = httpx.Client(
             base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60.0, transport=transport
         )

@@ -180,15 +180,10 @@ def run_day(options: DayOptions, progress: Progress = _silent) -> DaySummary:
     begun, cpu = time.perf_counter(), time.process_time()
     site, plan = _plan(options)
     with ExitStack() as stack:
-        database = stack.enter_context(scratch_postgres(_FAST))
         folder = options.record or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="floorplane-day-")))
         if options.record is not None:
-            if any(folder.glob("*.journal")):
-                raise Rejected("record", str(folder), "a folder without a recording in it")
-            folder.mkdir(parents=True, exist_ok=True)
-            whole = None if options.orders is None else options.orders.absolute()
-            again = msgspec.structs.replace(options, record=None, orders=whole)
-            (folder / OPTIONS).write_bytes(msgspec.json.encode(again, enc_hook=str))
+            _begin_recording(options, folder)
+        database = stack.enter_context(scratch_postgres(_FAST))
         full = FloorPlan(
             site=site, catalogue=plan.catalogue, stock=plan.stock, feed=plan.feed, start_ms=plan.start_ms,
             database_url=database.url, journal=folder, seed=options.seed, params=options.params,
@@ -206,6 +201,18 @@ def run_day(options: DayOptions, progress: Progress = _silent) -> DaySummary:
         )
 
 
+def _begin_recording(options: DayOptions, folder: Path) -> None:
+    if any(folder.glob("*.journal")):
+        raise Rejected("record", str(folder), "a folder without a recording in it")
+    whole = None if options.orders is None else options.orders.absolute()
+    again = msgspec.structs.replace(options, record=None, orders=whole)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / OPTIONS).write_bytes(msgspec.json.encode(again, enc_hook=str))
+    except OSError as e:
+        raise Rejected("record", str(folder), f"a folder that can be written to ({e.strerror})") from e
+
+
 class _Plan(msgspec.Struct):
     catalogue: Catalogue
     stock: tuple[StockRow, ...]
@@ -221,13 +228,13 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
         raise Rejected("days", options.days, "in 1..60")
     if options.scenario not in SCENARIOS:
         raise Rejected("scenario", options.scenario, f"one of {', '.join(SCENARIOS)}")
+    midnight = midnight_ms(options.date)
     catalogue, orders = _orders(options)
     if options.stock_for != 1:
         openings = tuple(msgspec.structs.replace(o, qty=o.qty * options.stock_for) for o in catalogue.openings)
         catalogue = Catalogue(catalogue.items, openings)
     site = build(options.seed, catalogue, options.robots) if options.site is None else read_site(options.site)
     slots = _slots(options, site, catalogue)
-    midnight = midnight_ms(options.date)
     planned: list[Planned] = []
     for day in range(options.days):
         again = [msgspec.structs.replace(o, ref=OrderId(f"{o.ref}-{day + 1}")) for o in orders] if day else orders

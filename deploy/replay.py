@@ -8,6 +8,7 @@ import msgspec
 
 from contracts.errors import Broken, Rejected
 from contracts.ids import RobotId
+from deploy.written import refuse_unwritable, write
 from dispatcher.replay import export_mcap, replay, why
 
 _LAST_MS = 1 << 62
@@ -47,12 +48,12 @@ def main(args: list[str]) -> int:
         found = why(given.recording, RobotId(given.why), _LAST_MS if given.at is None else given.at)
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
         return 0
+    refuse_unwritable("--json", given.json)
+    refuse_unwritable("--mcap", given.mcap)
     report = replay(given.recording)
     text = msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
-    if given.json == "-":
-        sys.stdout.write(text)
-    elif given.json is not None:
-        Path(given.json).write_text(text)
+    if given.json is not None:
+        write("--json", given.json, text)
     if given.mcap is not None:
         count = export_mcap(given.recording, given.mcap)
         print(f"{given.mcap}: {count} messages", file=sys.stderr)

@@ -1,7 +1,6 @@
 """`floorplane whatif`: fork a recorded day at a second, change something, and compare both days."""
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from deploy.fork import Change
 from deploy.one_day import OPTIONS, DayOptions, failures, run_day
 from deploy.recorded_day import RecordedDay, first_difference_ms, recorded_day
 from deploy.whatif_picture import picture
+from deploy.written import refuse_unwritable, write
 
 _TEACHES = """\
 Run a recorded day again up to a second, exactly as it was (every command is compared with the recording), then with
@@ -54,15 +54,14 @@ def main(args: list[str]) -> int:
     )  # fmt: skip
     if given.picture is not None and given.picture.suffix != ".svg":
         raise Rejected("--picture", str(given.picture), "a file that ends with .svg")
+    refuse_unwritable("--picture", given.picture)
+    refuse_unwritable("--json", given.json)
     found = compare(given.recording, change, given.record)
     Console(stderr=True, highlight=False).print(_table(found))
     if given.picture is not None:
-        given.picture.write_text(picture(found.was, found.would, change))
-    text = msgspec.json.format(msgspec.json.encode(found.told())).decode() + "\n"
-    if given.json == "-":
-        sys.stdout.write(text)
-    elif given.json is not None:
-        Path(given.json).write_text(text)
+        write("--picture", given.picture, picture(found.was, found.would, change))
+    if given.json is not None:
+        write("--json", given.json, msgspec.json.format(msgspec.json.encode(found.told())).decode() + "\n")
     return 0
 
 

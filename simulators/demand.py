@@ -14,6 +14,8 @@ from simulators.orders import ErpLine, ErpOrder
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
+"""Central takes due times of these years."""
 LONGEST_GAP_MS = 120_000
 """Between two orders of a file that feeds a running floor: nobody watches an empty one."""
 
@@ -35,8 +37,19 @@ class Feed(Protocol):
 
 
 def midnight_ms(date: str) -> int:
-    """Return the beginning of a day like ``2013-12-02`` (UTC, ms since the Unix epoch)."""
-    day = dt.datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=dt.UTC)
+    """Return the beginning of a day like ``2013-12-02`` (UTC, ms since the Unix epoch).
+
+    Raises
+    ------
+    Rejected
+        It is no day, or not one that central's books can hold.
+    """
+    try:
+        day = dt.datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=dt.UTC)
+    except ValueError as e:
+        raise Rejected("date", date, "a day like 2013-12-02") from e
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise Rejected("date", date, f"a day of the years {_FIRST_YEAR} to {_LAST_YEAR}")
     return int(day.timestamp() * 1000)
 
 

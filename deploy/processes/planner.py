@@ -16,9 +16,10 @@ from dispatcher.planning.worker import PlannerWorker
 async def assemble(settings: PlannerProcess) -> AsyncIterator[Sequence[Service]]:
     """Open the log, and give the worker."""
     settings.begin()
+    site = read_site(settings.site)
     name = f"planner-{socket.gethostname()}-{os.getpid()}"
     log = await connect_log(settings.needed("nats_url"), name)
     try:
-        yield (PlannerWorker(read_site(settings.site).id, log, name),)
+        yield (PlannerWorker(site.id, log, name),)
     finally:
         await log.close()

@@ -7,12 +7,13 @@ connection that is lost is thrown away, and `contracts.runtime.floor.mqtt` opens
 import asyncio
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import gmqtt
 
-from contracts.errors import Rejected, Unavailable
+from contracts.errors import Unavailable
 from contracts.runtime.floor.port import Will
+from contracts.runtime.url import server
 
 _SUBSCRIBE_S = 10.0
 
@@ -27,10 +28,8 @@ class Broker:
     """
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
-            raise Rejected("mqtt_url", url.rpartition("@")[2], "mqtt://host:port or mqtts://host:port")
-        self.host: str = parts.hostname
+        parts = server("mqtt_url", url, {"mqtt", "mqtts"}, "mqtt://host:port or mqtts://host:port")
+        self.host: str = parts.hostname or ""
         self.tls = parts.scheme == "mqtts"
         self.port: int = parts.port or (8883 if self.tls else 1883)
         self.shown = f"{parts.scheme}://{self.host}:{self.port}"

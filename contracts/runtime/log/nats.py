@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import nats.errors
 import nats.js.errors
@@ -20,6 +20,7 @@ from contracts.runtime.log.nats_readers import Feed, Place
 from contracts.runtime.log.port import Delivery, Entry
 from contracts.runtime.log.streams import CLOSED_KEY_FADES_S, ONCE_WINDOW_S, STREAMS, Stream, stream_of
 from contracts.runtime.logging import get_log
+from contracts.runtime.url import server
 
 _APPEND_S = 5.0
 _RETRY_S = 0.25
@@ -52,9 +53,7 @@ class NatsLog:
         self._urls: list[str] = []
         self._known_as: dict[str, str] = {}
         for part in url.split(","):
-            u = urlsplit(part.strip())
-            if u.scheme not in {"nats", "tls"} or not u.hostname:
-                raise Rejected("nats_url", part.rpartition("@")[2], "nats://host:port")
+            u = server("nats_url", part, {"nats", "tls"}, "nats://host:port")
             self._urls.append(f"{u.scheme}://{u.netloc.rpartition('@')[2]}")
             if u.username is not None and u.password is not None:  # nats-py would take them as they are encoded
                 self._known_as = {"user": unquote(u.username), "password": unquote(u.password)}
