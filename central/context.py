@@ -15,6 +15,7 @@ from central.fleet.board import FleetBoard
 from central.identity.access import Doorkeeper
 from central.metrics import Metrics
 from central.orders.release import Releaser
+from central.plans.mover import Mover
 from central.settings import CentralSettings
 from central.webhooks.pump import WebhookPump
 from contracts.runtime.clock import Clock
@@ -36,6 +37,7 @@ class Context(msgspec.Struct, frozen=True):
     metrics: Metrics
     releaser: Releaser
     caretaker: Caretaker
+    mover: Mover
     published: Published
     epcis: EpcisProjector
     webhooks: WebhookPump

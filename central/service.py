@@ -22,6 +22,7 @@ from central.metrics import Metrics
 from central.moment import moment
 from central.orders.release import Releaser
 from central.plans.desk import PlanDesk
+from central.plans.mover import Mover
 from central.settings import CentralSettings
 from central.webhooks.pump import WebhookPump
 from contracts.errors import Unavailable
@@ -66,6 +67,7 @@ class Central:
         self._facts = FactConsumer(self._database, log, site, clock, self._hub, metrics)
         self._releaser = Releaser(self._database, clock, settings.release_in_work, settings.release_ahead_h)
         self._caretaker = Caretaker(self._database, clock)
+        self._mover = Mover(self._database, clock)
         self._plans = PlanDesk(self._database, log, site, clock)
         published = Published()
         self._epcis = EpcisProjector(self._database, clock, Names(site.id, settings.epcis_gln))
@@ -77,6 +79,7 @@ class Central:
         )
         for hook in (
             published.published, self._epcis.published, self._webhooks.published, self._caretaker.published,
+            self._mover.published,
         ):  # fmt: skip
             self._relay.on_published(hook)
         if settings.release_in_work:
@@ -94,6 +97,7 @@ class Central:
                 metrics=metrics,
                 releaser=self._releaser,
                 caretaker=self._caretaker,
+                mover=self._mover,
                 published=published,
                 epcis=self._epcis,
                 webhooks=self._webhooks,
@@ -107,7 +111,7 @@ class Central:
             async with asyncio.TaskGroup() as group:
                 for part in (
                     self._hub, self._relay, self._facts, self._releaser, self._caretaker, self._epcis, self._webhooks,
-                    self._plans,
+                    self._plans, self._mover,
                 ):  # fmt: skip
                     group.create_task(part.run(), name=part.name)
                 for sink in self._sinks:
@@ -126,7 +130,11 @@ class Central:
                 await self._database.read("SELECT make_partitions($1)", moment(self._clock.now_ms()))
                 new = await keep_places(self._database, self._site)
                 await self._database.read(
-                    "SELECT keep_outbound_setting($1, $2)", self._settings.sscc_prefix, self._settings.hand_picks
+                    "SELECT keep_outbound_setting($1, $2, $3, $4)",
+                    self._settings.sscc_prefix,
+                    self._settings.hand_picks,
+                    self._settings.tote_volume_ml,
+                    self._settings.tote_weight_g,
                 )
             except Unavailable as e:
                 logger.warning("central waits for the database", error=str(e))

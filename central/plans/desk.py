@@ -60,18 +60,20 @@ class PlanDesk:
         at = moment(self._clock.now_ms())
         if isinstance(told, PlanProgress):
             rows = await self._database.write(
-                "SELECT plan_goes_on($1, $2, $3, $4) AS ours", told.plan, told.attempt, told.share, told.cost
-            )
-            if rows[0]["ours"]:
-                self._heard[told.plan] = asyncio.get_running_loop().time()
-        else:
-            rows = await self._database.write(
-                "SELECT plan_ended($1, $2, $3, $4, $5, $6, $7) AS ours",
-                told.plan, told.attempt, at,
-                *((told.cost, told.effort, bytes(told.result).decode(), "") if isinstance(told, PlanFound)
-                  else (None, None, None, told.reason.replace("\x00", ""))),
+                "SELECT plan_goes_on($1, $2, $3, $4, $5, $6) AS said",
+                told.plan, told.attempt, told.share, told.cost, told.done, told.eta_s,
             )  # fmt: skip
-            self._heard.pop(told.plan, None)
+            said = rows[0]["said"]
+            if said:
+                self._heard[told.plan] = asyncio.get_running_loop().time()
+            return encode(PlanAnswer(bool(said), stop=said == "stop"))
+        rows = await self._database.write(
+            "SELECT plan_ended($1, $2, $3, $4, $5, $6, $7) AS ours",
+            told.plan, told.attempt, at,
+            *((told.cost, told.effort, bytes(told.result).decode(), "") if isinstance(told, PlanFound)
+              else (None, None, None, told.reason.replace("\x00", ""))),
+        )  # fmt: skip
+        self._heard.pop(told.plan, None)
         return encode(PlanAnswer(rows[0]["ours"]))
 
     async def _lease(self, wanted: PlanWanted) -> PlanAnswer:
@@ -86,4 +88,6 @@ class PlanDesk:
         r = rows[0]
         self._heard[r["id"]] = now
         problem = msgspec.Raw(r["problem"].encode())
-        return PlanAnswer(go_on=True, job=PlanJob(r["id"], r["attempt"], r["kind"], problem, r["effort"], r["seed"]))
+        return PlanAnswer(go_on=True, job=PlanJob(
+            r["id"], r["attempt"], r["kind"], problem, r["effort"], r["seed"], r["until"]
+        ))  # fmt: skip

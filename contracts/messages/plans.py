@@ -22,6 +22,10 @@ class PlanProgress(msgspec.Struct, frozen=True, tag="plan_progress"):
     attempt: int
     share: float
     cost: float | None = None
+    done: int = 0
+    """Of the effort, in the kind's own measure."""
+    eta_s: float | None = None
+    """So much longer on the wall, as far as it has gone by now."""
 
 
 class PlanFound(msgspec.Struct, frozen=True, tag="plan_found"):
@@ -53,6 +57,8 @@ class PlanJob(msgspec.Struct, frozen=True, tag="plan_job"):
     effort: int
     """0: the kind's own."""
     seed: int
+    until: int = 0
+    """Stop after so much of the effort; 0: not before all of it."""
 
 
 class PlanAnswer(msgspec.Struct, frozen=True, tag="plan_answer"):
@@ -60,6 +66,8 @@ class PlanAnswer(msgspec.Struct, frozen=True, tag="plan_answer"):
 
     go_on: bool
     job: PlanJob | None = None
+    stop: bool = False
+    """Bring the best so far."""
 
 
 PlanTold = PlanWanted | PlanProgress | PlanFound | PlanRefused

@@ -1,7 +1,7 @@
 """What a planner worker can plan: each kind reads a problem from JSON, plans it, and draws what it found.
 
-A kind tells how it goes by solving with a small share of the effort first: what it shows then is a plan already, and
-the last one is solved with the whole effort and the seed alone, so that it does not depend on what was shown before.
+A kind tells step by step how far it is and what the best plan so far costs, and may be told to stop: then the best so
+far is the plan, with the effort that it took. Asked again to stop after as much, it gives the same plan.
 """
 
 from collections.abc import Callable
@@ -11,9 +11,8 @@ import msgspec
 
 from contracts.errors import Rejected
 
-Report = Callable[[float, float | None], None]
-"""Told the share of the effort that is done, in [0, 1], and the cost of the best plan so far."""
-SHARES = (0.02, 0.2, 1.0)
+Report = Callable[[int, int, float | None], bool]
+"""Told the effort that is done, the effort in all, and the cost of the best plan so far; true: stop now."""
 
 
 class Solved(msgspec.Struct, frozen=True):
@@ -39,6 +38,10 @@ def solve(kind: str, problem: bytes, effort: int, seed: int, report: Report) -> 
         JSON, as the kind reads it.
     effort
         How hard to try, in the kind's own measure; 0: as hard as it usually does.
+    seed
+        Of what is random in it.
+    report
+        Told how far it is; says whether to stop.
 
     Raises
     ------

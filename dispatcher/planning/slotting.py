@@ -8,9 +8,10 @@ import msgspec
 import numpy as np
 
 from contracts.errors import Rejected
+from dispatcher.optimizers.slotting.pod_moves import check_moves, pod_moves
 from dispatcher.optimizers.slotting.pods import PodParams, PodProblem, check, cost_m, plan_pods
 from dispatcher.optimizers.slotting.problem import Orders
-from dispatcher.planning.kinds import SHARES, Report, Solved, read
+from dispatcher.planning.kinds import Report, Solved, read
 
 EFFORT = 3_000_000
 
@@ -24,13 +25,14 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Pod(msgspec.Struct, frozen=True):
-    """A pod, how many bins it has, where it stands (m), and how far that is from the stations (m)."""
+    """A pod, how many bins it has, where it stands (m), how far that is from the stations (m), and bins not planned."""
 
     id: str
     bins: int
     x_m: float
     y_m: float
     way_m: float
+    held: int = 0
 
 
 class Slotting(msgspec.Struct, frozen=True):
@@ -43,6 +45,9 @@ class Slotting(msgspec.Struct, frozen=True):
     most_share: float = 0.02
     together: int = 6
     """Orders that a station works on at a time."""
+    move_share: float = 1.0
+    """What a visit of a pod for a move costs, as a share of one for a pick; a gain is that of as many orders again."""
+    most_moves: int | None = None
 
 
 def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
@@ -60,37 +65,61 @@ def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
             if name not in number:
                 raise Rejected(f"problem/orders/{k}", name, "one of the items")
         orders.append([number[name] for name in order])
+    for p in asked.pods:
+        if not 0 <= p.held <= p.bins:
+            raise Rejected(f"problem/pods/{p.id}/held", p.held, f"in 0..{p.bins}, its bins")
+    if not asked.items or not asked.pods:
+        raise Rejected(
+            "problem/items, problem/pods", (len(asked.items), len(asked.pods)), "at least one of each, with bins"
+        )
+    if asked.most_moves is not None and asked.most_moves < 0:
+        raise Rejected("problem/most_moves", asked.most_moves, "at least 0")
     for i in asked.items:
         if i.pod and i.pod not in pods:
             raise Rejected(f"problem/items/{i.id}/pod", i.pod, "one of the pods, or empty")
     floor = PodProblem(
         Orders.of(orders),
         np.array([i.bins for i in asked.items], np.int64),
-        np.array([p.bins for p in asked.pods], np.int64),
+        np.array([p.bins - p.held for p in asked.pods], np.int64),
         np.array([p.way_m for p in asked.pods]),
         asked.visit_m,
         asked.most_share,
     )
-    for share in SHARES:
-        found = plan_pods(floor, PodParams(swaps=round(effort * share), together=asked.together, seed=seed))
-        report(share, found.cost_m)
+    found = plan_pods(
+        floor, PodParams(swaps=effort, together=asked.together, seed=seed), lambda n, m: report(n, effort, m)
+    )  # fmt: skip
     check(floor, found, asked.together)
     before = np.array([pods.get(i.pod, -1) for i in asked.items])
     known = bool((before >= 0).all())
     picks = floor.orders.picks(len(asked.items))
-    moves: list[dict[str, Any]] = [
-        {"item": i.id, "from": i.pod, "to": asked.pods[to].id, "picks": int(n)}
-        for i, to, n in zip(asked.items, found.pod_of.tolist(), picks.tolist(), strict=True)
-        if i.pod != asked.pods[to].id
-    ]
-    moves.sort(key=lambda m: (-m["picks"], m["item"]))
+    moves = _moves(asked, floor, before, found.pod_of) if known else []
     plan: dict[str, Any] = {
         "cost_m": found.cost_m,
         "cost_before_m": cost_m(floor, before, asked.together) if known else None,
         "pod_of": {i.id: asked.pods[to].id for i, to in zip(asked.items, found.pod_of.tolist(), strict=True)},
         "moves": moves,
-    }
-    return Solved(found.cost_m, effort, plan, _heat(asked, before, found.pod_of, picks))
+        "cost_after_moves_m": found.cost_m if not known else round(
+            cost_m(floor, before, asked.together) - sum(m["gain_m"] for m in moves), 3
+        ),
+    }  # fmt: skip
+    return Solved(found.cost_m, found.swaps, plan, _heat(asked, before, found.pod_of, picks))
+
+
+def _moves(asked: Slotting, floor: PodProblem, before: Any, wanted: Any) -> list[dict[str, Any]]:
+    """What is to be moved, in its order; the rest does not pay."""
+    steps = pod_moves(floor, before, wanted, asked.together, asked.move_share, asked.most_moves)
+    check_moves(floor, before, steps, asked.together)
+    at, picks = before.copy(), floor.orders.picks(len(asked.items))
+    told = []
+    for m in steps:
+        told.append(
+            {
+                "item": asked.items[m.part].id, "from": asked.pods[at[m.part]].id, "to": asked.pods[m.pod].id,
+                "picks": int(picks[m.part]), "gain_m": round(m.gain_m, 3), "cost_m": round(m.cost_m, 3),
+            }
+        )  # fmt: skip
+        at[m.part] = m.pod
+    return told
 
 
 def _heat(asked: Slotting, before: Any, after: Any, picks: Any) -> dict[str, Any]:

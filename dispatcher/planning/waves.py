@@ -3,7 +3,7 @@
 import msgspec
 
 from dispatcher.optimizers.waves import Params, Problem, check, plan
-from dispatcher.planning.kinds import SHARES, Report, Solved, read
+from dispatcher.planning.kinds import Report, Solved, read
 
 EFFORT = 200_000
 _MOVES_A_ROUND = 10_000
@@ -13,10 +13,15 @@ _GUARD_S = 600.0
 def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
     """Plan a shift; `effort` is how many moves are tried, and a round of neighbourhood search for each ten thousand."""
     asked: Problem = read(problem, Problem)
-    for share in SHARES:
-        moves = round(effort * share)
-        found = plan(asked, Params(moves=moves, rounds=moves // _MOVES_A_ROUND, seconds=_GUARD_S, seed=seed))
-        report(share, float(found.charge))
+    params = Params(moves=effort, rounds=effort // _MOVES_A_ROUND, seconds=_GUARD_S, seed=seed)
+    used = 0
+
+    def watch(moves: int, rounds: int, charge: int) -> bool:
+        nonlocal used
+        used = moves // 2 + min(effort // 2, rounds * _MOVES_A_ROUND // 2)
+        return report(used, effort, float(charge))
+
+    found = plan(asked, params, watch=watch)
     check(asked, found)
     due = {b.id: b.due_s for b in asked.batches}
     picture = {
@@ -33,4 +38,4 @@ def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
         ],
         "breaks": [{"row": w.id, "begin_s": b.begin_s, "end_s": b.end_s} for w in asked.workers for b in w.breaks],
     }  # fmt: skip
-    return Solved(float(found.charge), found.moves, msgspec.to_builtins(found), picture)
+    return Solved(float(found.charge), used, msgspec.to_builtins(found), picture)

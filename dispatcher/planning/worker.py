@@ -112,6 +112,9 @@ class PlannerWorker:
                 answer = await self._tell(last)
                 if answer is not None and not answer.go_on:
                     return
+                if answer is not None and answer.stop and child.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        child.terminate()  # it brings the best so far
         finally:
             reading.cancel()
 

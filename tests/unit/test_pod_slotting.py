@@ -12,6 +12,7 @@ from contracts.errors import Broken, Rejected
 from contracts.ids import ItemId, PodId
 from deploy.one_day import DayOptions, run_day
 from deploy.slotted_stock import pods_of
+from dispatcher.optimizers.slotting.pod_moves import check_moves, pod_moves
 from dispatcher.optimizers.slotting.pods import PodParams, PodProblem, abc, check, cost_m, plan_pods
 from dispatcher.optimizers.slotting.problem import Orders
 from simulators.catalogue import Catalogue
@@ -112,3 +113,34 @@ def test_real_orders_of_a_later_day_need_a_fifth_fewer_pods() -> None:
     assert needed(found) < 0.8 * needed(as_is)
     rows = stock(site, catalogue, 1, found)
     assert sorted((r.item, r.qty) for r in rows) == sorted((r.item, r.qty) for r in stock(site, catalogue, 1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(problems(), st.integers(0, 3), st.sampled_from([0.0, 0.3, 1.0]), st.sampled_from([None, 3]))
+def test_moves_towards_a_plan_pay_fit_and_are_the_same_again(
+    problem: PodProblem, seed: int, share: float, most: int | None
+) -> None:
+    """Each move has room when it is done, gains what it says, and all of them gain more than they cost."""
+    current = abc(msgspec.structs.replace(problem, way_m=problem.way_m[::-1].copy()))
+    target = plan_pods(problem, PodParams(swaps=2_000, seed=seed)).pod_of
+    moves = pod_moves(problem, current, target, visit_share=share, most_moves=most)
+    check_moves(problem, current, moves)
+    assert moves == pod_moves(problem, current, target, visit_share=share, most_moves=most)
+    assert most is None or len(moves) <= most
+    assert not moves or sum(m.gain_m - m.cost_m for m in moves) > 0
+
+
+def test_a_full_pod_is_made_room_in_first() -> None:
+    """Two parts that change places need a third pod on the way; where there is none nothing is moved."""
+    orders = Orders.of([[0, 1]] * 200 + [[2, 3]] * 200)
+    target = np.array([0, 0, 1, 1])
+    for room, moved in (([2, 2, 1], 3), ([2, 2], 0)):
+        problem = PodProblem(
+            orders, np.ones(4, np.int64), np.array(room), np.array([5.0, 5.0, 50.0][: len(room)]), most_share=1.0
+        )
+        moves = pod_moves(problem, np.array([0, 1, 0, 1]), target, together=1)
+        after = check_moves(problem, np.array([0, 1, 0, 1]), moves, together=1)
+        assert len(moves) == moved
+        assert moved == 0 or after.tolist() == [0, 0, 1, 1]
+    with pytest.raises(Rejected, match="pods/0: 4"):
+        pod_moves(problem, np.zeros(4, np.int64), target)

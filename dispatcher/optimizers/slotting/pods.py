@@ -6,7 +6,9 @@ less than a far one. Parts that are ordered together come together (affinity), a
 no pod gets more than its share of all picks, because it can be at one station at a time (congestion).
 """
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,6 +19,9 @@ from contracts.errors import Broken, Rejected
 from dispatcher.optimizers.slotting.problem import Ints, Orders
 
 Metres = npt.NDArray[np.float64]
+Watch = Callable[[int, float | None], bool]
+_CHUNK = 50_000
+"""Exchanges between two looks at whether to go on."""
 
 
 class PodParams(msgspec.Struct, frozen=True):
@@ -113,28 +118,44 @@ def abc(problem: PodProblem) -> Ints:
     return _fill(problem, _most_wanted(problem, problem.orders.picks(len(problem.bins))))
 
 
-def plan_pods(problem: PodProblem, params: PodParams | None = None) -> PodPlan:
-    """Find a slotting that is never worse than `abc` on the history given; the same effort gives the same plan."""
+def plan_pods(problem: PodProblem, params: PodParams | None = None, watch: Watch | None = None) -> PodPlan:
+    """Find a slotting that is never worse than `abc` on the history given; the same effort gives the same plan.
+
+    `watch` is told now and then how many exchanges were tried and what the best slotting so far costs (m); true: stop
+    now. The plan names as many exchanges as were tried.
+    """
     p = params or PodParams()
     start = abc(problem)
-    group_start, group_part = _groups(problem.orders, p.together)
-    of_start, of_group = _groups_of(group_start, group_part, len(problem.bins))
+    group_start, group_part = groups(problem.orders, p.together)
+    of_start, of_group = groups_of(group_start, group_part, len(problem.bins))
     cost = problem.visit_m + 2 * problem.way_m
     hot, cold = p.start_share * float(cost.mean()), p.end_share * float(cost.mean())
     picks = problem.orders.picks(len(problem.bins))
     most = int(problem.most_share * picks.sum())
-    found = _anneal(
-        group_start, group_part, of_start, of_group, problem.bins, problem.room, picks, most, cost, start,
-        p.swaps, hot, cold, p.seed,
-    )  # fmt: skip
-    before, after = cost_m(problem, start, p.together), cost_m(problem, found, p.together)
-    best, worth = (found, after) if after <= before else (start, before)
-    return PodPlan(best, worth, p.swaps)
+    worth = cost_m(problem, start, p.together)
+    run: Any = _anneal
+    state = begun(group_start, of_start, of_group, problem.bins, problem.room, picks, start)
+    _seeded(p.seed)
+    scores, tried = np.zeros(2), 0
+    wanted = np.flatnonzero(picks > 0)
+    while tried < p.swaps and len(wanted) and len(problem.room) > 1:
+        if watch is not None and watch(tried, worth + float(scores[1])):
+            break
+        upto = min(p.swaps, tried + _CHUNK)
+        run(
+            group_start, group_part, of_start, of_group, problem.bins, picks, most, cost, *state, wanted, scores,
+            tried, upto, p.swaps, hot, cold,
+        )  # fmt: skip
+        tried = upto
+    found = state[1]
+    after = cost_m(problem, found, p.together)
+    best, worth = (found, after) if after <= worth else (start, worth)
+    return PodPlan(best, worth, tried)
 
 
 def cost_m(problem: PodProblem, pod_of: Ints, together: int = 1) -> float:
     """Return what the history costs, in metres, if so many orders are worked on together."""
-    start, part = _groups(problem.orders, together)
+    start, part = groups(problem.orders, together)
     cost = problem.visit_m + 2 * problem.way_m
     return float(sum(cost[np.unique(pod_of[part[a:b]])].sum() for a, b in pairwise(start)))
 
@@ -183,7 +204,7 @@ def _fill(problem: PodProblem, order: Ints) -> Ints:
     return pod_of
 
 
-def _groups(orders: Orders, together: int) -> tuple[Ints, Ints]:
+def groups(orders: Orders, together: int) -> tuple[Ints, Ints]:
     """Distinct parts of each group of consecutive orders, laid out as `Orders` are."""
     sets = [
         np.unique(orders.part[orders.start[k] : orders.start[min(k + together, len(orders.start) - 1)]])
@@ -193,7 +214,7 @@ def _groups(orders: Orders, together: int) -> tuple[Ints, Ints]:
     return start, (np.concatenate(sets) if sets else np.empty(0, np.int64)).astype(np.int64)
 
 
-def _groups_of(start: Ints, part: Ints, parts: int) -> tuple[Ints, Ints]:
+def groups_of(start: Ints, part: Ints, parts: int) -> tuple[Ints, Ints]:
     """The groups of each part, laid out as `Orders` are."""
     group = np.repeat(np.arange(len(start) - 1), np.diff(start))
     by_part = np.argsort(part, kind="stable")
@@ -202,7 +223,7 @@ def _groups_of(start: Ints, part: Ints, parts: int) -> tuple[Ints, Ints]:
 
 
 @njit(cache=True)
-def _moved(one, to, of_start, of_group, count, pod_of, cost):  # type: ignore[no-untyped-def]
+def moved(one, to, of_start, of_group, count, pod_of, cost):  # type: ignore[no-untyped-def]
     """Move a part to a pod and return what that changes."""
     frm = pod_of[one]
     delta = 0.0
@@ -219,9 +240,13 @@ def _moved(one, to, of_start, of_group, count, pod_of, cost):  # type: ignore[no
 
 
 @njit(cache=True)
-def _anneal(group_start, group_part, of_start, of_group, bins, room, picks, most, cost, start, swaps, hot, cold, seed):  # type: ignore[no-untyped-def]
-    """Improve by moves into free bins and by exchanges; a part goes beside one that it is ordered with, or anywhere."""
+def _seeded(seed):  # type: ignore[no-untyped-def]
     np.random.seed(seed)
+
+
+@njit(cache=True)
+def begun(group_start, of_start, of_group, bins, room, picks, start):  # type: ignore[no-untyped-def]
+    """The state of the search at `start`: pods of parts now and at best, what each group finds where, room and load."""
     parts, pods = len(bins), len(room)
     pod_of = start.copy()
     best_of = start.copy()
@@ -233,7 +258,6 @@ def _anneal(group_start, group_part, of_start, of_group, bins, room, picks, most
         load[pod_of[p]] += picks[p]
         for k in range(of_start[p], of_start[p + 1]):
             count[of_group[k], pod_of[p]] += 1
-    wanted = np.flatnonzero(picks > 0)
     # parts of each pod, so that one to exchange with is found at once
     at = np.empty(parts, np.int64)
     content = np.full((pods, int(room.max())), -1, np.int64)
@@ -242,11 +266,21 @@ def _anneal(group_start, group_part, of_start, of_group, bins, room, picks, most
         at[p] = held[pod_of[p]]
         content[pod_of[p], at[p]] = p
         held[pod_of[p]] += 1
-    if len(wanted) == 0 or pods < 2:
-        return best_of
-    now = 0.0
-    best = 0.0
-    for k in range(swaps):
+    return pod_of, best_of, count, free, load, at, content, held
+
+
+@njit(cache=True)
+def _anneal(  # type: ignore[no-untyped-def]
+    group_start, group_part, of_start, of_group, bins, picks, most, cost, pod_of, best_of, count, free, load, at,
+    content, held, wanted, scores, first, last, swaps, hot, cold,
+):  # fmt: skip
+    """Improve by moves into free bins and by exchanges; a part goes beside one that it is ordered with, or anywhere.
+
+    Exchanges `first` to `last` of `swaps` are tried; `scores` holds what now and the best differ from the start.
+    """
+    pods = len(free)
+    now, best = scores[0], scores[1]
+    for k in range(first, last):
         heat = hot * (cold / hot) ** (k / max(1, swaps - 1))
         a = wanted[np.random.randint(len(wanted))]
         if np.random.random() < 0.7:
@@ -266,13 +300,13 @@ def _anneal(group_start, group_part, of_start, of_group, bins, room, picks, most
                 continue
             if load[q] + picks[a] - picks[b] > max(most, load[q]) or load[p] + picks[b] - picks[a] > max(most, load[p]):
                 continue
-        delta = _moved(a, q, of_start, of_group, count, pod_of, cost)
+        delta = moved(a, q, of_start, of_group, count, pod_of, cost)
         if b >= 0:
-            delta += _moved(b, p, of_start, of_group, count, pod_of, cost)
+            delta += moved(b, p, of_start, of_group, count, pod_of, cost)
         if delta > 0 and np.random.random() >= np.exp(-delta / heat):
-            _moved(a, p, of_start, of_group, count, pod_of, cost)
+            moved(a, p, of_start, of_group, count, pod_of, cost)
             if b >= 0:
-                _moved(b, q, of_start, of_group, count, pod_of, cost)
+                moved(b, q, of_start, of_group, count, pod_of, cost)
             continue
         now += delta
         free[p] += bins[a]
@@ -297,4 +331,4 @@ def _anneal(group_start, group_part, of_start, of_group, bins, room, picks, most
         if now < best - 1e-9:
             best = now
             best_of[:] = pod_of
-    return best_of
+    scores[0], scores[1] = now, best

@@ -15,34 +15,51 @@ import numpy as np
 from dispatcher.optimizers.waves.dispatch import RULES, Sequences, as_plan, sequences
 from dispatcher.optimizers.waves.problem import Params, Plan, Problem, fit
 
+Watch = Callable[[int, int, int], bool]
 _WHOLE = 40
 """Problems of so many batches are first tried as one neighbourhood."""
 _SHARE_OF_ANNEALING = 0.5
 _PROBE = 20_000
+_CHUNK = 1_000_000
+"""Moves between two looks at whether to go on; annealing goes on from the best there was."""
 _HOT, _COLD = 0.3, 0.003
 """Temperatures as shares of the mean charge of a batch in the best dispatch rule's plan."""
 
 
-def plan(problem: Problem, params: Params | None = None, clock: Callable[[], float] = time.perf_counter) -> Plan:
+def plan(
+    problem: Problem,
+    params: Params | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    watch: Watch | None = None,
+) -> Plan:
     """Find a plan that is never charged more than the best dispatch rule's.
 
-    `clock` (s) is what `Params.seconds` is measured on.
+    Parameters
+    ----------
+    problem, params
+        As they say.
+    clock
+        What `Params.seconds` is measured on (s).
+    watch
+        Told the moves and the rounds done, and the charge of the best plan so far; true: stop now.
     """
     p = params or Params()
     begun = clock()
     until = begun + p.seconds
     starts = [sequences(problem, rule) for rule in RULES.values()]
     order = min(starts, key=lambda one: as_plan(problem, one).charge)
-    best, moves = as_plan(problem, order), 0
+    best, moves, stopped = as_plan(problem, order), 0, False
     least = problem.unplanned_s * sum(
         b.weight for b, able in zip(problem.batches, problem.able, strict=True) if not able
     )
     if best.charge > least and p.moves != 0:
-        order, moves = _annealed(problem, order, best, p, clock, begun)
+        order, moves, stopped = _annealed(problem, order, best, p, clock, begun, watch)
         best = as_plan(problem, order)
     rng = random.Random(p.seed)
     rounds = 0
-    while best.charge > least and (p.rounds is None or rounds < p.rounds) and clock() < until:
+    while best.charge > least and (p.rounds is None or rounds < p.rounds) and clock() < until and not stopped:
+        if watch is not None and watch(moves, rounds, best.charge):
+            break
         rounds += 1
         if rounds == 1 and len(problem.batches) <= _WHOLE:
             workers, free = list(range(len(problem.workers))), set(range(len(problem.batches)))
@@ -56,13 +73,16 @@ def plan(problem: Problem, params: Params | None = None, clock: Callable[[], flo
         candidate = as_plan(problem, found)
         if candidate.charge <= best.charge:  # an equal one is a step aside
             order, best = found, candidate
+    if watch is not None and not stopped:
+        watch(moves, rounds, best.charge)
     return as_plan(problem, order, moves, rounds)
 
 
 def _annealed(
-    problem: Problem, order: Sequences, now: Plan, p: Params, clock: Callable[[], float], begun: float
-) -> tuple[Sequences, int]:
-    """Anneal from these rows; return the best found and the moves it took."""
+    problem: Problem, order: Sequences, now: Plan, p: Params, clock: Callable[[], float], begun: float,
+    watch: Watch | None,
+) -> tuple[Sequences, int, bool]:  # fmt: skip
+    """Anneal from these rows; return the best found, the moves it took, and whether it was stopped."""
     from dispatcher.optimizers.waves.anneal import anneal
 
     workers, batches = len(problem.workers), problem.batches
@@ -94,8 +114,18 @@ def _annealed(
             run(*args, _PROBE, heat, heat, p.seed)
         rate = 2 * _PROBE / max(clock() - probe, 1e-9)
         moves = max(_PROBE, int(rate * (_SHARE_OF_ANNEALING * p.seconds - (clock() - begun))))
-    found, size = run(*args, moves, hot, cold, p.seed)
-    return [found[k, : size[k]].tolist() for k in range(workers)], moves
+    found: Any = rows
+    size: Any = args[1]
+    done, stopped = 0, False
+    while done < moves and not stopped:
+        part = min(_CHUNK, moves - done)
+        heat, cool = (hot * (cold / hot) ** (at / moves) for at in (done, done + part))
+        found, size = run(found, size, *args[2:], part, heat, cool, p.seed + done // _CHUNK)
+        done += part
+        if watch is not None and done < moves:
+            best = as_plan(problem, [found[k, : size[k]].tolist() for k in range(workers)])
+            stopped = watch(done, 0, best.charge)
+    return [found[k, : size[k]].tolist() for k in range(workers)], done, stopped
 
 
 def _neighbourhood(

@@ -1,0 +1,20 @@
+"""Plans step by step, stopped with the best so far, and what an accepted one moves."""
+
+from pathlib import Path
+
+from central.migrations.script import execute
+
+revision = "0130"
+down_revision = "0090"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Widen the table, and lay that of moves."""
+    execute(Path(__file__).with_suffix(".sql").read_text())
+
+
+def downgrade() -> None:
+    """Refuse: what was recorded is not thrown away."""
+    raise NotImplementedError("this is never taken back; restore a backup instead")
