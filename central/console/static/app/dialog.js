@@ -1,51 +1,81 @@
-// Asking before something is done: every command is given with a reason, which is kept in the audit.
+// Asking before something is done: what it needs to know, and a reason that is kept in the audit; a refusal in words.
 import { html, nothing, render } from '../vendor/lit.js';
 import { Refused } from './rest.js';
 
 /**
+ * @typedef {{name: string, label: string, kind?: 'text' | 'number' | 'choice', value?: string | number, options?: (string | [string, string])[],
+ *   min?: number, max?: number, optional?: boolean, hint?: string, list?: string[]}} Field
+ * @typedef {{title: string, text: string, note?: string, action: string, danger?: boolean}} Asked
+ * @typedef {Record<string, any>} Values
+ */
+
+/**
  * Ask for a reason, do it, show a refusal in words; resolves to whether it was done.
- * @param {{title: string, text: string, note?: string, action: string, danger?: boolean, suggestions?: string[],
- *   does: (reason: string) => Promise<unknown>}} what
+ * @param {Asked & {suggestions?: string[], fields?: Field[], does: (reason: string, values: Values) => Promise<unknown>}} what
  * @returns {Promise<boolean>}
  */
 export function askReason(what) {
+  return ask({ ...what, reason: true, suggestions: what.suggestions ?? [], does: (values) => what.does(values.reason, values) });
+}
+
+/**
+ * Ask for some fields, do it, show each refused field with its value and bound; resolves to whether it was done.
+ * @param {Asked & {fields?: Field[], reason?: boolean, suggestions?: string[], does: (values: Values) => Promise<unknown>}} what
+ * @returns {Promise<boolean>}
+ */
+export function ask(what) {
+  const fields = what.fields ?? [];
   const dialog = document.createElement('dialog');
   dialog.setAttribute('aria-labelledby', 'ask-title');
   document.body.append(dialog);
   return new Promise((resolve) => {
     let done = false;
-    let refusal = '';
     let busy = false;
+    /** @type {Error | null} */
+    let refusal = null;
     const form = () => /** @type {HTMLFormElement} */ (dialog.querySelector('form'));
-    const field = () => /** @type {HTMLTextAreaElement} */ (form().elements.namedItem('reason'));
+    const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (form().elements.namedItem(name));
     const draw = () => render(template(), dialog);
+    const read = () => {
+      /** @type {Values} */
+      const values = {};
+      for (const f of fields) {
+        const typed = field(f.name).value.trim();
+        if (typed !== '' || !f.optional) values[f.name] = f.kind === 'number' ? Number(typed) : typed;
+      }
+      if (what.reason) values.reason = field('reason').value.trim();
+      return values;
+    };
     const submit = async (/** @type {Event} */ e) => {
       e.preventDefault();
-      const reason = field().value.trim();
-      if (!reason || busy) return;
+      const values = read();
+      if (busy || (what.reason && !values.reason)) return;
       busy = true;
-      refusal = '';
+      refusal = null;
       draw();
       try {
-        await what.does(reason);
+        await what.does(values);
         done = true;
         dialog.close();
       } catch (error) {
-        refusal = error instanceof Refused ? error.message : String(error);
+        refusal = /** @type {Error} */ (error);
       }
       busy = false;
       draw();
+      const wrong = refusal instanceof Refused ? fields.find((f) => blamed(refusal, f.name)) : undefined;
+      if (wrong) field(wrong.name).focus();
     };
     const template = () => html`
       <form @submit=${submit}>
         <h2 id="ask-title">${what.title}</h2>
         <p>${what.text}</p>
         ${what.note ? html`<p class="note">${what.note}</p>` : nothing}
-        <label class="field"><span>Reason (kept in the audit)</span>
-          <textarea class="input" name="reason" maxlength="500" required autofocus></textarea></label>
-        ${what.suggestions ? html`<div class="chips">${what.suggestions.map((s) => html`<button type="button" class="chip"
-            @click=${() => { field().value = s; field().focus(); }}>${s}</button>`)}</div>` : nothing}
-        ${refusal ? html`<p class="refusal" role="alert">${refusal}</p>` : nothing}
+        ${fields.length ? html`<div class="fields">${fields.map((f, n) => one(f, n === 0, blamed(refusal, f.name)))}</div>` : nothing}
+        ${what.reason ? html`<label class="field"><span>Reason (kept in the audit)</span>
+          <textarea class="input" name="reason" maxlength="500" required ?autofocus=${!fields.length}></textarea></label>` : nothing}
+        ${what.suggestions?.length ? html`<div class="chips">${what.suggestions.map((s) => html`<button type="button" class="chip"
+            @click=${() => { field('reason').value = s; field('reason').focus(); }}>${s}</button>`)}</div>` : nothing}
+        ${refusal ? refused(refusal) : nothing}
         <footer>
           <button type="button" class="button" @click=${() => dialog.close()}>Cancel</button>
           <button class="button ${what.danger ? 'danger' : 'primary'}" name="go" ?disabled=${busy}>${busy ? 'Asking …' : what.action}</button>
@@ -58,4 +88,32 @@ export function askReason(what) {
     draw();
     dialog.showModal();
   });
+}
+
+/** @param {Field} f @param {boolean} first @param {boolean} wrong */
+function one(f, first, wrong) {
+  const label = html`<span>${f.label}${f.optional ? html` <i class="dim">may be empty</i>` : nothing}</span>`;
+  if (f.kind === 'choice') {
+    return html`<label class="field"><span>${f.label}</span><select class="input" name=${f.name} ?autofocus=${first} aria-invalid=${wrong}>
+      ${(f.options ?? []).map((o) => (typeof o === 'string' ? [o, o] : o)).map(([value, name]) => html`<option value=${value} ?selected=${value === f.value}>${name}</option>`)}</select></label>`;
+  }
+  const number = f.kind === 'number';
+  return html`<label class="field">${label}<input class="input ${number ? '' : 'mono'}" name=${f.name} type=${number ? 'number' : 'text'} value=${f.value ?? ''}
+    min=${f.min ?? nothing} max=${f.max ?? nothing} step=${number ? 1 : nothing} autocomplete="off" list=${f.list ? `list-${f.name}` : nothing}
+    ?required=${!f.optional} ?autofocus=${first} aria-invalid=${wrong}>
+    ${f.list ? html`<datalist id=${`list-${f.name}`}>${f.list.map((o) => html`<option value=${o}></option>`)}</datalist>` : nothing}
+    ${f.hint ? html`<small class="dim">${f.hint}</small>` : nothing}</label>`;
+}
+
+/** Whether central blames this field: it names it by its path. @param {Error | null} refusal @param {string} name */
+function blamed(refusal, name) {
+  return refusal instanceof Refused && refusal.errors.some((e) => e.field.split(/[./]/).at(-1) === name);
+}
+
+/** What central refused: each field with its value and its bound, else its one sentence. @param {Error} refusal */
+export function refused(refusal) {
+  const errors = refusal instanceof Refused ? refusal.errors.filter((e) => e.bound) : [];
+  return html`<div class="refusal" role="alert">${errors.length
+    ? html`<ul>${errors.slice(0, 8).map((e) => html`<li data-field=${e.field}><b class="mono">${e.field}</b> is <b class="mono">${JSON.stringify(e.value ?? null)}</b>: must be ${e.bound}</li>`)}</ul>`
+    : refusal.message}</div>`;
 }

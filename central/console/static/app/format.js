@@ -26,6 +26,9 @@ export function moment(at) {
   return `${day} ${clock(at)}`;
 }
 
+/** @param {number} n @param {string} one What is counted. */
+export const some = (n, one) => `${count(n)} ${one}${n === 1 ? '' : 's'}`;
+
 /** @param {string} state */
 export const words = (state) => state.replaceAll('_', ' ');
 

@@ -9,6 +9,7 @@ import { Refused } from './rest.js';
 import { may } from './roles.js';
 import './views/alarms.js';
 import './views/audit.js';
+import './views/care.js';
 import './views/floor_view.js';
 import './views/hands.js';
 import './views/inbound.js';
@@ -94,10 +95,10 @@ class FpConsole extends Part {
     if (this.stage === 'login') return html`<fp-login .why=${this.why} @entered=${() => this.begin()}></fp-login>`;
     if (this.stage === 'starting') return html`<p class="none" role="status">${this.why || 'Reading the floor …'}</p>`;
     const [path, query] = this.path.replace(/^#\/?/, '').split('?');
-    const [place, id] = path.split('/').map(decodeURIComponent);
+    const [place, id, more] = path.split('/').map(decodeURIComponent);
     const task = new URLSearchParams(query).get('task') ?? '';
     return html`<div class="frame"><fp-header class="head-host"></fp-header><div class="banners">${this.banners()}</div>
-      ${rail(place)}<main class="stage" id="stage" tabindex="-1">${view(place, id, task)}</main></div>`;
+      ${rail(place)}<main class="stage" id="stage" tabindex="-1">${view(place, id, more, task)}</main></div>`;
   }
 
   banners() {
@@ -114,7 +115,7 @@ class FpConsole extends Part {
 }
 
 /** @type {[string, string][]} */
-const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['outbound', 'Outbound'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['plans', 'Plans'], ['audit', 'Audit']];
+const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['outbound', 'Outbound'], ['care', 'Care'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['plans', 'Plans'], ['audit', 'Audit']];
 
 /** @param {string} place */
 function rail(place) {
@@ -126,14 +127,15 @@ function rail(place) {
     <footer>Keys on the map:<br><kbd>↑ ↓ ← → + − 0</kbd></footer></nav>`;
 }
 
-/** @param {string} place @param {string} id @param {string} task */
-function view(place, id, task) {
+/** @param {string} place @param {string} id @param {string} more @param {string} task */
+function view(place, id, more, task) {
   switch (place) {
     case 'orders':
       return id ? html`<fp-order .order=${id} .task=${task}></fp-order>` : html`<fp-orders></fp-orders>`;
     case 'tasks': return html`<fp-tasks></fp-tasks>`;
     case 'inbound': return html`<fp-inbound></fp-inbound>`;
     case 'outbound': return html`<fp-outbound></fp-outbound>`;
+    case 'care': return html`<fp-care .tab=${id ?? ''} .chosen=${more ?? ''}></fp-care>`;
     case 'hands': return html`<fp-hands></fp-hands>`;
     case 'stations': return html`<fp-stations></fp-stations>`;
     case 'alarms': return html`<fp-alarms></fp-alarms>`;

@@ -1,10 +1,11 @@
 // REST as the console calls it. Every refusal becomes a `Refused` whose message is what the server said, in words.
 
 export class Refused extends Error {
-  /** @param {number} status 0: not reached @param {string} message */
-  constructor(status, message) {
+  /** @param {number} status 0: not reached @param {string} message @param {{field: string, value?: unknown, bound?: string}[]} [errors] field by field */
+  constructor(status, message, errors = []) {
     super(message);
     this.status = status;
+    this.errors = errors;
   }
 }
 
@@ -33,7 +34,7 @@ async function call(method, path, body, more = {}) {
   const said = await answer.json().catch(() => ({}));
   if (answer.ok) return said;
   if (answer.status === 401 && path !== '/v1/session') dispatchEvent(new CustomEvent('floorplane-logged-out'));
-  throw new Refused(answer.status, said.detail || `${answer.status} ${answer.statusText}`);
+  throw new Refused(answer.status, said.detail || `${answer.status} ${answer.statusText}`, said.errors);
 }
 
 /** @param {string} path @param {Record<string, string | number | boolean | undefined>} [query] */
@@ -50,6 +51,13 @@ export const post = (path, body) => call('POST', path, body);
 export function postOnce(path, body) {
   const key = [...crypto.getRandomValues(new Uint8Array(16))].map((x) => x.toString(16).padStart(2, '0')).join('');
   return call('POST', path, body, { 'Idempotency-Key': key });
+}
+
+/** A change of what was read just before: what somebody else has changed meanwhile is refused (412). @param {string} path @param {unknown} body */
+export async function change(path, body) {
+  const there = await fetch(path, { credentials: 'same-origin', signal: AbortSignal.timeout(15_000) });
+  const tag = there.ok ? there.headers.get('ETag') : null;
+  return call('PUT', path, body, tag ? { 'If-Match': tag } : {});
 }
 
 /** @param {string} path */

@@ -62,7 +62,7 @@ class FpPlans extends Part {
     if (done) this.read();
   }
 
-  async slot() {
+  async planSlotting() {
     try {
       this.choose((await postOnce('/v1/plans/slotting', {})).id);
     } catch (e) {
@@ -73,7 +73,7 @@ class FpPlans extends Part {
   render() {
     return html`<section class="view"><header><h1>Plans</h1>
       <span class="end">${this.failed ? html`<span class="bad-text">${this.failed}</span>` : 'newest first'}
-      ${may('plan') ? html`<button class="button small" data-do="slotting" @click=${() => this.slot()}>Plan the slotting</button>` : nothing}</span></header>
+      ${may('plan') ? html`<button class="button small" data-do="slotting" @click=${() => this.planSlotting()}>Plan the slotting</button>` : nothing}</span></header>
       <div class="scroll"><table data-table="plans"><thead><tr><th>Plan</th><th>Kind</th><th>State</th><th>Done</th><th>Cost</th><th>Asked</th><th>By</th><th>Reason</th></tr></thead>
         <tbody>${this.rows.map((r) => html`<tr class="link" aria-selected=${r.id === this.chosen} @click=${() => this.choose(r.id)}>
           <td class="mono">${r.id}</td><td>${r.kind}</td><td data-state=${r.state}>${r.state}</td>

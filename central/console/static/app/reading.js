@@ -1,0 +1,81 @@
+// What shows rows of central: read at first, again when the server-sent stream tells of something that concerns them, and seldom by itself.
+import { Part } from './part.js';
+import { Refused } from './rest.js';
+
+const SOON_MS = 250;
+const SELDOM_MS = 15_000;
+
+export class Reading extends Part {
+  /** Types of events after which it is read again; `floorplane.count.*` is all that begin so. @type {string[]} */
+  static events = [];
+  /** @type {Record<string, object>} */
+  static properties = { failed: { state: true } };
+
+  constructor() {
+    super();
+    /** Why the last reading failed, in words. */
+    this.failed = '';
+    this.wanted = 0;
+  }
+
+  connectedCallback() {
+    super.connectedCallback();
+    void this.again();
+    this.seldom = setInterval(() => document.hidden || void this.again(), SELDOM_MS);
+    const { events } = /** @type {typeof Reading} */ (this.constructor);
+    if (!events.length) return;
+    // the browser opens it again by itself, with the id of the event that it has heard last
+    this.stream = new EventSource(`/v1/events?${events.map((type) => `type=${type}`).join('&')}`);
+    this.stream.onmessage = () => this.soon();
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    clearInterval(this.seldom);
+    clearTimeout(this.wanted);
+    this.wanted = 0;
+    this.stream?.close();
+  }
+
+  /** Read again in a moment; what is told meanwhile is read with it. */
+  soon() {
+    if (this.wanted) return;
+    this.wanted = setTimeout(() => {
+      this.wanted = 0;
+      void this.again();
+    }, SOON_MS);
+  }
+
+  async again() {
+    try {
+      await this.read();
+      await this.readMore();
+      this.failed = '';
+    } catch (e) {
+      this.fail(e);
+    }
+    this.requestUpdate();
+  }
+
+  /** Do something, show why it is not done, and read again. @param {Promise<unknown>} action */
+  async then(action) {
+    try {
+      await action;
+      await this.again();
+    } catch (e) {
+      this.fail(e);
+    }
+  }
+
+  /** @param {unknown} e */
+  fail(e) {
+    if (!(e instanceof Refused)) throw e;
+    this.failed = e.message;
+  }
+
+  /** Read what is shown. @returns {Promise<void>} */
+  async read() {}
+
+  /** Read what was chosen of it. @returns {Promise<void>} */
+  async readMore() {}
+}
