@@ -201,7 +201,6 @@ class RealFloor:
     def __init__(self, folder: Path, orders: Path) -> None:
         self.folder = folder
         self.port, nats, mqtt = take(), take(), take()
-        kept = bare_environment()
         self.err = (folder / "err.txt").open("w+")
         self.process = subprocess.Popen(
             [
@@ -210,7 +209,7 @@ class RealFloor:
                 "--port", str(self.port), "--nats-port", str(nats), "--mqtt-port", str(mqtt),
                 "--device-port", str(take(250)),
             ],
-            cwd=folder, env={**kept, "NO_COLOR": "1", "FLOORPLANE_ORDERS_WITHIN_H": "0.2"},
+            cwd=folder, env=bare_environment(NO_COLOR="1", FLOORPLANE_ORDERS_WITHIN_H="0.2"),
             stdout=subprocess.PIPE, stderr=self.err, text=True, start_new_session=True,
         )  # fmt: skip
         assert self.process.stdout is not None
