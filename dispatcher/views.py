@@ -146,4 +146,5 @@ def _station(world: World, name: StationId) -> StationView:
         pod=None if work.present is None else world.missions[work.present].pod,
         queue=tuple(r for r in robots if r is not None),
         open_picks=open_picks,
+        closed=name in world.closed_stations,
     )

@@ -15,13 +15,14 @@ from central.problems import Refusal, documented
 from central.reason import Reason
 from contracts import topics
 from contracts.codec import decode, encode
-from contracts.ids import PATTERN, EdgeId, NodeId, RobotId
+from contracts.ids import PATTERN, EdgeId, NodeId, RobotId, StationId
 from contracts.messages.ops import (
     AdoptRobot,
     CancelRobot,
     ChargeRobot,
     CloseEdge,
     CloseNode,
+    CloseStation,
     OpsAnswer,
     OpsBody,
     OpsCommand,
@@ -30,6 +31,7 @@ from contracts.messages.ops import (
     ReassignRobot,
     ReopenEdge,
     ReopenNode,
+    ReopenStation,
     ResumeRobot,
     RetireRobot,
     ReturnRobot,
@@ -280,6 +282,27 @@ async def command_edge(
         raise Refusal(404, f"edge: {edge_id!r} is not in the layout of {here.site.id}")
     ask: OpsBody = CloseEdge(EdgeId(edge_id)) if command == "close" else ReopenEdge(EdgeId(edge_id))
     return await _ask(here, who, correlation, key, f"edge.{command}", edge_id, body.reason, ask)
+
+
+@router.post("/stations/{station_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
+async def command_station(
+    station_id: Annotated[str, Path(pattern=PATTERN)],
+    command: Literal["close", "reopen"],
+    body: Reason,
+    here: Here,
+    correlation: Correlation,
+    key: PerhapsKey = None,
+    who: Principal = FLOOR,
+) -> Response:
+    """Take a pick station out of service, or put it back.
+
+    Totes that wait are planned for the other stations, and it gets no new ones; those that stand there are finished.
+    The last station that is open cannot be closed (409).
+    """
+    if not any(s.id == station_id and s.kind == "pick" for s in here.site.stations):
+        raise Refusal(404, f"station: {station_id!r} is no pick station of {here.site.id}")
+    ask: OpsBody = CloseStation(StationId(station_id)) if command == "close" else ReopenStation(StationId(station_id))
+    return await _ask(here, who, correlation, key, f"station.{command}", station_id, body.reason, ask)
 
 
 async def _ask(

@@ -81,6 +81,8 @@ class StationView(msgspec.Struct, frozen=True):
     pod: PodId | None
     queue: tuple[RobotId, ...]
     open_picks: int
+    closed: bool = False
+    """Out of service: it finishes the totes that stand there and gets no others."""
 
 
 class DoorView(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ from contracts.messages.facts import (
     ToteArrived,
     TotePacked,
 )
-from contracts.messages.ops import OpsAnswer, OpsCommand, PauseRobot
+from contracts.messages.ops import CloseStation, OpsAnswer, OpsCommand, PauseRobot
 from contracts.messages.work import Convey, Pack, Pick
 from deploy.embedded.scratch import ScratchPostgres
 from tests.wire.central_floor import Floor, picked, running
@@ -392,9 +392,13 @@ async def test_operators_ask_the_dispatcher_and_leave_a_trace(floor: Floor) -> N
     assert (await floor.operator.post("/v1/robots/R1/retire", json={"reason": "old"})).status_code == 403
     assert (await floor.operator.post("/v1/robots/R9/pause", json={"reason": "x"})).status_code == 404
     assert (await floor.operator.post("/v1/robots/R1/fly", json={"reason": "x"})).status_code == 422
+    assert (await floor.operator.post("/v1/stations/S1/close", json={"reason": "broken"})).status_code == 409
+    assert (asked[-1].reason, asked[-1].body) == ("broken", CloseStation(StationId("S1")))
+    assert (await floor.operator.post("/v1/stations/S9/close", json={"reason": "x"})).status_code == 404
     audit = (await floor.supervisor.get("/v1/audit")).json()["items"]
-    assert [(a["action"], a["subject"]) for a in audit[:4]] == [
-        ("fleet.pause", "test"), ("robot.charge", "R1"), ("robot.pause", "R1"), ("robot.pause", "R1"),
+    assert [(a["action"], a["subject"]) for a in audit[:5]] == [
+        ("station.close", "S1"), ("fleet.pause", "test"), ("robot.charge", "R1"), ("robot.pause", "R1"),
+        ("robot.pause", "R1"),
     ]  # fmt: skip
 
 
