@@ -21,7 +21,7 @@ async def _answer(payload: bytes) -> bytes:
 async def _settle(floor: Floor) -> None:
     await floor.stock(("P0-B0", "part1", 900), ("P0-B1", "part2", 900))
     await floor.order("A1", ("part1", 4), ("serv1", 1))
-    await floor.order("A2", ("part2", 4), reserve_until="2200-01-01T00:00:00Z")
+    await floor.order("A2", ("part2", 4), reserve_until="2199-01-01T00:00:00Z")
     await floor.rows("SELECT open_hand_task('H1', 'move', '2013-12-02', 'part1', 2, 'P0-B0', 'P1-B0', 'A1')")
     await floor.rows("SELECT raise_alarm('2013-12-02', 'k', 'warning', 's', 't', 'r')")
 
