@@ -80,7 +80,7 @@ async def floor(postgres: ScratchPostgres) -> AsyncIterator[Floor]:
             answered = await it.erp.post("/v1/stock:bulk", content=body, headers={"Idempotency-Key": f"much-{n}"})
             assert b"pending" in answered.content
         await it.order("A1", ("part1", 1))
-        await it.order("A2", ("part2", 1), reserve_until="2200-01-01T00:00:00Z")
+        await it.order("A2", ("part2", 1), reserve_until="2199-01-01T00:00:00Z")
         await it.rows("SELECT raise_alarm('2013-12-02', 'k', 'warning', 's', 't', 'r')")
         yield it
 
