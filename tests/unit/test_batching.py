@@ -5,13 +5,14 @@ import itertools
 import json
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import Broken, Rejected
-from dispatcher.optimizers.batching import Params, Plan, Problem, check, first_come, plan
+from dispatcher.optimizers.batching import Params, Plan, Problem, Promise, check, first_come, plan
 from dispatcher.optimizers.picking import Picks, Warehouse
 
 HENN = Path(__file__).parents[3] / "shared/data/optimizers/batching/henn_waescher_720.jsonl.gz"
@@ -26,7 +27,15 @@ def problems(draw: st.DrawFn) -> Problem:
     )
     load = np.array([[len(o), draw(st.integers(0, 5))] for o in orders], np.int64).reshape(len(orders), 2)
     picks = tuple(Picks.sort(w, [a for a, _ in o], [x for _, x in o]) for o in orders)
-    return Problem(w, picks, load, np.array([draw(st.integers(4, 12)), 8]))
+    promise = None
+    if draw(st.booleans()):
+        due = [draw(st.sampled_from([20.0, 60.0, 90.0, 150.0, np.inf])) for _ in orders]
+        weight = [float(draw(st.integers(0, 3))) for _ in orders]
+        free = np.array([0.0, 10.0][: draw(st.integers(1, 2))])
+        promise = Promise(
+            np.array(due), np.array(weight), np.array([2.0 * len(o) for o in orders]), free, 5.0, 1.5, 2.0
+        )
+    return Problem(w, picks, load, np.array([draw(st.integers(4, 12)), 8]), promise)
 
 
 @pytest.mark.slow
@@ -34,38 +43,46 @@ def problems(draw: st.DrawFn) -> Problem:
 @settings(max_examples=25, deadline=None)
 def test_a_plan_is_feasible_reproducible_and_never_worse_with_more_effort(problem: Problem) -> None:
     """The independent check accepts it, the same effort gives the same plan, annealing never loses to savings."""
-    alone = plan(problem, Params(proposals=0, pool=0))
-    more = plan(problem, Params(proposals=2_000, seed=3))
-    for found in (alone, more, first_come(problem)):
-        check(problem, found)
-    assert more == plan(problem, Params(proposals=2_000, seed=3))
-    assert more.length_m <= alone.length_m + 1e-6
+    efforts = (0, 300, 1_100, 1_600, 2_000)
+    found = [plan(problem, Params(proposals=n, first=500, seed=3)) for n in efforts]
+    for one in (*found, first_come(problem)):
+        check(problem, one)
+    assert found[-1] == plan(problem, Params(proposals=2_000, first=500, seed=3))
+    for less, more in itertools.pairwise(found):
+        assert more.cost_m <= less.cost_m + 1e-6
 
 
 @given(problems())
 @settings(max_examples=12, deadline=None)
 def test_small_problems_are_solved_to_the_end(problem: Problem) -> None:
     """With five orders at the most, no way of putting them together is shorter than the plan."""
-    small = Problem(problem.warehouse, problem.orders[:5], problem.load[:5], problem.capacity)
+    due = problem.promise
+    if due is not None:
+        due = msgspec.structs.replace(
+            due, due_s=due.due_s[:5], weight=due.weight[:5], handling_s=due.handling_s[:5], metres_a_late_s=0.2
+        )
+    small = Problem(problem.warehouse, problem.orders[:5], problem.load[:5], problem.capacity, due)
     best = min(
         (
-            found.length_m
+            found.cost_m
             for labels in itertools.product(range(5), repeat=len(small.orders))
             if (found := _as_plan(small, labels)) is not None
         ),
         default=0.0,
     )
-    assert plan(small, Params(proposals=6_000, start_share=0.5)).length_m == pytest.approx(best)
+    assert plan(small, Params(proposals=6_000, first=2_000, start_share=0.5)).cost_m == pytest.approx(best)
 
 
 def _as_plan(problem: Problem, labels: tuple[int, ...]) -> Plan | None:
     groups = [tuple(n for n, label in enumerate(labels) if label == b) for b in sorted(set(labels))]
     if any((problem.load[list(g)].sum(axis=0) > problem.capacity).any() for g in groups):
         return None
-    from dispatcher.optimizers.batching.problem import joined
+    from dispatcher.optimizers.batching.problem import joined, schedule
     from dispatcher.optimizers.picking import shortest_length_m
 
-    return Plan(tuple(groups), sum(shortest_length_m(problem.warehouse, joined(problem, g)) for g in groups), 0)
+    lengths = [shortest_length_m(problem.warehouse, joined(problem, g)) for g in groups]
+    turns, late_m = schedule(problem, tuple(groups), lengths)
+    return Plan(tuple(groups), sum(lengths), 0, late_m, turns)
 
 
 def test_an_order_that_fits_on_no_tour_is_named() -> None:
@@ -89,6 +106,31 @@ def test_the_check_can_fail() -> None:
             check(problem, bad)
 
 
+def test_what_is_due_soon_goes_first_although_that_is_farther() -> None:
+    """Orders of the same places share tours, unless one of them would be late by it."""
+    w = Warehouse(6, 2.0, (20.0,))
+    near, far = Picks.sort(w, [0, 1], [10.0, 10.0]), Picks.sort(w, [5], [18.0])
+    orders, load = (near, far, near, far), np.ones((4, 1), np.int64)
+    due = Promise(np.array([50.0, 120.0, 170.0, 230.0]), np.ones(4), np.zeros(4), np.zeros(1), metres_a_late_s=5.0)
+    apart = Problem(w, orders, load, np.array([2]))
+    short = plan(apart, Params(proposals=3_000, first=1_000))
+    assert short.batches == ((0, 2), (1, 3))
+    early = plan(msgspec.structs.replace(apart, promise=due), Params(proposals=3_000, first=1_000))
+    assert early.late_m == 0
+    assert [t.end_s for t in early.turns] == sorted(t.end_s for t in early.turns)
+    with pytest.raises(Rejected, match="speed_mps: 0"):
+        msgspec.structs.replace(due, speed_mps=0.0)
+    with pytest.raises(Rejected, match="due_s: 3"):
+        Problem(w, orders, load, np.array([2]), msgspec.structs.replace(due, due_s=np.zeros(3)))
+    for bad in (
+        msgspec.structs.replace(early, late_m=1.0),
+        msgspec.structs.replace(early, turns=early.turns[:-1]),
+        msgspec.structs.replace(early, turns=tuple(msgspec.structs.replace(t, begin_s=0.0) for t in early.turns)),
+    ):
+        with pytest.raises(Broken):
+            check(msgspec.structs.replace(apart, promise=due), bad)
+
+
 @pytest.mark.skipif(not HENN.exists(), reason="the published instances are not beside this checkout")
 def test_published_optima_are_nearly_met() -> None:
     """Two instances of 40 orders within 2 % of the proven optimum after 800,000 proposals."""
@@ -101,6 +143,6 @@ def test_published_optima_are_nearly_met() -> None:
         orders = tuple(Picks.sort(w, [x[0] for x in o], [end + x[1] for x in o]) for o in d["orders"])
         load = np.array([[sum(x[2] for x in o)] for o in d["orders"]])
         problem = Problem(w, orders, load, np.array([d["cap"]]))
-        found = plan(problem, Params(proposals=800_000, pool=4_000))
+        found = plan(problem, Params(proposals=800_000, first=266_667, pool=4_000))
         check(problem, found)
         assert d["best_known"] - 1e-6 <= found.length_m <= 1.02 * d["best_known"], d["name"]

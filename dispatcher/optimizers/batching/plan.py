@@ -2,31 +2,44 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from dispatcher.optimizers.batching.anneal import anneal
 from dispatcher.optimizers.batching.nearest import ALL_PAIRS_UP_TO, savings_among_nearest
 from dispatcher.optimizers.batching.partition import choose
-from dispatcher.optimizers.batching.problem import Params, Plan, Problem, joined
+from dispatcher.optimizers.batching.problem import Params, Plan, Problem, joined, schedule
 from dispatcher.optimizers.batching.savings import savings
 from dispatcher.optimizers.picking.exact import shortest_length_m
 from dispatcher.optimizers.picking.states import tables
 
 _PROBE = 20_000
+_CHUNK = 50_000
+"""After so many proposals somebody is told, and may stop it."""
 _SHARE_OF_ANNEALING = 0.85
 _RESTARTS, _FEW_ORDERS = 3, 150
 """Small problems are annealed thrice: runs differ by more than a longer one gains, and all feed the partitioning."""
+_FIRST = 200_000
 _EFFORT_PER_S = 0.1
+_GUARD = 0.97
+"""Where the proposals were guessed from a rate that fell since, the annealing ends after this share of the time."""
+Watch = Callable[[int, float], bool]
+"""Told how many proposals were tried, and the cost of the best plan so far; true: stop now."""
 
 
 def first_come(problem: Problem) -> Plan:
     """Fill one tour after the other in the order of arrival: the baseline."""
+    return _filled(problem, range(len(problem.orders)))
+
+
+def _filled(problem: Problem, order: Iterable[int]) -> Plan:
     batches: list[list[int]] = []
     held = problem.capacity.copy()
-    for n, load in enumerate(problem.load):
+    for n in order:
+        load = problem.load[n]
         if not batches or ((held + load) > problem.capacity).any():
             batches.append([])
             held = np.zeros_like(problem.capacity)
@@ -35,8 +48,13 @@ def first_come(problem: Problem) -> Plan:
     return _plan(problem, [tuple(b) for b in batches], 0)
 
 
-def plan(problem: Problem, params: Params | None = None, clock: Callable[[], float] = time.perf_counter) -> Plan:
-    """Find batches whose exact tours are short together; never longer than savings alone.
+def plan(
+    problem: Problem,
+    params: Params | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+    watch: Watch = lambda _proposals, _cost: False,
+) -> Plan:
+    """Find batches whose exact tours are short together; never worse than savings alone, or filled by due time.
 
     `clock` (s) is what `Params.seconds` is measured on.
     """
@@ -48,40 +66,70 @@ def plan(problem: Problem, params: Params | None = None, clock: Callable[[], flo
     shape = (w.cross_m, float(w.pitch_m), w.depot_aisle, w.depot_cross)
     graph = (t.vertical, t.horizontal, t.closed, t.untouched)
     place = (problem.bits, problem.load, problem.capacity, problem.spots.aisle, problem.spots.at_m, shape, graph)
-    batch_of = np.arange(orders)
-    none = np.zeros((0, 1), np.uint64)
-    anneal(*place, batch_of, 1, 1.0, 1.0, p.seed, none, np.zeros(0))  # compiled or loaded before the time counts
+    promise = _promise(problem)
+    none, far = np.zeros((0, 1), np.uint64), np.inf
+    # compiled or loaded before the time counts
+    anneal(*place, promise, np.arange(orders), 1, 1.0, 1.0, p.seed, far, none, np.zeros(0), 0)
     begun = clock()
-    batch_of = savings(*place) if orders <= ALL_PAIRS_UP_TO else savings_among_nearest(problem, shape, graph)
-    best = _plan(problem, _groups(batch_of), 0)
+    start = savings(*place) if orders <= ALL_PAIRS_UP_TO else savings_among_nearest(problem, shape, graph)
+    best = _plan(problem, _groups(start), 0)
+    if problem.promise is not None:
+        best = min(best, _filled(problem, np.argsort(problem.promise.due_s, kind="stable")), key=lambda one: one.cost_m)
+        for n, batch in enumerate(best.batches):
+            start[list(batch)] = n
     mean = max(best.length_m / len(best.batches), 1e-6)  # all picks may lie at the depot
     hot, cold = mean * p.start_share, mean * p.end_share
     if orders > _FEW_ORDERS:  # each order has fewer moves in the same time: begin and end colder
         hot, cold = hot / 2, cold / 3
-    seen = np.zeros((p.pool, -(-orders // 64)), np.uint64)
-    lengths = np.zeros(p.pool)
-    proposals = p.proposals
+    seen, lengths = np.zeros((p.pool, -(-orders // 64)), np.uint64), np.zeros(p.pool)
+    runs = _RESTARTS if orders <= _FEW_ORDERS else 1
+    proposals, first = p.proposals, p.first or _FIRST
     if proposals is None:
         probe = clock()
         for heat in (hot, cold):  # most proposals are refused early when it is cold
-            anneal(*place, batch_of, _PROBE, heat, heat, p.seed, seen[:0], lengths[:0])
+            anneal(*place, promise, start, _PROBE, heat, 1.0, p.seed, far, seen[:0], lengths[:0], 0)
         rate = 2 * _PROBE / (clock() - probe)
         left = p.seconds - (clock() - begun)
         proposals = max(_PROBE, int(rate * left * (_SHARE_OF_ANNEALING if p.pool else 0.98)))
+        first = p.first or -(-proposals // runs)
     known: dict[tuple[int, ...], float] = {}
-    runs = _RESTARTS if orders <= _FEW_ORDERS else 1
-    for n in range(runs):
-        found, length, rows = anneal(*place, batch_of, proposals // runs, hot, cold, p.seed + n, seen, lengths)
-        _remember(known, orders, seen[:rows], lengths[:rows])
-        if length < best.length_m - 1e-9:
-            best = _plan(problem, _groups(found), proposals)
-    if p.pool and known:
-        known |= {b: shortest_length_m(w, joined(problem, b)) for b in best.batches}
-        chosen = choose(orders, sorted(known.items()), set(best.batches), max(0.1, _EFFORT_PER_S * p.seconds))
-        if chosen is not None:
-            joint = _plan(problem, chosen, proposals)
-            best = min(best, joint, key=lambda one: one.length_m)
-    return Plan(best.batches, best.length_m, proposals)
+    tried, run, stop = 0, 0, watch(0, best.cost_m)
+    while tried < proposals and not stop:
+        size = first << (run // runs)
+        fall, now, least, rows, done = (cold / hot) ** (1.0 / size), start, far, 0, 0
+        while done < size and tried < proposals and not stop:
+            steps = min(_CHUNK, size - done, proposals - tried)
+            heat, seed = hot * fall**done, (p.seed + run * 1_000_003 + done) % (1 << 31)
+            now, found, cost, rows = anneal(*place, promise, now, steps, heat, fall, seed, least, seen, lengths, rows)
+            if cost < least:
+                least = cost
+                if cost < best.cost_m - 1e-9:
+                    best = min(best, _plan(problem, _groups(found), 0), key=lambda one: one.cost_m)
+            done, tried = done + steps, tried + steps
+            stop = watch(tried, best.cost_m) or (p.proposals is None and clock() - begun > _GUARD * p.seconds)
+        if p.pool:
+            _remember(known, orders, seen[: min(rows, p.pool)], lengths[:rows])
+        run += 1
+        if known and done == size and run % runs == 0:
+            best = _partitioned(problem, known, best, max(0.1, _EFFORT_PER_S * p.seconds))
+            stop = stop or watch(tried, best.cost_m)
+    return msgspec.structs.replace(best, proposals=tried, first=first)
+
+
+def _promise(problem: Problem) -> tuple[object, ...]:
+    """Return the promise as the annealing reads it."""
+    p = problem.promise
+    if p is None:
+        nothing = np.zeros(0)
+        return (nothing, nothing, nothing, nothing, 0.0, 0.0, 0.0)
+    return (p.due_s, p.weight, p.handling_s, p.free_s, p.setup_s, 1 / p.speed_mps, p.metres_a_late_s)
+
+
+def _partitioned(problem: Problem, known: dict[tuple[int, ...], float], best: Plan, effort: float) -> Plan:
+    """Choose the shortest of the batches seen; what is late is only looked at afterwards."""
+    ours = {b: shortest_length_m(problem.warehouse, joined(problem, b)) for b in best.batches}
+    chosen = choose(len(problem.orders), sorted((known | ours).items()), set(best.batches), effort)
+    return best if chosen is None else min(best, _plan(problem, chosen, 0), key=lambda one: one.cost_m)
 
 
 def _groups(batch_of: npt.NDArray[np.int64]) -> list[tuple[int, ...]]:
@@ -103,6 +151,7 @@ def _remember(
 
 
 def _plan(problem: Problem, batches: list[tuple[int, ...]], proposals: int) -> Plan:
-    ordered = tuple(sorted(tuple(sorted(b)) for b in batches))
-    length = sum(shortest_length_m(problem.warehouse, joined(problem, b)) for b in ordered)
-    return Plan(ordered, length, proposals)
+    ordered = tuple(sorted(tuple(sorted(int(n) for n in b)) for b in batches))
+    lengths = [shortest_length_m(problem.warehouse, joined(problem, b)) for b in ordered]
+    turns, late_m = schedule(problem, ordered, lengths)
+    return Plan(ordered, sum(lengths), proposals, late_m, turns)

@@ -1,7 +1,8 @@
 """The batching problem, its parameters and its plans, each checked when it is built."""
 
+import itertools
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from functools import cached_property
 
 import msgspec
@@ -13,6 +14,58 @@ from dispatcher.optimizers.picking.exact import shortest_length_m
 from dispatcher.optimizers.picking.warehouse import Picks, Warehouse
 
 _TOLERANCE_M = 1e-6
+
+
+class Promise(msgspec.Struct, frozen=True):
+    """When orders are due, and who walks: batches go, in the order of their first due times, to who is free first.
+
+    Parameters
+    ----------
+    due_s
+        Of each order, shape (orders,); infinite: never.
+    weight
+        Of each order; what a second late counts, at least 0.
+    handling_s
+        Of each order: what its picks take besides walking, at least 0.
+    free_s
+        When each picker is free, shape (pickers,), at least one.
+    setup_s
+        What a batch takes besides.
+    speed_mps
+        Of walking, above 0.
+    metres_a_late_s
+        So many metres of walking are worth a second late of weight 1, at least 0.
+
+    Raises
+    ------
+    Rejected
+        A value is out of its range; names it.
+    """
+
+    due_s: npt.NDArray[np.float64]
+    weight: npt.NDArray[np.float64]
+    handling_s: npt.NDArray[np.float64]
+    free_s: npt.NDArray[np.float64]
+    setup_s: float = 0.0
+    speed_mps: float = 1.0
+    metres_a_late_s: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not len(self.free_s):
+            raise Rejected("free_s", [], "at least one picker")
+        for name, value in (("setup_s", self.setup_s), ("metres_a_late_s", self.metres_a_late_s)):
+            if not 0 <= value < math.inf:
+                raise Rejected(name, value, "at least 0, and finite")
+        if not 0 < self.speed_mps < math.inf:
+            raise Rejected("speed_mps", self.speed_mps, "above 0, and finite")
+        for name in ("weight", "handling_s"):
+            values = getattr(self, name)
+            for bad in np.flatnonzero(~((values >= 0) & (values < np.inf))):
+                raise Rejected(f"{name}/{bad}", float(values[bad]), "at least 0, and finite")
+        for bad in np.flatnonzero(np.isnan(self.due_s) | (self.due_s == -np.inf)):
+            raise Rejected(f"due_s/{bad}", float(self.due_s[bad]), "a time")
+        for bad in np.flatnonzero(~np.isfinite(self.free_s)):
+            raise Rejected(f"free_s/{bad}", float(self.free_s[bad]), "finite")
 
 
 class Problem(msgspec.Struct, frozen=True, dict=True):
@@ -29,6 +82,8 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
         millilitres, totes.
     capacity
         What one tour can hold, shape (dimensions,).
+    promise
+        Due times, if there are any.
 
     Raises
     ------
@@ -40,6 +95,7 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
     orders: tuple[Picks, ...]
     load: npt.NDArray[np.int64]
     capacity: npt.NDArray[np.int64]
+    promise: Promise | None = None
 
     def __post_init__(self) -> None:
         if self.load.shape != (len(self.orders), len(self.capacity)):
@@ -49,6 +105,9 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
                 raise Rejected(f"orders/{n}", 0, "an order with at least one pick")
         for n, d in np.argwhere((self.load < 0) | (self.load > self.capacity)):
             raise Rejected(f"load/{n}/{d}", int(self.load[n, d]), f"in 0..{int(self.capacity[d])}, what one tour holds")
+        for name in ("due_s", "weight", "handling_s") if self.promise else ():
+            if len(getattr(self.promise, name)) != len(self.orders):
+                raise Rejected(name, len(getattr(self.promise, name)), f"as many as orders: {len(self.orders)}")
 
     @cached_property
     def spots(self) -> Picks:
@@ -73,12 +132,16 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
 
 
 class Params(msgspec.Struct, frozen=True):
-    """How hard to try. The same `proposals` and `seed` give the same plan.
+    """How hard to try. The same values give the same plan, and more proposals never a worse one.
 
     Parameters
     ----------
     proposals
         Moves tried by the annealing; None: as many as `seconds` allow, measured at the start and recorded in the plan.
+    first
+        Moves of a run of the annealing; three runs (one for more than 150 orders) are followed by the set partitioning,
+        then come runs of twice as many, and so on. At least 1; None: 200,000, or where the proposals are measured so
+        many that they are just enough for the first set partitioning.
     seconds
         Wall-clock guard for everything, above 0.
     seed
@@ -91,6 +154,7 @@ class Params(msgspec.Struct, frozen=True):
     """
 
     proposals: int | None = None
+    first: int | None = None
     seconds: float = 10.0
     seed: int = 1
     start_share: float = 0.04
@@ -100,6 +164,8 @@ class Params(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if self.proposals is not None and self.proposals < 0:
             raise Rejected("proposals", self.proposals, "at least 0")
+        if self.first is not None and self.first < 1:
+            raise Rejected("first", self.first, "at least 1")
         if not self.seconds > 0:
             raise Rejected("seconds", self.seconds, "above 0")
         if not 0 < self.end_share <= self.start_share <= 1:
@@ -108,12 +174,51 @@ class Params(msgspec.Struct, frozen=True):
             raise Rejected("pool", self.pool, "at least 0")
 
 
+class Turn(msgspec.Struct, frozen=True):
+    """Who walks a batch (both by number) and when."""
+
+    batch: int
+    picker: int
+    begin_s: float
+    end_s: float
+
+
 class Plan(msgspec.Struct, frozen=True):
-    """Which orders share a tour (by number, ascending), how far that is, and the effort it took."""
+    """Which orders share a tour (by number, ascending), how far that is, and the effort it took.
+
+    With due times `turns` say who walks when, and `late_m` what lateness counts. `proposals` and `first`, given as
+    `Params`, make the same plan again.
+    """
 
     batches: tuple[tuple[int, ...], ...]
     length_m: float
     proposals: int
+    late_m: float = 0.0
+    turns: tuple[Turn, ...] = ()
+    first: int = 0
+
+    @property
+    def cost_m(self) -> float:
+        """Walking and lateness (m)."""
+        return self.length_m + self.late_m
+
+
+def schedule(
+    problem: Problem, batches: tuple[tuple[int, ...], ...], lengths: list[float]
+) -> tuple[tuple[Turn, ...], float]:
+    """Give batches, in the order of their first due times, to who is free first; return turns and what is late (m)."""
+    p = problem.promise
+    if p is None:
+        return (), 0.0
+    free, late, turns = p.free_s.tolist(), 0.0, []
+    for _, k in sorted((float(p.due_s[list(b)].min()), k) for k, b in enumerate(batches)):
+        picker = free.index(min(free))
+        begin = free[picker]
+        members = list(batches[k])
+        free[picker] = end = begin + p.setup_s + lengths[k] / p.speed_mps + float(p.handling_s[members].sum())
+        late += float((p.weight[members] * np.maximum(0.0, end - p.due_s[members])).sum())
+        turns.append(Turn(k, picker, begin, end))
+    return tuple(turns), late * p.metres_a_late_s
 
 
 def joined(problem: Problem, batch: tuple[int, ...]) -> Picks:
@@ -131,7 +236,8 @@ def check(problem: Problem, plan: Plan) -> None:
     Raises
     ------
     Broken
-        An order is missing or planned twice, a tour holds too much, or the length is not what exact tours give.
+        An order is missing or planned twice, a tour holds too much, the length is not what exact tours give, or
+        the turns or what is late are not as they say.
     """
     times = Counter(n for batch in plan.batches for n in batch)
     if times != Counter(range(len(problem.orders))):
@@ -143,3 +249,29 @@ def check(problem: Problem, plan: Plan) -> None:
     length = sum(shortest_length_m(problem.warehouse, joined(problem, batch)) for batch in plan.batches)
     if not math.isclose(length, plan.length_m, abs_tol=_TOLERANCE_M):
         raise Broken(f"plan: says {plan.length_m} m, exact tours take {length} m")
+    _check_turns(problem, plan)
+
+
+def _check_turns(problem: Problem, plan: Plan) -> None:
+    p = problem.promise
+    if p is None:
+        if plan.turns or plan.late_m:
+            raise Broken("plan: nothing is due, and yet somebody is late")
+        return
+    if sorted(t.batch for t in plan.turns) != list(range(len(plan.batches))):
+        raise Broken("plan: a batch has not exactly one turn")
+    late = 0.0
+    busy: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for t in plan.turns:
+        batch = plan.batches[t.batch]
+        walk_s = shortest_length_m(problem.warehouse, joined(problem, batch)) / p.speed_mps
+        takes = p.setup_s + walk_s + sum(float(p.handling_s[n]) for n in batch)
+        if t.begin_s < p.free_s[t.picker] - _TOLERANCE_M or not math.isclose(t.end_s - t.begin_s, takes, abs_tol=1e-3):
+            raise Broken(f"plan: batch {t.batch} takes {takes} s, not from {t.begin_s} to {t.end_s}")
+        busy[t.picker].append((t.begin_s, t.end_s))
+        late += sum(float(p.weight[n]) * max(0.0, t.end_s - float(p.due_s[n])) for n in batch)
+    for picker, times in busy.items():
+        if any(after < end - 1e-3 for (_, end), (after, _) in itertools.pairwise(sorted(times))):
+            raise Broken(f"plan: picker {picker} walks two batches at once")
+    if not math.isclose(late * p.metres_a_late_s, plan.late_m, rel_tol=1e-9, abs_tol=1e-3):
+        raise Broken(f"plan: says {plan.late_m} m for what is late, it is {late * p.metres_a_late_s} m")

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections import defaultdict
+from collections.abc import Callable
 
 import msgspec
 
@@ -64,7 +65,11 @@ class Route(msgspec.Struct, frozen=True):
     tries: int
 
 
-def route(picks: PickList, params: RouteParams | None = None) -> Route:
+Watch = Callable[[int, float], bool]
+"""Told how many other places were tried, and the cost of the best walk so far; true: stop now."""
+
+
+def route(picks: PickList, params: RouteParams | None = None, watch: Watch = lambda _tries, _cost: False) -> Route:
     """Find a walk that takes every want.
 
     Raises
@@ -89,7 +94,7 @@ def route(picks: PickList, params: RouteParams | None = None) -> Route:
         return msgspec.structs.replace(best, bound_m=best.cost_m, exact=True)
     bound = max(min(swept.bound, best.cost_m), _relaxed(picks, p.states))
     tries = 0
-    best, tries = _improved(picks, best, p)
+    best, tries = _improved(picks, best, p, watch)
     if best.cost_m - bound <= _TOLERANCE_M:
         return msgspec.structs.replace(best, bound_m=best.cost_m, exact=True, tries=tries)
     return msgspec.structs.replace(best, bound_m=bound, exact=False, tries=tries)
@@ -123,7 +128,7 @@ def _relaxed(picks: PickList, states: int) -> float:
     return sweep(PickList(free, wants, picks.starts, picks.ends), states).bound
 
 
-def _improved(picks: PickList, best: Route, p: RouteParams) -> tuple[Route, int]:
+def _improved(picks: PickList, best: Route, p: RouteParams, watch: Watch) -> tuple[Route, int]:
     """Try another place for one want after the other, each time with the cheapest walk for these places."""
     tries, n = 0, 0
     free = [w for w in picks.wants if len(w.spots) > 1]
@@ -135,6 +140,8 @@ def _improved(picks: PickList, best: Route, p: RouteParams) -> tuple[Route, int]
         for spot in want.spots:
             if spot == chosen[want.id] or tries >= p.tries:
                 continue
+            if watch(tries, best.cost_m):
+                return best, tries
             tries += 1
             fixed = PickList(
                 picks.area,
@@ -146,6 +153,31 @@ def _improved(picks: PickList, best: Route, p: RouteParams) -> tuple[Route, int]
                 best, since = _of_steps(picks, found), 0
                 break
     return best, tries
+
+
+def in_order(picks: PickList) -> Route:
+    """Walk the wants one after the other as they are listed, each at its first place: the baseline.
+
+    Raises
+    ------
+    Rejected
+        A want cannot be reached, or one not from the one before; names it.
+    """
+    if not picks.wants:
+        return Route(0.0, 0.0, 0.0, True, "", "", (), (), 0)
+    ways = Ways(picks.area)
+    picks = reachable(picks, ways)
+    stops = tuple((w.id, w.spots[0]) for w in picks.wants)
+    best: Visits | None = None
+    for start in picks.depots(picks.starts):
+        for end in picks.depots(picks.ends) if picks.ends else (start,):
+            spots = [at(picks.area, start), *(s for _, s in stops), at(picks.area, end)]
+            cost = sum(ways.between(a, b) for a, b in itertools.pairwise(spots))
+            if cost < (math.inf if best is None else best.cost):
+                best = Visits(cost, start, end, stops)
+    if best is None:
+        raise Rejected("wants", [w.id for w in picks.wants], "reachable one after the other by the one-way rules")
+    return _of_visits(picks, ways, best)
 
 
 def _of_visits(picks: PickList, ways: Ways, visits: Visits | None) -> Route:
