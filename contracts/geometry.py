@@ -1,6 +1,7 @@
 """Points, poses and angles on the floor: metres and radians, x to the right, y up, counter-clockwise from x."""
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 
@@ -23,6 +24,18 @@ class Pose(msgspec.Struct, frozen=True):
 def distance_m(a: Point | Pose, b: Point | Pose) -> float:
     """Return the straight distance between two places."""
     return math.hypot(a.x_m - b.x_m, a.y_m - b.y_m)
+
+
+def within(corners: Sequence[Point], at: Point) -> bool:
+    """Whether a place lies in a polygon (crossing number; on the border: perhaps)."""
+    inside, before = False, corners[-1]
+    for corner in corners:
+        if (corner.y_m > at.y_m) != (before.y_m > at.y_m):
+            share = (at.y_m - corner.y_m) / (before.y_m - corner.y_m)
+            if at.x_m < corner.x_m + share * (before.x_m - corner.x_m):
+                inside = not inside
+        before = corner
+    return inside
 
 
 def heading_rad(a: Point | Pose, b: Point | Pose) -> float:

@@ -3,7 +3,7 @@
 import msgspec
 
 from contracts.messages import facts, floor, ops
-from contracts.vda5050 import v2
+from contracts.vda5050 import v2, v3
 
 
 class _Command(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -20,6 +20,18 @@ class SendInstantActions(_Command, frozen=True, tag="instant_actions"):
     """VDA 5050 instant actions to the robot that they name."""
 
     message: v2.InstantActions
+
+
+class SendResponses(_Command, frozen=True, tag="responses"):
+    """Answers to what a robot of VDA 5050 3.0 asked for."""
+
+    message: v3.Responses
+
+
+class SendZoneSet(_Command, frozen=True, tag="zone_set"):
+    """The zones of a map, to a robot that understands them."""
+
+    message: v3.ZoneSet
 
 
 class SendEdgeCommand(_Command, frozen=True, tag="edge_command"):
@@ -46,4 +58,6 @@ class AnswerOps(_Command, frozen=True, tag="answer_ops"):
     answer: ops.OpsAnswer
 
 
-Command = SendOrder | SendInstantActions | SendEdgeCommand | AckEvents | TellCentral | AnswerOps
+Command = (
+    SendOrder | SendInstantActions | SendResponses | SendZoneSet | SendEdgeCommand | AckEvents | TellCentral | AnswerOps
+)

@@ -12,6 +12,7 @@ from dispatcher import (
     energy,
     flow,
     lateness,
+    leases,
     missions,
     motion,
     operators,
@@ -45,7 +46,7 @@ from dispatcher.facts import (
 from dispatcher.params import Params
 from dispatcher.world import Place, World, new_world
 
-SCHEMA = 7
+SCHEMA = 8
 """Grows when a pickled core of an older version cannot be read any more."""
 
 _TAKEOVER_MS = 600_000
@@ -106,6 +107,7 @@ class Core:
         energy.look_after(world)
         motion.move(world)
         orders.write_orders(world)
+        leases.serve(world)
         doors.move_doors(world)
         flow.push_totes(world)
         _keep_facts(world)
@@ -225,6 +227,7 @@ _DUE: dict[str, Callable[[World, str], None]] = {
     "store": missions.store_due,
     "close": doors.close_due,
     "rest": operators.rest_due,
+    "lease": leases.lease_due,
     "door": doors.patience_due,
     "takeover": lambda world, _: world.clear_alarm("takeover"),
 }

@@ -23,6 +23,21 @@ class Trouble(_Fact, frozen=True):
     text: str = ""
 
 
+class Request(_Fact, frozen=True):
+    """What a robot of VDA 5050 3.0 asks for before it drives on."""
+
+    id: str
+    kind: str
+    """ACCESS to a zone, REPLANNING in one, or an edge's CORRIDOR."""
+    what: str
+    """The zone or the edge."""
+    status: str
+    """As the robot says: REQUESTED, GRANTED, REVOKED or EXPIRED."""
+    zone_set: str = ""
+    seq: int = 0
+    """Sequence id of the edge."""
+
+
 class RobotState(_Fact, frozen=True, tag="robot_state"):
     """A robot's state message in the words of no protocol version (`fleet.dialect` reads them)."""
 
@@ -55,6 +70,9 @@ class RobotState(_Fact, frozen=True, tag="robot_state"):
     """Of the protocol, as it says."""
     header: int = 0
     """Counts its states."""
+    requests: tuple[Request, ...] = ()
+    zone_sets: tuple[tuple[str, bool], ...] | None = None
+    """Zone sets that it holds, and whether they are in use; None: its version knows no zones."""
 
 
 class RobotConnection(_Fact, frozen=True, tag="robot_connection"):
@@ -74,6 +92,8 @@ class RobotFactsheet(_Fact, frozen=True, tag="robot_factsheet"):
     series: str
     speed_max_mps: float
     min_order_interval_ms: int
+    zones: tuple[str, ...] = ()
+    """Types of zones that it understands."""
 
 
 class WorkOpened(_Fact, frozen=True, tag="work_opened"):

@@ -3,12 +3,14 @@
 One message is under way to a robot at a time: an update would not fit if the one before it were lost.
 """
 
+import msgspec
+
 from contracts.ids import NodeId, RobotId
 from contracts.vda5050 import v2
+from contracts.vda5050.translation import blocking_of_2
 from dispatcher import missions
 from dispatcher.commands import SendInstantActions, SendOrder
 from dispatcher.fleet import vehicle as model
-from dispatcher.fleet.dialect import Dialect
 from dispatcher.fleet.member import Leg, Pin, Vehicle
 from dispatcher.fleet.order import RunningOrder, action
 from dispatcher.world import World
@@ -94,7 +96,7 @@ def resend(world: World, v: Vehicle) -> None:
         world.out.append(SendOrder(v.order.sent))
 
 
-def instant(world: World, v: Vehicle, kind: str) -> str:
+def instant(world: World, v: Vehicle, kind: str, **parameters: str) -> str:
     """Send one instant action and return its id."""
     v.instants += 1
     v.headers += 1
@@ -105,7 +107,7 @@ def instant(world: World, v: Vehicle, kind: str) -> str:
         version=v.speaks,
         manufacturer=v.manufacturer,
         serial_number=v.serial,
-        actions=(action(v.dialect.instant.get(kind, kind), name),),
+        actions=(action(v.dialect.instant.get(kind, kind), name, **parameters),),
     )
     world.out.append(SendInstantActions(message))
     return name
@@ -153,19 +155,23 @@ def _extend(world: World, v: Vehicle, order: RunningOrder, *, first: tuple[v2.Ac
     end = new[-1] if new else order.path[-1]
     if leg is not None and order.leg == leg.n and not planned and end == leg.goal:
         world.pin(v, Pin.LEG)
-        order.actions = _final(order, leg, v.dialect)
+        order.actions = _final(order, leg, v)
     _send(world, v, order, new, first=first)
 
 
-def _final(order: RunningOrder, leg: Leg, dialect: Dialect) -> tuple[v2.Action, ...]:
+def _final(order: RunningOrder, leg: Leg, v: Vehicle) -> tuple[v2.Action, ...]:
     if not leg.act:
         return ()
-    parameters = dict(dialect.parameters.get(leg.act, {}))
+    parameters = dict(v.dialect.parameters.get(leg.act, {}))
     if leg.load_type:
         parameters |= {"stationType": "floor", "loadType": leg.load_type}
     if leg.load:
         parameters["loadId"] = leg.load
-    return (action(leg.act, f"{order.id}-{leg.act}", **parameters),)
+    blocking = v.dialect.blocking.get(leg.act, str(v2.BlockingType.HARD))
+    if not v.speaks.startswith("3."):
+        blocking = blocking_of_2(blocking)
+    made = action(leg.act, f"{order.id}-{leg.act}", **parameters)
+    return (made if blocking == made.blocking_type else msgspec.structs.replace(made, blocking_type=blocking),)
 
 
 def _send(

@@ -20,8 +20,8 @@ from contracts.runtime.clock import Clock
 from contracts.runtime.floor import Floor, FloorConnector
 from contracts.runtime.log import Log
 from contracts.site import Site
+from contracts.vda5050 import factsheet3, translation, v2, v3
 from contracts.vda5050 import topics as vda
-from contracts.vda5050 import translation, v2, v3
 from contracts.vda5050.factsheet import Factsheet
 from contracts.vda5050.header import has_zone
 from contracts.vda5050.reading import read, read_with_deviation
@@ -33,6 +33,8 @@ from dispatcher.commands import (
     SendEdgeCommand,
     SendInstantActions,
     SendOrder,
+    SendResponses,
+    SendZoneSet,
     TellCentral,
 )
 from dispatcher.core import Core
@@ -50,7 +52,7 @@ from dispatcher.facts import (
     WorkClosed,
     WorkOpened,
 )
-from dispatcher.fleet.dialect import read_connection, read_factsheet, read_state
+from dispatcher.fleet.dialect import read_connection, read_factsheet, read_factsheet3, read_state, read_state3
 from dispatcher.follower import Follower
 from dispatcher.journal import Journal, resume
 from dispatcher.lead import Lead
@@ -288,6 +290,7 @@ class Dispatcher:
         await floor.subscribe(vda.pattern(vda.FACTSHEET, major=vda.MAJOR), self._on_factsheet)
         await floor.subscribe(vda.pattern(vda.STATE, major=vda.MAJOR), self._on_state)
         await floor.subscribe(vda.pattern(vda.CONNECTION, major=v3.MAJOR), self._on_connection, qos=1)
+        await floor.subscribe(vda.pattern(vda.FACTSHEET, major=v3.MAJOR), self._on_factsheet3)
         await floor.subscribe(vda.pattern(vda.STATE, major=v3.MAJOR), self._on_state3)
         if self._settings.publish_views:
             await floor.subscribe(vda.pattern(vda.VISUALIZATION, major=vda.MAJOR), self._on_visualization)
@@ -320,14 +323,13 @@ class Dispatcher:
     def _on_state3(self, topic: str, payload: bytes) -> None:
         try:
             said, deviation = read_with_deviation(payload, v3.State)
-            state = translation.state_to_2(said)
-            if deviation or not state.timestamp.endswith("Z"):
-                self._deviates(state, deviation)
-            self.hear(read_state(state))
+            if deviation or not said.timestamp.endswith("Z"):
+                self._deviates(said, deviation)
+            self.hear(read_state3(said))
         except Rejected as error:
             self._keep(topic, payload, error)
 
-    def _deviates(self, state: v2.State, deviation: str) -> None:
+    def _deviates(self, state: v2.State | v3.State, deviation: str) -> None:
         """Count by manufacturer what had to be mended."""
         seen = self.deviations.setdefault(state.manufacturer, {})
         for how in (deviation, "" if has_zone(state.timestamp) else "a timestamp without a zone"):
@@ -344,6 +346,12 @@ class Dispatcher:
     def _on_factsheet(self, topic: str, payload: bytes) -> None:
         try:
             self.hear(read_factsheet(read(payload, Factsheet)))
+        except Rejected as error:
+            self._keep(topic, payload, error)
+
+    def _on_factsheet3(self, topic: str, payload: bytes) -> None:
+        try:
+            self.hear(read_factsheet3(read(payload, factsheet3.Factsheet)))
         except Rejected as error:
             self._keep(topic, payload, error)
 
@@ -419,6 +427,16 @@ class Dispatcher:
         topic = self._topic(message.manufacturer, message.serial_number, vda.INSTANT_ACTIONS)
         self._floor.send(topic, encode(message))
 
+    def _send_responses(self, command: SendResponses) -> None:
+        message = command.message
+        topic = self._topic(message.manufacturer, message.serial_number, vda.RESPONSES, v3.MAJOR)
+        self._floor.send(topic, encode(message))
+
+    def _send_zone_set(self, command: SendZoneSet) -> None:
+        message = command.message
+        topic = self._topic(message.manufacturer, message.serial_number, vda.ZONE_SET, v3.MAJOR)
+        self._floor.send(topic, encode(message))
+
     def _send_edge_command(self, command: SendEdgeCommand) -> None:
         topic = topics.cell_command(self._site.id, command.command.cell)
         self._floor.send(topic, encode(command.command), qos=1)
@@ -489,6 +507,8 @@ class Dispatcher:
 _DO: dict[type[Command], Callable[[Dispatcher, Any], None]] = {
     SendOrder: Dispatcher._send_order,  # noqa: SLF001 - the table belongs to the class
     SendInstantActions: Dispatcher._send_instant_actions,  # noqa: SLF001
+    SendResponses: Dispatcher._send_responses,  # noqa: SLF001
+    SendZoneSet: Dispatcher._send_zone_set,  # noqa: SLF001
     SendEdgeCommand: Dispatcher._send_edge_command,  # noqa: SLF001
     AckEvents: Dispatcher._ack_events,  # noqa: SLF001
     TellCentral: Dispatcher._tell_central,  # noqa: SLF001

@@ -5,7 +5,7 @@ import msgspec
 from contracts.errors import Rejected
 from contracts.ids import RobotId, identifier
 from contracts.messages.ops import VehicleState
-from dispatcher import energy, lateness, missions, recovery
+from dispatcher import energy, lateness, leases, missions, recovery
 from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState
 from dispatcher.fleet import order as orders
 from dispatcher.fleet.dialect import dialect_of, spoken
@@ -34,6 +34,8 @@ def state_heard(world: World, report: RobotState) -> None:
     if not again and (report.header <= v.header or v.double) and _counts_backwards(world, v, report.header):
         return
     v.header = report.header
+    if report.zone_sets is not None:
+        leases.heard(world, v, report)
     signal = observe(report)
     if v.state is VehicleState.OFFLINE:
         v.state = step(v.state, Signal.BACK)

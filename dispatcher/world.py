@@ -201,6 +201,9 @@ class World:
     """Robots and strangers by (manufacturer, serial number)."""
     strangers: dict[RobotId, Vehicle] = field(default_factory=dict)
     """Robots that nobody has adopted yet."""
+    asking: dict[RobotId, None] = field(default_factory=dict)
+    """Robots with open requests, those first that asked first."""
+    shut_zones: frozenset[str] = frozenset()
     halted: dict[RobotId, list[RobotId]] = field(default_factory=dict)
     """Robots that stand because another one drove where it was not sent."""
     deviations: dict[str, dict[str, int]] = field(default_factory=dict)

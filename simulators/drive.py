@@ -32,6 +32,10 @@ class Phase(Enum):
     DRIVING = auto()
 
 
+def _no_limit(_: Point) -> float:
+    return math.inf
+
+
 class Drive:
     """The wheels of one robot.
 
@@ -85,6 +89,8 @@ class Drive:
         self._reaching = False
         self._exit_bound_mps = 0.0
         self.stale = False
+        self.zone_mps: Callable[[Point], float] = _no_limit
+        """The speed limit of zones at a place."""
 
     def stand(self) -> None:
         """Take up the first node."""
@@ -139,7 +145,7 @@ class Drive:
                 self.phase, self._reaching = Phase.REST, False
                 effects += vehicle.reached()
                 continue
-            elif not go or not vehicle.base:
+            elif not go or not vehicle.base or (self.phase is Phase.REST and not self._reaching and vehicle.waits):
                 if self.phase is Phase.TURNING:
                     self._heading_rad = self.pose().heading_rad
                 self._rest()
@@ -286,6 +292,7 @@ class Drive:
 
     def _limit_mps(self, step: Step) -> float:
         own = self._params.loaded_speed_mps if self.loaded else self._params.speed_mps
+        own = min(own, self.zone_mps(step.at))
         edge = step.edge
         if edge is None:
             return own

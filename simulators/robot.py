@@ -18,7 +18,7 @@ from contracts.layout import NodeKind
 from contracts.runtime.clock import Clock
 from contracts.runtime.floor import Floor, FloorConnector, Will
 from contracts.site import Robot, Site
-from contracts.vda5050 import topics
+from contracts.vda5050 import topics, v3
 from contracts.vda5050.v2 import (
     Action,
     ConnectionState,
@@ -29,8 +29,9 @@ from controllers.vda5050 import Abilities, Begin, Effect, Locate, SayFactsheet, 
 from simulators.battery import Battery
 from simulators.drive import Drive, Phase
 from simulators.ground import Ground
-from simulators.robot_build import INSTANT_ACTIONS, NODE_ACTIONS, RobotFaults, RobotParams
+from simulators.robot_build import INSTANT_ACTIONS, NODE_ACTIONS, ZONE_ACTIONS, RobotFaults, RobotParams
 from simulators.robot_voice import Voice
+from simulators.robot_zones import RobotZones
 
 __all__ = ["RobotFaults", "RobotParams", "RobotTwin"]
 
@@ -75,14 +76,18 @@ class RobotTwin:
         self._random = random.Random(f"{seed}/{robot.id}")
         self._node = site.layout.node
         places = {n.id: n.point for n in site.layout.nodes}
-        abilities = Abilities(NODE_ACTIONS, frozenset(), INSTANT_ACTIONS, places)
+        instants = INSTANT_ACTIONS | ZONE_ACTIONS if params.version == v3.VERSION else INSTANT_ACTIONS
+        abilities = Abilities(NODE_ACTIONS, frozenset(), instants, places)
         self.vehicle = Vehicle(abilities, robot.start)
-        self.drive = Drive(robot.id, self.vehicle, robot.start, site.layout, clock, world, params.drive, self._happened)
+        self.drive = Drive(robot.id, self.vehicle, robot.start, site.layout, clock, world, params.drive, self.happened)
         self.battery = Battery(params.battery, self._random.uniform(*params.level), clock.now_ms())
         self.pod: PodId | None = None
         if pod is not None:
             self._carry(pod)
-        self.voice = Voice(robot, params, site.layout.map_id, clock)
+        self.voice = Voice(robot, params, site.layout.map_id, clock, places[robot.start])
+        self._zones: RobotZones | None = None
+        if self.voice.new:
+            self._zones = RobotZones(self, clock, site.layout)
         self._charged_m = 0.0
         self._legs = 0
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -131,13 +136,13 @@ class RobotTwin:
         """Stop with a fatal error, until `mend` or for some time."""
         self.vehicle.fault(ErrorEntry(error_type, ErrorLevel.FATAL, (), text))
         if for_s is not None:
-            self._after(f"mend {error_type}", for_s, lambda: self.mend(error_type))
-        self._happened([])
+            self.after(f"mend {error_type}", for_s, lambda: self.mend(error_type))
+        self.happened([])
 
     def mend(self, error_type: str) -> None:
         """End a fatal error: it goes on with its order."""
         self.vehicle.mended(error_type)
-        self._happened([])
+        self.happened([])
 
     def go_offline(self, for_s: float) -> None:
         """Lose the radio for some time: the broker's clients see CONNECTIONBROKEN, the base is driven to its end."""
@@ -147,7 +152,7 @@ class RobotTwin:
     def seize(self) -> None:
         """Stand for good, wherever it is, and say nothing of it: its states come as before."""
         self._seized = self.drive.blocked = True
-        self._happened([])
+        self.happened([])
 
     def lose_power(self) -> None:
         """Stand for good, without a word: the broker's clients see CONNECTIONBROKEN."""
@@ -170,6 +175,8 @@ class RobotTwin:
                 continue
             await floor.subscribe(self.voice.topic[topics.ORDER], self._on_order)
             await floor.subscribe(self.voice.topic[topics.INSTANT_ACTIONS], self._on_instant)
+            if self._zones is not None:
+                await self._zones.listen(floor)
             self.voice.floor = floor
             floor.on_connect(self._hello)
             self.ready.set()
@@ -182,23 +189,23 @@ class RobotTwin:
             order = self.voice.order(payload)
         except Rejected as e:
             self.vehicle.unreadable(topics.ORDER, e)
-            self._happened([])
+            self.happened([])
             return
         self.drive.stale = True
-        self._happened(self.vehicle.order(order, self.drive.pose()))
+        self.happened(self.vehicle.order(order, self.drive.pose()))
 
     def _on_instant(self, _topic: str, payload: bytes) -> None:
         try:
             message = self.voice.instant(payload)
         except Rejected as e:
             self.vehicle.unreadable(topics.INSTANT_ACTIONS, e)
-            self._happened([])
+            self.happened([])
             return
-        self._happened(self.vehicle.instant(message))
+        self.happened(self.vehicle.instant(message))
 
     # --- what it does
 
-    def _happened(self, effects: list[Effect]) -> None:
+    def happened(self, effects: list[Effect]) -> None:
         """Do what follows from something that happened, and say it once."""
         legs = self.drive.driven_m
         if legs != self._charged_m:
@@ -219,6 +226,8 @@ class RobotTwin:
                     continue
             if not effects:
                 break
+        if self._zones is not None:
+            self._zones.look()
         if self.vehicle.changed:
             self._say_state()
 
@@ -236,7 +245,7 @@ class RobotTwin:
     def _begin(self, action: Action) -> None:
         durations = {"pick": self._params.lift_s, "drop": self._params.drop_s, "startCharging": self._params.dock_s}
         duration_s = durations.get(action.action_type, 0.0)
-        self._after(f"action {action.action_id}", duration_s, lambda: self._finish(action))
+        self.after(f"action {action.action_id}", duration_s, lambda: self._finish(action))
 
     def _finish(self, action: Action) -> None:
         match action.action_type:
@@ -246,11 +255,13 @@ class RobotTwin:
                 failure = self._set_down()
             case "startCharging":
                 failure = self._start_charging()
+            case "enableZoneSet" | "deleteZoneSet":
+                failure = "it knows no zones" if self._zones is None else self._zones.use(action)
             case _:
                 self._stop_charging()
                 failure = ""
         result = str(self.pod or "") if action.action_type == "pick" else ""
-        self._happened(self.vehicle.ended(action.action_id, failure=failure, result=result))
+        self.happened(self.vehicle.ended(action.action_id, failure=failure, result=result))
 
     def _lift(self, action: Action) -> str:
         faults, wanted = self._params.faults, action.parameter("loadId")
@@ -285,7 +296,7 @@ class RobotTwin:
         self.vehicle.mended("batteryEmpty")
         full_s = self.battery.full_in_s()
         if full_s < 1e6:
-            self._after("full", full_s, self._say_state)
+            self.after("full", full_s, self._say_state)
         return ""
 
     def _stop_charging(self) -> None:
@@ -300,25 +311,25 @@ class RobotTwin:
         if self.battery.charging:
             self._stop_charging()
         if self._params.driving_state_s < self._params.idle_state_s:
-            self._after("beat", self._params.driving_state_s, self._beat)
+            self.after("beat", self._params.driving_state_s, self._beat)
 
     # --- what goes wrong
 
     def _begin_faults(self) -> None:
         faults = self._params.faults
         if faults.fatal_per_h > 0:
-            self._after("fatal", self._random.expovariate(faults.fatal_per_h / 3600), self._break_down)
+            self.after("fatal", self._random.expovariate(faults.fatal_per_h / 3600), self._break_down)
         if faults.offline_per_h > 0:
-            self._after("offline", self._random.expovariate(faults.offline_per_h / 3600), self._lose_radio)
+            self.after("offline", self._random.expovariate(faults.offline_per_h / 3600), self._lose_radio)
 
     def _break_down(self) -> None:
         faults = self._params.faults
-        self._after("fatal", faults.fatal_s + self._random.expovariate(faults.fatal_per_h / 3600), self._break_down)
+        self.after("fatal", faults.fatal_s + self._random.expovariate(faults.fatal_per_h / 3600), self._break_down)
         self.fail("driveFault", "the drive does not answer", faults.fatal_s)
 
     def _lose_radio(self) -> None:
         faults = self._params.faults
-        self._after(
+        self.after(
             "offline", faults.offline_s + self._random.expovariate(faults.offline_per_h / 3600), self._lose_radio
         )
         self.go_offline(faults.offline_s)
@@ -327,11 +338,11 @@ class RobotTwin:
         """Something stands in the way for a while."""
         self.drive.blocked = True
         self.stalls += 1
-        self._after("stall", self._random.uniform(*self._params.faults.stall_s), self._unstall)
+        self.after("stall", self._random.uniform(*self._params.faults.stall_s), self._unstall)
 
     def _unstall(self) -> None:
         self.drive.blocked = self._seized
-        self._happened([])
+        self.happened([])
 
     # --- what it says
 
@@ -348,7 +359,7 @@ class RobotTwin:
             self._check_battery()
             self._say_state()
             rest_s = interval_s
-        self._after("beat", rest_s, self._beat)
+        self.after("beat", rest_s, self._beat)
 
     def _check_battery(self) -> None:
         self.battery.pass_time(self._clock.now_ms())
@@ -361,9 +372,9 @@ class RobotTwin:
     def _visualize(self) -> None:
         if self.drive.phase is not Phase.REST:
             self.voice.visualization(self.drive)
-        self._after("visualize", 1 / self._params.visualization_hz, self._visualize)
+        self.after("visualize", 1 / self._params.visualization_hz, self._visualize)
 
-    def _after(self, what: str, seconds: float, call: Callable[[], None]) -> None:
+    def after(self, what: str, seconds: float, call: Callable[[], None]) -> None:
         """Set a named timer; one of the same name is replaced."""
         old = self._timers.pop(what, None)
         if old is not None:

@@ -4,7 +4,7 @@ import msgspec
 
 from contracts.errors import Rejected
 from contracts.site import Robot
-from contracts.vda5050 import v3
+from contracts.vda5050 import factsheet3, v3
 from contracts.vda5050.factsheet import (
     AgvAction,
     Factsheet,
@@ -22,6 +22,8 @@ from simulators.motion import DriveParams
 
 NODE_ACTIONS = frozenset({"pick", "drop", "startCharging", "stopCharging"})
 INSTANT_ACTIONS = frozenset({"startCharging", "stopCharging"})
+ZONE_ACTIONS = frozenset({"enableZoneSet", "deleteZoneSet"})
+"""Instant actions of version 3."""
 
 
 class RobotFaults(msgspec.Struct, frozen=True):
@@ -81,6 +83,60 @@ class RobotParams(msgspec.Struct, frozen=True):
         for name in ("idle_state_s", "driving_state_s"):
             if not 0.05 <= getattr(self, name) <= 3600:
                 raise Rejected(name, getattr(self, name), "from 0.05 to 3600 s")
+
+
+def factsheet3_of(robot: Robot, params: RobotParams, now_ms: int, header_id: int) -> factsheet3.Factsheet:
+    """Return the same for version 3, with the zones that it understands."""
+    old = factsheet_of(robot, params, now_ms, header_id)
+    kind, body, (load,) = old.type_specification, old.physical_parameters, old.load_specification.load_sets
+    timing = old.protocol_limits.timing
+    actions = [*old.protocol_features.agv_actions, *(AgvAction(k, ("INSTANT",)) for k in sorted(ZONE_ACTIONS))]
+    return factsheet3.Factsheet(
+        header_id=header_id,
+        timestamp=old.timestamp,
+        manufacturer=old.manufacturer,
+        serial_number=old.serial_number,
+        type_specification=factsheet3.TypeSpecification(
+            series_name=kind.series_name,
+            mobile_robot_kinematics="DIFFERENTIAL",
+            mobile_robot_class=kind.agv_class,
+            maximum_load_mass=kind.max_load_mass,
+            localization_types=kind.localization_types,
+            navigation_types=kind.navigation_types,
+            series_description=kind.series_description,
+            supported_zones=("BLOCKED", "RELEASE", "SPEED_LIMIT"),
+        ),
+        physical_parameters=factsheet3.PhysicalParameters(
+            maximum_speed=body.speed_max,
+            width=body.width,
+            length=body.length,
+            maximum_acceleration=body.acceleration_max,
+            maximum_deceleration=body.deceleration_max,
+            maximum_height=body.height_max,
+        ),
+        protocol_limits=factsheet3.ProtocolLimits(
+            timing=factsheet3.Timing(
+                default_state_interval=timing.default_state_interval,
+                visualization_interval=timing.visualization_interval,
+            )
+        ),
+        protocol_features=factsheet3.ProtocolFeatures(
+            mobile_robot_actions=tuple(
+                factsheet3.RobotAction(
+                    action_type=a.action_type, action_scopes=a.action_scopes, pause_allowed=False, cancel_allowed=False
+                )
+                for a in actions
+            )
+        ),
+        load_specification=factsheet3.LoadSpecification(
+            load_sets=(
+                factsheet3.LoadSet(
+                    set_name=load.set_name, load_type=load.load_type, maximum_weight=load.max_weight,
+                    maximum_speed=load.agv_speed_limit, pick_time=load.pick_time, drop_time=load.drop_time,
+                ),
+            )
+        ),
+    )  # fmt: skip
 
 
 def factsheet_of(robot: Robot, params: RobotParams, now_ms: int, header_id: int) -> Factsheet:

@@ -1,6 +1,9 @@
 """How a robot twin speaks: VDA 5050 messages with their headers, on its own topics, while the broker is there."""
 
+import msgspec
+
 from contracts.codec import encode
+from contracts.geometry import Point
 from contracts.ids import PodId
 from contracts.runtime.clock import Clock
 from contracts.runtime.floor import Floor
@@ -20,9 +23,10 @@ from contracts.vda5050.v2 import (
     timestamp,
 )
 from controllers.vda5050 import Reading, Vehicle
+from controllers.vda5050.zones import Zones
 from simulators.battery import Battery
 from simulators.drive import Drive
-from simulators.robot_build import RobotParams, factsheet_of
+from simulators.robot_build import RobotParams, factsheet3_of, factsheet_of
 
 _INSTANTS = 100
 
@@ -30,15 +34,17 @@ _INSTANTS = 100
 class Voice:
     """The messages of one robot. `floor` is None while it has no radio: then nothing is said, nor counted."""
 
-    def __init__(self, robot: Robot, params: RobotParams, map_id: str, clock: Clock) -> None:
+    def __init__(self, robot: Robot, params: RobotParams, map_id: str, clock: Clock, here: Point) -> None:
         self._robot, self._params, self._map_id, self._clock = robot, params, map_id, clock
         self._header = dict.fromkeys(topics.NAMES, 0)
         self.new = params.version == v3.VERSION
         """It speaks version 3."""
+        self.zones = Zones(here)
+        """What version 3 knows of zones; never used by a robot of version 2."""
         self.instants: dict[str, None] = {}
         """Ids of its latest instant actions, which version 3 lists by themselves."""
         major = v3.MAJOR if self.new else topics.MAJOR
-        self.topic = {n: topics.topic(robot.manufacturer, robot.id, n, major=major) for n in topics.NAMES}
+        self.topic = {n: topics.topic(robot.manufacturer, robot.id, n, major=major) for n in topics.NAMES_3}
         self.floor: Floor | None = None
         self.said_ms = 0
         """When the last state was due, said or not."""
@@ -89,9 +95,10 @@ class Voice:
             self.factsheet()
 
     def factsheet(self) -> None:
-        """Say what it is; the factsheet of version 3 it does not speak yet."""
-        if self.floor is not None and not self.new:
-            factsheet = factsheet_of(self._robot, self._params, self._clock.now_ms(), self._count(topics.FACTSHEET))
+        """Say what it is."""
+        if self.floor is not None:
+            write = factsheet3_of if self.new else factsheet_of
+            factsheet = write(self._robot, self._params, self._clock.now_ms(), self._count(topics.FACTSHEET))
             self.floor.send(self.topic[topics.FACTSHEET], encode(factsheet), retain=True)
 
     def state(self, vehicle: Vehicle, drive: Drive, battery: Battery, pod: PodId | None) -> None:
@@ -117,8 +124,13 @@ class Voice:
             robot.id,
             self._params.version,
         )
-        said = translation.state_to_3(state, frozenset(self.instants)) if self.new else state
-        self.floor.send(self.topic[topics.STATE], encode(said))
+        if self.new:
+            said = translation.state_to_3(state, frozenset(self.instants))
+            zones = self.zones
+            said = msgspec.structs.replace(said, zone_requests=zones.requests(), zone_sets=zones.sets())
+            self.floor.send(self.topic[topics.STATE], encode(said))
+        else:
+            self.floor.send(self.topic[topics.STATE], encode(state))
 
     def visualization(self, drive: Drive) -> None:
         """Say where it is."""

@@ -9,6 +9,8 @@ import msgspec
 
 from contracts.vda5050 import v2, v3
 
+_ACTIONS_TO_3 = {"initPosition": "initializePosition"}
+_ACTIONS_TO_2 = {new: old for old, new in _ACTIONS_TO_3.items()}
 _MODES_TO_2 = {"TEACH_IN": "TEACHIN", "STARTUP": "SERVICE", "INTERVENED": "MANUAL"}
 _MODES_TO_3 = {"TEACHIN": "TEACH_IN"}
 _STOPS_TO_3 = {"AUTOACK": "MANUAL"}
@@ -67,7 +69,7 @@ def order_to_3(order: v2.Order) -> v3.Order:
 
 
 def order_to_2(order: v3.Order) -> v2.Order:
-    """Read an order of 3.0 as one of 2.1; SINGLE blocks as HARD does, which is the safe side."""
+    """Read an order of 3.0 as one of 2.1; a blocking type SINGLE stays what it is, which only our own reader knows."""
     ids = {n.sequence_id: n.node_id for n in order.nodes}
     return v2.Order(
         **_head(order, v2.VERSION),
@@ -297,10 +299,15 @@ def _robot_to_3(at: v2.AgvPosition) -> v3.MobileRobotPosition:
     )
 
 
+def blocking_of_2(blocking: str) -> str:
+    """Return what 2.x has for a blocking type: HARD for SINGLE, which is the safe side."""
+    return "HARD" if blocking == v3.BlockingType.SINGLE else blocking
+
+
 def _action_to_3(a: v2.Action, blocking: str) -> v3.Action:
     return v3.Action(
         action_id=a.action_id,
-        action_type=a.action_type,
+        action_type=_ACTIONS_TO_3.get(a.action_type, a.action_type),
         blocking_type=blocking,
         action_descriptor=a.action_description,
         action_parameters=a.action_parameters,
@@ -310,8 +317,8 @@ def _action_to_3(a: v2.Action, blocking: str) -> v3.Action:
 def _action_to_2(a: v3.Action) -> v2.Action:
     return v2.Action(
         action_id=a.action_id,
-        action_type=a.action_type,
-        blocking_type="HARD" if a.blocking_type == v3.BlockingType.SINGLE else a.blocking_type,
+        action_type=_ACTIONS_TO_2.get(a.action_type, a.action_type),
+        blocking_type=a.blocking_type,
         action_description=a.action_descriptor,
         action_parameters=a.action_parameters,
     )

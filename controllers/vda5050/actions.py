@@ -1,11 +1,14 @@
-"""The actions of a vehicle: which wait, which run, and what may run beside what (VDA 5050 2.1, 6.11 and 6.12)."""
+"""The actions of a vehicle: which wait, which run, and what may run beside what (VDA 5050, 6.11 and 6.12)."""
 
 from collections import deque
 from collections.abc import Iterable
 
-from contracts.vda5050.v2 import Action, ActionState, ActionStatus, BlockingType
+from contracts.vda5050.v2 import Action, ActionState, ActionStatus
+from contracts.vda5050.v3 import BlockingType
+from controllers.vda5050.orders import MAY_DRIVE
 
 _OPEN = frozenset({ActionStatus.WAITING, ActionStatus.INITIALIZING, ActionStatus.RUNNING, ActionStatus.PAUSED})
+_BESIDE = frozenset({BlockingType.NONE, BlockingType.SOFT})
 KEPT_INSTANT = 16
 """Finished instant actions that are still reported until the next order."""
 
@@ -43,7 +46,7 @@ class Actions:
         if not (self._running or self._queue or self._urgent):
             return False
         return any(
-            a.blocking_type != BlockingType.NONE
+            a.blocking_type not in MAY_DRIVE
             for part in (self._running.values(), self._urgent, self._queue)
             for a in part
         )
@@ -85,16 +88,15 @@ class Actions:
         self._urgent.append(action)
 
     def begin(self, *, driving: bool) -> list[Action]:
-        """Start what may start now: HARD alone, SOFT not while driving; the order of the queue is kept."""
+        """Start what may start now: HARD and SINGLE alone, HARD and SOFT not while driving; in the queue's order."""
         begun: list[Action] = []
         for queue in (self._urgent, self._queue):
             while queue:
                 blocking = queue[0].blocking_type
-                if driving and blocking != BlockingType.NONE:
+                if driving and blocking not in MAY_DRIVE:
                     return begun
                 if self._running and (
-                    blocking == BlockingType.HARD
-                    or any(a.blocking_type == BlockingType.HARD for a in self._running.values())
+                    blocking not in _BESIDE or any(a.blocking_type not in _BESIDE for a in self._running.values())
                 ):
                     return begun
                 action = queue.popleft()

@@ -9,7 +9,6 @@ from contracts.geometry import Point
 from contracts.ids import NodeId
 from contracts.vda5050.v2 import (
     Action,
-    BlockingType,
     Edge,
     EdgeState,
     ErrorEntry,
@@ -19,7 +18,10 @@ from contracts.vda5050.v2 import (
     NodeState,
     Order,
 )
+from contracts.vda5050.v3 import BlockingType
 
+MAY_DRIVE = frozenset({BlockingType.NONE, BlockingType.SINGLE})
+"""Blocking types of actions that may go on while the vehicle drives."""
 VALIDATION = "validationError"
 ORDER = "orderError"
 UPDATE = "orderUpdateError"
@@ -67,7 +69,7 @@ class Step(msgspec.Struct, gc=False):
 
 
 def _blocks(actions: tuple[Action, ...]) -> bool:
-    return any(a.blocking_type != BlockingType.NONE for a in actions)
+    return any(a.blocking_type not in MAY_DRIVE for a in actions)
 
 
 def warning(kind: str, text: str, /, **about: object) -> ErrorEntry:

@@ -6,6 +6,7 @@ what is reported sets `changed`, so that the body says one state for all that ha
 """
 
 from collections import deque
+from collections.abc import Callable
 
 import msgspec
 
@@ -48,6 +49,10 @@ KEPT_WARNINGS = 8
 _AUTOMATIC = frozenset({OperatingMode.AUTOMATIC, OperatingMode.SEMIAUTOMATIC})
 
 
+def _nothing(_: Step) -> bool:
+    return False
+
+
 class Reading(msgspec.Struct, frozen=True, gc=False):
     """What the body measures when a state is said."""
 
@@ -76,6 +81,8 @@ class Vehicle:
         self.last_node_sequence_id = 0
         self.base: deque[Step] = deque()
         """Released steps still to be driven, nearest first. Read it; only this class changes it."""
+        self.bars: Callable[[Step], bool] = _nothing
+        """Whether a step of the base may not be entered now: a zone that was not granted, or is closed."""
         self._horizon: list[Step] = []
         self._entered: Step | None = None
         self._actions = Actions()
@@ -104,6 +111,11 @@ class Vehicle:
         )
 
     @property
+    def waits(self) -> bool:
+        """Whether the next step of the base may not be entered now."""
+        return bool(self.base) and self.bars(self.base[0])
+
+    @property
     def must_cut(self) -> bool:
         """Whether the order is being cancelled and the body has not yet said (`cut`) where it can stop."""
         return self._cancelling is not None and not self._cut
@@ -116,7 +128,9 @@ class Vehicle:
     def stops_at(self, index: int) -> bool:
         """Whether the body must come to rest on the base's step `index` (0 is the next one)."""
         following = index + 1
-        return following == len(self.base) or self.base[index].stops or self.base[following].stops_before
+        if following == len(self.base) or self.base[index].stops or self.base[following].stops_before:
+            return True
+        return self.bars(self.base[following])
 
     # --- what master control says
 

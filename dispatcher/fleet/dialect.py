@@ -7,10 +7,10 @@ from importlib.resources import files
 import msgspec
 
 from contracts.ids import NodeId, RobotId
-from contracts.vda5050 import v2, v3
+from contracts.vda5050 import factsheet3, translation, v2, v3
 from contracts.vda5050.factsheet import Factsheet
 from contracts.vda5050.header import VERSION
-from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState, Trouble
+from dispatcher.facts import Request, RobotConnection, RobotFactsheet, RobotState, Trouble
 
 
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """It can pick and drop."""
     instant: dict[str, str] = {}
     """Its own names of instant actions."""
+    blocking: dict[str, str] = {}
+    """What may go on beside its actions, by action type, where it is not HARD; SINGLE is HARD to who speaks 2.x."""
     parameters: dict[str, dict[str, str]] = {}
     """What its actions want to be told besides, by action type."""
 
@@ -100,6 +102,21 @@ def read_state(state: v2.State) -> RobotState:
     )
 
 
+def read_state3(said: v3.State) -> RobotState:
+    """Reduce a VDA 5050 3.0 state, with what it asks for and the zone sets that it holds."""
+    asked = [
+        Request(q.request_id, q.request_type, q.zone_id, q.request_status, q.zone_set_id) for q in said.zone_requests
+    ] + [
+        Request(q.request_id, q.request_type, q.edge_id, q.request_status, seq=q.sequence_id)
+        for q in said.edge_requests
+    ]
+    return msgspec.structs.replace(
+        read_state(translation.state_to_2(said)),
+        requests=tuple(asked),
+        zone_sets=tuple((z.zone_set_id, z.zone_set_status == "ENABLED") for z in said.zone_sets),
+    )
+
+
 def read_connection(message: v2.Connection) -> RobotConnection:
     """Read a connection message or last will."""
     return RobotConnection(
@@ -118,6 +135,18 @@ def read_factsheet(sheet: Factsheet) -> RobotFactsheet:
         series=sheet.type_specification.series_name,
         speed_max_mps=sheet.physical_parameters.speed_max,
         min_order_interval_ms=round(sheet.protocol_limits.timing.min_order_interval * 1000),
+    )
+
+
+def read_factsheet3(sheet: factsheet3.Factsheet) -> RobotFactsheet:
+    """Keep of a factsheet of version 3 what the dispatcher uses."""
+    return RobotFactsheet(
+        robot=RobotId(sheet.serial_number),
+        manufacturer=sheet.manufacturer,
+        series=sheet.type_specification.series_name,
+        speed_max_mps=sheet.physical_parameters.maximum_speed,
+        min_order_interval_ms=round(sheet.protocol_limits.timing.minimum_order_interval * 1000),
+        zones=sheet.type_specification.supported_zones,
     )
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from contracts.ids import MissionId, NodeId, RobotId, TaskId
 from contracts.messages.ops import VehicleState
-from dispatcher.facts import RobotFactsheet, RobotState
+from dispatcher.facts import Request, RobotFactsheet, RobotState
 from dispatcher.fleet.dialect import Dialect
 from dispatcher.fleet.order import RunningOrder
 
@@ -61,6 +61,18 @@ class Leg:
     loaded: bool = False
     """Whether it drives with a pod."""
     done: bool = False
+
+
+@dataclass(slots=True)
+class Lease:
+    """A robot's request and our answer to it."""
+
+    request: Request
+    grant: str = ""
+    """The answer as VDA 5050 3.0 calls it; empty: none yet."""
+    until_ms: int = 0
+    """Until when a grant holds."""
+    said_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -123,5 +135,14 @@ class Vehicle:
     backwards_ms: int = 0
     double: bool = False
     """Two robots speak under its name."""
+    leases: dict[str, Lease] = field(default_factory=dict)
+    """What it asks for, by the request's id."""
+    answers: int = 0
+    """Zone sets and responses sent to it."""
+    zone_set: str = ""
+    """The zone set that it should use."""
+    zones_listed: bool | None = None
+    """What it said of that when it was last told: in use, held, or (None) neither."""
+    zones_ms: int = 0
     stale_ms: int = 0
     """Since when it lists nodes that it has passed."""

@@ -10,6 +10,7 @@ from contracts.codec import encode
 from contracts.vda5050 import v2, v3
 from contracts.vda5050.reading import read
 from contracts.vda5050.translation import (
+    blocking_of_2,
     connection_to_2,
     connection_to_3,
     instant_to_2,
@@ -101,7 +102,8 @@ def test_what_is_new_reads_on_the_safe_side() -> None:
     single = v3.Action(action_id="a", action_type="x", blocking_type="SINGLE")
     order = msgspec.structs.replace(order_to_3(an_order()), edges=())
     node = msgspec.structs.replace(order.nodes[0], actions=(single,))
-    assert order_to_2(msgspec.structs.replace(order, nodes=(node,))).nodes[0].actions[0].blocking_type == "HARD"
+    read_as = order_to_2(msgspec.structs.replace(order, nodes=(node,))).nodes[0].actions[0].blocking_type
+    assert (read_as, blocking_of_2(read_as)) == ("SINGLE", "HARD")
 
 
 @pytest.mark.parametrize(
