@@ -70,17 +70,17 @@ SELECT 'a closed order has no open task', o.id, t.id
 FROM orders o JOIN task t ON t.order_id = o.id AND t.state IN ('waiting', 'released', 'started')
 WHERE o.state IN ('shipped', 'short', 'cancelled')
 UNION ALL
-SELECT 'a kept month end is the sum of moves', concat_ws('/', COALESCE(x.place, y.place), COALESCE(x.item, y.item)),
+SELECT 'a kept month end is the sum of moves', concat_ws('/', COALESCE(x.place, y.place), COALESCE(x.item, y.item), COALESCE(x.status, y.status)),
        format('kept %s, moves %s', COALESCE(x.qty, 0), COALESCE(y.qty, 0))
 FROM (SELECT t.* FROM stock_then t WHERE t.at = (SELECT max(at) FROM stock_month)) AS x
 FULL JOIN (
-    SELECT m.place, m.item, m.lot, m.owner, sum(m.qty) AS qty FROM (SELECT * FROM stock_month ORDER BY at DESC LIMIT 1) AS k
+    SELECT m.place, m.item, m.lot, m.owner, m.status, sum(m.qty) AS qty FROM (SELECT * FROM stock_month ORDER BY at DESC LIMIT 1) AS k
     CROSS JOIN LATERAL (
-        SELECT b AS place, item, lot, owner, qty::bigint FROM ledger WHERE at <= k.at AND seq <= k.seq
-        UNION ALL SELECT a, item, lot, owner, -qty::bigint FROM ledger WHERE at <= k.at AND seq <= k.seq
+        SELECT b AS place, item, lot, owner, b_status AS status, qty::bigint FROM ledger WHERE at <= k.at AND seq <= k.seq
+        UNION ALL SELECT a, item, lot, owner, a_status, -qty::bigint FROM ledger WHERE at <= k.at AND seq <= k.seq
     ) AS m JOIN place p ON p.code = m.place AND p.kind <> 'virtual'
-    GROUP BY m.place, m.item, m.lot, m.owner HAVING sum(m.qty) <> 0
-) AS y ON (y.place, y.item, y.lot, y.owner) = (x.place, x.item, x.lot, x.owner)
+    GROUP BY m.place, m.item, m.lot, m.owner, m.status HAVING sum(m.qty) <> 0
+) AS y ON (y.place, y.item, y.lot, y.owner, y.status) = (x.place, x.item, x.lot, x.owner, x.status)
 WHERE COALESCE(x.qty, 0) <> COALESCE(y.qty, 0)
 UNION ALL
 SELECT 'a hand task is posted by one confirmation', string_agg(h.id, ', '), format('move %s, tasks %s', m.seq, count(*))

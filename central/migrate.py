@@ -17,6 +17,7 @@ from contracts.errors import Unavailable
 from contracts.runtime.clock import real
 
 FUNCTIONS = (
+    "capacity",
     "stock",
     "units",
     "events",

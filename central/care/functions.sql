@@ -2,6 +2,9 @@
 CREATE OR REPLACE FUNCTION care_due(p_at timestamptz, p_plans boolean) RETURNS TABLE (counts integer, replenishments integer) LANGUAGE plpgsql AS $$
 BEGIN
     counts := CASE WHEN p_plans THEN plan_counts(p_at) ELSE 0 END;
+    PERFORM clear_overfull(p_at);
+    -- what became free without a posting: a lot's date was set right, people pick here by now
+    PERFORM fill_waiting(p_at, w.item) FROM (SELECT d.item FROM waiting_demand d ORDER BY 1) AS w;
     replenishments := replenish(p_at);
     RETURN NEXT;
 END $$;

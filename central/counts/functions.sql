@@ -118,7 +118,6 @@ BEGIN
     END IF;
     IF said = 'pending' OR n <> p_differs THEN UPDATE stock SET doubt = true WHERE id = s.id; END IF;
     PERFORM settle_count(c, said, p_differs, CASE said WHEN 'posted' THEN n ELSE 0 END, p_at, p_actor);
-    IF said = 'posted' AND n > 0 THEN PERFORM fill_waiting(p_at, c.item); END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION settle_count(c stock_count, p_state text, p_differs integer, p_posted integer, p_at timestamptz, p_who text)
@@ -131,6 +130,7 @@ BEGIN
     PERFORM emit('floorplane.stock.counted', c.place, p_at, jsonb_build_object(
         'bin', c.place, 'item', c.item, 'difference', p_differs, 'who', p_who, 'key', 'count/' || c.id, 'count', c.id,
         'cause', c.cause, 'posted', p_posted, 'state', p_state));
+    IF c.status = 'ok' THEN PERFORM fill_waiting(p_at, c.item); END IF;
 END $$;
 
 -- Nobody counts it any more.

@@ -57,6 +57,11 @@ INBOUND: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         "floorplane.order.line_filled", "order", "So many pieces that a line waited for are there",
         {"line": _NUMBER, "item": _TEXT, "qty": _NUMBER, "from": _TEXT},
     ),
+    (
+        "floorplane.stock.limit_overruled", "place", "Somebody has put goods where the place takes no more",
+        {"place": _TEXT, "item": _MAYBE, "lot": _MAYBE, "qty": {"type": ["integer", "null"]}, "unit": _MAYBE,
+         "bound": _TEXT, "reason": _TEXT, "who": _TEXT},
+    ),
     ("floorplane.stock.received", "item", "Goods have come in that nobody announced", _RECEIVED),
     ("floorplane.stock.status_changed", "place", "Goods became free, held or damaged", _STATUS),
     ("floorplane.stock.status_refused", "place", "A second person did not let them", _STATUS),

@@ -155,6 +155,7 @@ BEGIN
     IF f->>'source' <> t.source THEN RETURN format('wrong place: %s was scanned, %s is wanted', f->>'source', t.source); END IF;
     -- several may be confirmed in one transaction, each with its own moves
     SELECT COALESCE(max(l.seq), 0) INTO before FROM ledger l WHERE l.tx = pg_current_xact_id();
+    PERFORM overrule(COALESCE(f->>'overrule', t.detail->>'overrule'));
     EXECUTE format('SELECT hand_done_%I($1, $2, $3, $4)', t.kind) INTO said USING t, f, p_at, t.person;
     IF said IS DISTINCT FROM 'posted' THEN RETURN COALESCE(said, 'nothing was said of it'); END IF;
     UPDATE hand_task SET state = 'done', lease_until = NULL, done_qty = (f->>'qty')::integer, done_by = t.person,
@@ -226,6 +227,7 @@ BEGIN
     UPDATE hand_task SET state = 'undone', reason = p_reason, closed_at = p_at WHERE id = p_id;
     PERFORM emit('floorplane.hands.undone', p_id, p_at, jsonb_build_object(
         'kind', t.kind, 'item', t.item, 'qty', t.done_qty, 'ref', t.ref, 'reason', p_reason, 'who', p_who));
+    PERFORM fill_waiting(p_at, x.item) FROM (SELECT DISTINCT l.item FROM unnest(t.moves) AS m(seq) JOIN ledger l ON l.seq = m.seq ORDER BY 1) AS x;
     RETURN 'undone';
 END $$;
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from central.hands.asks import Ask, asks_of
 from central.moment import Moment, kept
 from central.orders.model import Name
+from central.reason import Overrule
 
 HandState = Literal["open", "leased", "done", "cancelled", "undone"]
 Kind = Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,39}$", examples=["putaway"])]
@@ -91,6 +92,7 @@ class Confirm(BaseModel):
     source: Scan | None = None
     target: Scan | None = None
     lot: Scan | None = None
+    overrule: Overrule | None = None
     expiry: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")] | None = None
     reason: Scan | None = None
 
@@ -156,6 +158,7 @@ class Movement(BaseModel):
     later: bool = Field(False, description="Only open the task: somebody else will do it")
     priority: int = Field(0, ge=-1_000, le=1_000, strict=True)
     person: Name | None = Field(None, description="Who carries it; whoever is logged in when absent")
+    overrule: Overrule = ""
 
 
 SHOWN = (

@@ -1,6 +1,7 @@
 """REST of goods that people carry from place to place."""
 
 import hashlib
+import json
 from datetime import timedelta
 
 from fastapi import APIRouter, Response
@@ -15,7 +16,7 @@ from central.moment import moment
 from central.problems import documented, refused
 
 router = APIRouter(prefix="/v1/hands", tags=["hands"])
-_OPEN = "SELECT open_hand_task($1, 'move', $2, $3, $4, $5, $6, NULL, $7, $8, $9, NULL, '{}', $10)"
+_OPEN = "SELECT open_hand_task($1, 'move', $2, $3, $4, $5, $6, NULL, $7, $8, $9, NULL, $11::jsonb, $10)"
 _LEASE_S = 60
 
 
@@ -42,16 +43,24 @@ async def post_move(body: Movement, here: Here, idempotency_key: IdempotencyKey,
         if body.origin == body.goal:
             raise refused("to", body.goal, "another place than `from`")
         person = body.person or who.name
+        if body.later:  # its room is given to it from now on
+            await connection.execute("SELECT overrule($1)", body.overrule)
+            full = await connection.fetchval(
+                "SELECT take_room($1, $2, $3, $4, $5, $6, $7, '', $8)",
+                at, body.origin, body.goal, row["id"], body.lot, row["owner"], body.qty, person,
+            )  # fmt: skip
+            if full:
+                raise refused("to", body.goal, f"one with room: {full}", status=409)
         await connection.fetchval(
             _OPEN, name, at, row["id"], body.qty, body.origin, body.goal, body.lot, row["owner"], body.priority,
-            body.status,
+            body.status, json.dumps({"overrule": body.overrule} if body.overrule else {}),
         )  # fmt: skip
         if not body.later:
             until = at + timedelta(seconds=_LEASE_S)
             await ask(connection, name, "leased", "SELECT take_hand_task($1, $2, $3, $4, $5)",
                       (name, at, person, who.name, until))  # fmt: skip
             await ask(connection, name, "posted", "SELECT confirm_hand_task($1, $2, $3, $4, 1, $5::jsonb)",
-                      (name, at, who.name, person, f'{{"qty": {body.qty}}}'))  # fmt: skip
+                      (name, at, who.name, person, json.dumps({"qty": body.qty})))  # fmt: skip
         return await show(connection, name, at)
 
     return await once(

@@ -158,6 +158,7 @@ BEGIN
     LOOP
         said := move_stock(p_at, 'supplier', goes, i.id, lot_name, i.owner, part.qty, 'receive', p_actor, part.key, part.status, part.status,
                            CASE WHEN p_asn IS NOT NULL THEN 'R-' || p_asn || '-' || p_line END);
+        IF starts_with(said, 'no room') THEN field := 'place'; bound := 'one with room: ' || said; RETURN NEXT; RETURN; END IF;
         IF said <> 'posted' THEN field := 'key'; bound := 'new: ' || said; RETURN NEXT; RETURN; END IF;
         INSERT INTO receipt VALUES (part.key, p_at, p_asn, p_line, i.id, lot_name, i.owner, part.qty, part.status, part.why, goes,
                                     COALESCE(supplied, ''), p_actor);
@@ -331,7 +332,7 @@ BEGIN
     PERFORM emit('floorplane.stock.status_changed', c.place, p_at, jsonb_build_object(
         'place', c.place, 'item', c.item, 'lot', c.lot, 'qty', c.qty, 'from', c.was, 'to', c.becomes, 'reason', c.reason,
         'asked_by', c.asked_by, 'who', p_who));
-    IF c.becomes = 'ok' AND EXISTS (SELECT FROM place p WHERE p.code = c.place AND p.kind IN ('staging', 'unit')) THEN
+    IF c.becomes = 'ok' AND EXISTS (SELECT FROM place p WHERE p.code = c.place AND p.kind IN ('staging', 'unit')) AND NOT on_shelf(c.place) THEN
         PERFORM plan_putaway(p_at, c.place, c.item, c.lot, c.owner, c.qty, NULL, 'U-' || left(md5(c.key), 16));
     END IF;
     RETURN NEXT;

@@ -39,6 +39,7 @@ BEGIN
     INSERT INTO ledger AS x (at, a, b, a_status, b_status, item, lot, owner, qty, reason, task, order_id, line, actor, key, reverses)
     VALUES (p_at, l.b, l.a, l.b_status, l.a_status, l.item, l.lot, l.owner, l.qty, p_error, l.task, l.order_id, l.line, p_who, 'reverse/' || p_seq, p_seq)
     RETURNING x.seq INTO seq;
+    IF place_kind IS DISTINCT FROM 'virtual' THEN PERFORM tell_overfull(p_at, l.a); END IF;
 
     -- a pick that is undone is not done: the line is short by it, and the ERP decides
     IF l.task IS NOT NULL AND l.reason IN ('pick', 'late_pick') THEN

@@ -96,6 +96,7 @@ async def reverse_move(
             AUDIT, at, who.name, who.role, "ledger.reverse", str(move_id), body.reason, correlation, None
         )
         made = await connection.fetchrow(_MOVE, row["seq"], who.owner)
+        await connection.execute("SELECT fill_waiting($1, $2)", at, made["item"])
         return MoveOut.model_validate(dict(made)).model_dump_json()
 
     what = f"POST /v1/ledger/{move_id}/reverse"

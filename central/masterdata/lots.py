@@ -116,6 +116,7 @@ async def put_lot(
             " supplier = excluded.supplier",
             item_id, lot, body.expires, body.made, body.supplier, at.date(),
         )  # fmt: skip
+        await connection.execute("SELECT fill_waiting($1, $2)", at, item_id)  # it may be good for longer now
         detail = body.model_dump_json(exclude_unset=True)
         about = f"{item_id}/{lot}"
         await connection.execute(AUDIT, at, who.name, who.role, "lot.put", about, body.reason, correlation, detail)

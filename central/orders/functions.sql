@@ -33,6 +33,7 @@ DECLARE
     r record;
     claimed integer;
     claims integer[] := '{}';
+    kinds text[] := picked_kinds();
 BEGIN
     INSERT INTO orders (id, source, ref, owner, state, due, release_at, expires_at, priority, ship_to, customer, min_days, backorder,
                         ship_gln, ship_postcode, carrier, route, holds_for, correlation, received_at)
@@ -49,20 +50,12 @@ BEGIN
     LOOP
         claimed := 0;
         IF l.kind = 'stock' THEN
-            FOR r IN SELECT * FROM reserve(l.item, l.qty, '', l.good) LOOP
+            FOR r IN SELECT * FROM claim(l.item, l.qty, '', l.good, kinds) LOOP
                 claimed := claimed + r.qty;
                 n := l.n; line := l.line; item := l.item; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
-                volume_ml := l.volume_ml; weight_g := l.weight_g; hand := false;
+                volume_ml := l.volume_ml; weight_g := l.weight_g; hand := r.hand;
                 RETURN NEXT;
             END LOOP;
-            IF claimed < l.qty THEN
-                FOR r IN SELECT * FROM reserve_by_hand(l.item, l.qty - claimed, '', l.good) LOOP
-                    claimed := claimed + r.qty;
-                    n := l.n; line := l.line; item := l.item; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
-                    volume_ml := l.volume_ml; weight_g := l.weight_g; hand := true;
-                    RETURN NEXT;
-                END LOOP;
-            END IF;
         END IF;
         claims := claims || claimed;
     END LOOP;
@@ -246,22 +239,12 @@ BEGIN
         END LOOP;
         need := l.qty - was.done - begun; claimed := 0;
         FOR r IN
-            SELECT x.* FROM orders o CROSS JOIN reserve(l.item, need, '', good_until(p_at, o.due, o.min_days)) AS x WHERE o.id = p_id
+            SELECT x.* FROM orders o CROSS JOIN claim(l.item, need, '', good_until(p_at, o.due, o.min_days), picked_kinds()) AS x WHERE o.id = p_id
         LOOP
             claimed := claimed + r.qty;
-            outcome := 'claimed'; stock_id := r.stock_id; bin := r.bin; qty := r.qty;
+            outcome := 'claimed'; stock_id := r.stock_id; bin := r.bin; qty := r.qty; hand := r.hand;
             RETURN NEXT;
         END LOOP;
-        IF claimed < need THEN
-            FOR r IN
-                SELECT x.* FROM orders o CROSS JOIN reserve_by_hand(l.item, need - claimed, '', good_until(p_at, o.due, o.min_days)) AS x
-                WHERE o.id = p_id
-            LOOP
-                claimed := claimed + r.qty;
-                outcome := 'claimed'; stock_id := r.stock_id; bin := r.bin; qty := r.qty; hand := true;
-                RETURN NEXT;
-            END LOOP;
-        END IF;
         UPDATE order_line x SET qty = GREATEST(l.qty, 1), allocated = begun + claimed, short = need - claimed,
             cancelled = CASE WHEN l.qty = 0 THEN 1 ELSE 0 END
         WHERE x.order_id = p_id AND x.line = l.line;
@@ -310,6 +293,8 @@ BEGIN
         'ref', o.ref, 'source', o.source, 'who', p_who, 'reason', p_why, 'due', o.due, 'priority', o.priority, 'lines', lines_of(p_id)),
         o.correlation);
     IF NOT waits THEN PERFORM finish_order(p_id, p_at, p_who); END IF;
+    -- what it gave up, others may wait for
+    PERFORM fill_waiting(p_at, y.item) FROM (SELECT DISTINCT k.item FROM task k WHERE k.id = ANY (p_withdrawn) ORDER BY 1) AS y;
 END $$;
 
 -- Cancel what nobody has begun: says how many picks were withdrawn and how many totes go on. `p_put_back`: what was picked
@@ -373,6 +358,8 @@ BEGIN
     PERFORM say_work(id, p_at) FROM (
         SELECT id FROM task WHERE order_id = p_id AND kind = 'pick' AND state = 'cancelled' AND closed_at = p_at
         ORDER BY length(id), id) AS withdrawn_ids;
+    PERFORM fill_waiting(p_at, y.item) FROM (
+        SELECT DISTINCT item FROM task WHERE order_id = p_id AND kind = 'pick' AND state = 'cancelled' AND closed_at = p_at ORDER BY 1) AS y;
     IF p_put_back AND NOT EXISTS (SELECT FROM task WHERE order_id = p_id AND state IN ('waiting', 'released', 'started')) THEN
         put_back := put_order_back(o, p_at, p_who);
         outcome := CASE WHEN put_back > 0 THEN 'put back' ELSE 'cancelled' END; RETURN NEXT; RETURN;

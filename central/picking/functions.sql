@@ -49,6 +49,7 @@ BEGIN
     UPDATE stock SET qty = qty - t.qty, reserved = reserved - t.qty, doubt = doubt OR (missing > 0 AND qty > t.qty)
     WHERE id = t.stock RETURNING * INTO took;
     IF got > 0 THEN
+        IF t.hand THEN PERFORM open_unit(t.bin, p_at, actor, 'picked'); END IF;
         INSERT INTO stock AS s (place, item, lot, owner, qty) VALUES (t.tote, t.item, took.lot, took.owner, got)
         ON CONFLICT (place, item, lot, owner, status) DO UPDATE SET qty = s.qty + excluded.qty;
         PERFORM post(p_at, t.bin, t.tote, t.item, got, 'pick', t.id, t.order_id, t.line, actor, 'pick/' || t.id,

@@ -1,91 +1,3 @@
--- What lies in a place, in the units that stand in it, and what is on its way to it by hand (but for task `p_without`).
-CREATE OR REPLACE FUNCTION lies_in(p_place text, p_without text DEFAULT '')
-RETURNS TABLE (item text, lot text, owner text, qty bigint) LANGUAGE sql STABLE AS $$
-    WITH RECURSIVE inside (code) AS (
-        SELECT p_place COLLATE "C"
-        UNION ALL
-        SELECT p.code FROM inside i JOIN place p ON p.parent = i.code AND p.kind = 'unit'
-    )
-    SELECT s.item, s.lot, s.owner, s.qty::bigint FROM inside i JOIN stock s ON s.place = i.code AND s.qty > 0
-    UNION ALL
-    SELECT h.item, h.lot, h.owner, h.qty::bigint FROM hand_task h
-    WHERE h.target = p_place AND h.state IN ('open', 'leased') AND h.kind IN ('putaway', 'move', 'replenish') AND h.id <> p_without;
-$$;
-
--- How many of `p_qty` pieces a place takes by its limits and rules, and what bounds it where that is not all.
-CREATE OR REPLACE FUNCTION room_in(p_place text, p_item text, p_lot text, p_owner text, p_qty integer, p_without text DEFAULT '')
-RETURNS TABLE (fits integer, why text) LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    p place;
-    i item;
-    z zone;
-    u record;
-    room bigint;
-BEGIN
-    fits := 0;
-    SELECT * INTO p FROM place x WHERE x.code = p_place;
-    IF NOT FOUND OR p.kind NOT IN ('bin', 'shelf', 'staging') THEN
-        why := 'no place to store in'; RETURN NEXT; RETURN;
-    END IF;
-    SELECT * INTO i FROM item x WHERE x.id = p_item;
-    IF p.item <> p_item THEN why := 'kept for ' || p.item; RETURN NEXT; RETURN; END IF;
-    SELECT * INTO z FROM zone x WHERE x.code = p.zone;
-    IF i.temperature <> COALESCE(z.temperature, 'ambient') AND p.kind <> 'staging' THEN
-        why := format('%s there, and it is kept %s', COALESCE(z.temperature, 'ambient'), i.temperature); RETURN NEXT; RETURN;
-    END IF;
-    IF i.hazard <> '' AND NOT i.hazard = ANY (COALESCE(z.hazards, '{}')) AND p.kind <> 'staging' THEN
-        why := format('its zone takes no hazard class %s', i.hazard); RETURN NEXT; RETURN;
-    END IF;
-    SELECT COALESCE(sum(x.qty * y.volume_ml), 0)::bigint AS volume_ml, COALESCE(sum(x.qty * y.weight_g), 0)::bigint AS weight_g,
-           min(x.item) FILTER (WHERE x.item <> p_item) AS other, bool_or(x.lot <> p_lot) AS lots,
-           bool_or(x.owner <> p_owner) AS owners
-    INTO u FROM lies_in(p_place, p_without) x JOIN item y ON y.id = x.item;
-    IF p.mixing IN ('item', 'lot') AND u.other IS NOT NULL THEN
-        why := format('one %s at a time, and %s is there', p.mixing, u.other);
-    ELSIF p.mixing = 'lot' AND u.lots THEN
-        why := 'one lot at a time, and another one is there';
-    ELSIF p.mixing <> 'free' AND u.owners THEN
-        why := 'goods of one owner at a time, and another''s are there';
-    END IF;
-    IF why IS NOT NULL THEN RETURN NEXT; RETURN; END IF;
-    fits := p_qty;
-    IF p.volume_ml IS NOT NULL AND i.volume_ml > 0 THEN
-        room := GREATEST(0, p.volume_ml - u.volume_ml) / i.volume_ml;
-        IF room < fits THEN fits := room; why := format('%s of %s ml are taken', u.volume_ml, p.volume_ml); END IF;
-    END IF;
-    IF p.weight_g IS NOT NULL AND i.weight_g > 0 THEN
-        room := GREATEST(0, p.weight_g - u.weight_g) / i.weight_g;
-        IF room < fits THEN fits := room; why := format('%s of %s g are on it', u.weight_g, p.weight_g); END IF;
-    END IF;
-    RETURN NEXT;
-END $$;
-
--- The first rule of a place that what lies in it breaks, by field; no row: none.
-CREATE OR REPLACE FUNCTION place_breach(p_place text) RETURNS TABLE (field text, bound text) LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    p place;
-    z zone;
-    u record;
-BEGIN
-    SELECT * INTO p FROM place x WHERE x.code = p_place;
-    SELECT * INTO z FROM zone x WHERE x.code = p.zone;
-    SELECT sum(x.qty * y.volume_ml) AS volume_ml, sum(x.qty * y.weight_g) AS weight_g, count(DISTINCT x.item) AS items,
-           count(DISTINCT (x.item, x.lot)) AS lots, count(DISTINCT x.owner) AS owners,
-           min(x.item) FILTER (WHERE x.item <> p.item) AS other,
-           min(x.item) FILTER (WHERE y.temperature <> COALESCE(z.temperature, 'ambient')
-               OR (y.hazard <> '' AND NOT y.hazard = ANY (COALESCE(z.hazards, '{}')))) AS misplaced
-    INTO u FROM lies_in(p_place) x JOIN item y ON y.id = x.item;
-    IF u.volume_ml > p.volume_ml THEN field := 'volume_ml'; bound := format('at least %s, which lie there', u.volume_ml);
-    ELSIF u.weight_g > p.weight_g THEN field := 'weight_g'; bound := format('at least %s, which lie there', u.weight_g);
-    ELSIF (p.mixing IN ('item', 'lot') AND u.items > 1) OR (p.mixing = 'lot' AND u.lots > 1) OR (p.mixing <> 'free' AND u.owners > 1) THEN
-        field := 'mixing'; bound := format('right for what lies there: %s items, %s lots, %s owners', u.items, u.lots, u.owners);
-    ELSIF u.other IS NOT NULL THEN field := 'item'; bound := format('right while %s lies there', u.other);
-    ELSIF u.misplaced IS NOT NULL AND p.kind IN ('bin', 'shelf') THEN field := 'zone'; bound := format('right for %s, which lies there', u.misplaced);
-    ELSE RETURN;
-    END IF;
-    RETURN NEXT;
-END $$;
-
 -- Places that a rule looks at, in its order.
 CREATE OR REPLACE FUNCTION putaway_places(p_rule text, p_item text, p_kinds text[], p_zones text[]) RETURNS SETOF text
 LANGUAGE plpgsql STABLE AS $$
@@ -109,38 +21,78 @@ END $$;
 -- Lines that wait for an item (`backorder`), the most urgent first, with the day on which it must still be good.
 CREATE OR REPLACE FUNCTION waiting_lines(p_at timestamptz, p_item text)
 RETURNS TABLE (order_id text, line integer, qty integer, good date) LANGUAGE sql STABLE AS $$
-    SELECT o.id, l.line, l.short, good_until(p_at, o.due, o.min_days) FROM order_line l JOIN orders o ON o.id = l.order_id
-    WHERE l.item = p_item AND l.short > 0 AND l.kind = 'stock' AND o.backorder AND o.state IN ('allocated', 'released', 'picking')
+    SELECT o.id, l.line, l.short, good_until(p_at, o.due, o.min_days) FROM orders o JOIN order_line l ON l.order_id = o.id
+    WHERE o.backorder AND o.state IN ('allocated', 'released', 'picking') AND l.item = p_item AND l.short > 0 AND l.kind = 'stock'
     ORDER BY o.priority DESC, o.due, o.received_at, o.id, l.line;
 $$;
 
--- So many pieces of a stock row, which are reserved for it already, are picked for a line that has waited: a tote more.
+-- How many pieces a line that waits still wants, with its order locked: who fills lines of an order waits here for whoever does.
+CREATE OR REPLACE FUNCTION still_wanted(p_order text, p_line integer) RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM orders o WHERE o.id = p_order FOR UPDATE;
+    RETURN COALESCE((SELECT l.short FROM order_line l JOIN orders o ON o.id = l.order_id AND o.backorder
+                     WHERE l.order_id = p_order AND l.line = p_line AND o.state IN ('allocated', 'released', 'picking')), 0);
+END $$;
+
+-- A tote for what has come of a line that waited; one of an order that is not released waits with it.
+CREATE OR REPLACE FUNCTION tote_to_fill(p_at timestamptz, p_order text, p_hand boolean, p_oversize boolean) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    made text := new_tote(p_order, p_hand, p_at);
+BEGIN
+    UPDATE tote SET oversize = true WHERE id = made AND p_oversize;
+    UPDATE task SET state = 'waiting', released_at = NULL
+    WHERE tote = made AND EXISTS (SELECT FROM orders o WHERE o.id = p_order AND o.state = 'allocated');
+    RETURN made;
+END $$;
+
+-- So many pieces of stock rows, which are reserved for it already, are picked for a line that has waited: in as many totes more as
+-- they need, those that robots fill before those that people fill.
+DROP FUNCTION IF EXISTS fill_line(timestamptz, text, integer, text, bigint, text, integer, text, integer, boolean);
 CREATE OR REPLACE FUNCTION fill_line(
-    p_at timestamptz, p_order text, p_line integer, p_item text, p_stock bigint, p_place text, p_qty integer, p_tote text, p_n integer, p_hand boolean
+    p_at timestamptz, p_order text, p_line integer, p_item text, p_stocks bigint[], p_places text[], p_qtys integer[], p_hands boolean[]
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     o orders;
     waits boolean;
+    most integer;
+    oversize boolean;
+    by_hand boolean;
+    made text;
+    room integer;
+    n integer;
+    left_over integer;
+    take integer;
+    totes text[] := '{}';
 BEGIN
     SELECT * INTO o FROM orders x WHERE x.id = p_order;
     waits := o.state = 'allocated';
-    INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at, hand)
-    VALUES ('P-' || p_tote || '-' || p_n, 'pick', CASE WHEN waits THEN 'waiting' ELSE 'released' END, p_order, p_line, p_tote, p_item, p_stock,
-            p_place, p_qty, p_at, CASE WHEN NOT waits THEN p_at END, p_hand);
-    INSERT INTO reservation VALUES ('P-' || p_tote || '-' || p_n, p_stock, p_qty);
-    UPDATE order_line SET allocated = allocated + p_qty, short = short - p_qty WHERE order_id = p_order AND line = p_line;
-    PERFORM emit('floorplane.order.line_filled', p_order, p_at, jsonb_build_object(
-        'line', p_line, 'item', p_item, 'qty', p_qty, 'from', p_place), o.correlation);
-END $$;
-
--- A tote for what has come of a line that waited; one of an order that is not released waits with it.
-CREATE OR REPLACE FUNCTION tote_to_fill(p_at timestamptz, p_order text, p_hand boolean) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-    made text := new_tote(p_order, p_hand, p_at);
-BEGIN
-    UPDATE task SET state = 'waiting', released_at = NULL
-    WHERE tote = made AND EXISTS (SELECT FROM orders o WHERE o.id = p_order AND o.state = 'allocated');
-    RETURN made;
+    SELECT LEAST(CASE WHEN i.volume_ml > 0 THEN x.tote_volume_ml / i.volume_ml END, CASE WHEN i.weight_g > 0 THEN x.tote_weight_g / i.weight_g END,
+                 2000000000) INTO most FROM item i, outbound_setting x WHERE i.id = p_item;
+    oversize := most = 0;
+    FOREACH by_hand IN ARRAY ARRAY[false, true] LOOP
+        room := 0;
+        FOR k IN 1 .. cardinality(p_stocks) LOOP
+            CONTINUE WHEN p_hands[k] <> by_hand;
+            left_over := p_qtys[k];
+            WHILE left_over > 0 LOOP
+                IF room = 0 THEN
+                    made := tote_to_fill(p_at, p_order, by_hand, oversize); room := GREATEST(most, 1); n := 0;
+                    IF NOT by_hand THEN totes := totes || made; END IF;
+                END IF;
+                n := n + 1; take := LEAST(left_over, room); left_over := left_over - take; room := room - take;
+                INSERT INTO task (id, kind, state, order_id, line, tote, item, stock, bin, qty, created_at, released_at, hand)
+                VALUES ('P-' || made || '-' || n, 'pick', CASE WHEN waits THEN 'waiting' ELSE 'released' END, p_order, p_line, made, p_item,
+                        p_stocks[k], p_places[k], take, p_at, CASE WHEN NOT waits THEN p_at END, by_hand);
+                INSERT INTO reservation VALUES ('P-' || made || '-' || n, p_stocks[k], take);
+            END LOOP;
+            UPDATE order_line SET allocated = allocated + p_qtys[k], short = short - p_qtys[k] WHERE order_id = p_order AND line = p_line;
+            PERFORM emit('floorplane.order.line_filled', p_order, p_at, jsonb_build_object(
+                'line', p_line, 'item', p_item, 'qty', p_qtys[k], 'from', p_places[k]), o.correlation);
+        END LOOP;
+    END LOOP;
+    PERFORM say_work(x.id, p_at) FROM (
+        SELECT k.id FROM task k JOIN tote t ON t.id = k.tote WHERE k.tote = ANY (totes) AND k.state = 'released'
+        ORDER BY t.n, CASE k.kind WHEN 'pick' THEN 0 WHEN 'convey' THEN 1 ELSE 2 END, length(k.id), k.id) AS x;
 END $$;
 
 -- Pieces that have just come in go to the lines that wait for them, straight from where they are: people pick them there.
@@ -155,52 +107,40 @@ DECLARE
 BEGIN
     FOR w IN SELECT * FROM waiting_lines(p_at, p_item) LOOP
         EXIT WHEN made = p_qty;
-        PERFORM FROM orders o WHERE o.id = w.order_id FOR UPDATE;
-        SELECT LEAST(l.short, p_qty - made) INTO take FROM order_line l JOIN orders o ON o.id = l.order_id AND o.backorder
-        WHERE l.order_id = w.order_id AND l.line = w.line AND o.state IN ('allocated', 'released', 'picking');
-        CONTINUE WHEN COALESCE(take, 0) = 0;
+        take := LEAST(still_wanted(w.order_id, w.line), p_qty - made);
+        CONTINUE WHEN take = 0;
         UPDATE stock x SET reserved = x.reserved + take
         WHERE x.place = p_from AND x.item = p_item AND x.lot = p_lot AND x.owner = p_owner AND x.status = 'ok' AND NOT x.doubt
           AND x.qty - x.reserved >= take AND (x.expires IS NULL OR x.expires >= w.good) RETURNING * INTO s;
         CONTINUE WHEN NOT FOUND;
-        PERFORM fill_line(p_at, w.order_id, w.line, p_item, s.id, p_from, take, tote_to_fill(p_at, w.order_id, true), 1, true);
+        PERFORM fill_line(p_at, w.order_id, w.line, p_item, ARRAY[s.id], ARRAY[p_from], ARRAY[take], ARRAY[true]);
         made := made + take;
     END LOOP;
     RETURN made;
 END $$;
 
--- Goods are where orders are picked: lines that wait for them get theirs. Says how many pieces.
+-- Goods may be free where orders are picked: lines that wait for them get theirs, the most urgent first. Says how many pieces.
 CREATE OR REPLACE FUNCTION fill_waiting(p_at timestamptz, p_item text) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     w record;
     r record;
-    by_hand boolean;
-    made text;
-    n integer;
     want integer;
     pieces integer := 0;
+    kinds text[];
 BEGIN
     FOR w IN SELECT * FROM waiting_lines(p_at, p_item) LOOP
-        PERFORM FROM orders o WHERE o.id = w.order_id FOR UPDATE;
-        SELECT l.short INTO want FROM order_line l JOIN orders o ON o.id = l.order_id AND o.backorder
-        WHERE l.order_id = w.order_id AND l.line = w.line AND o.state IN ('allocated', 'released', 'picking');
-        FOREACH by_hand IN ARRAY ARRAY[false, true] LOOP
-            CONTINUE WHEN COALESCE(want, 0) = 0;
-            made := NULL; n := 0;
-            FOR r IN
-                SELECT * FROM reserve(p_item, want, '', w.good) WHERE NOT by_hand
-                UNION ALL SELECT * FROM reserve_by_hand(p_item, want, '', w.good) WHERE by_hand
-            LOOP
-                IF made IS NULL THEN made := tote_to_fill(p_at, w.order_id, by_hand); END IF;
-                n := n + 1; want := want - r.qty; pieces := pieces + r.qty;
-                PERFORM fill_line(p_at, w.order_id, w.line, p_item, r.stock_id, r.bin, r.qty, made, n, by_hand);
-            END LOOP;
-            IF made IS NOT NULL AND NOT by_hand THEN
-                PERFORM say_work(x.id, p_at) FROM (
-                    SELECT k.id FROM task k WHERE k.tote = made AND k.state = 'released'
-                    ORDER BY CASE k.kind WHEN 'pick' THEN 0 WHEN 'convey' THEN 1 ELSE 2 END, length(k.id), k.id) AS x;
-            END IF;
-        END LOOP;
+        IF kinds IS NULL THEN
+            kinds := picked_kinds();
+            -- nothing is free: nobody is to be waited for
+            EXIT WHEN NOT EXISTS (SELECT FROM stock s WHERE s.item = p_item AND s.live AND s.qty > s.reserved AND s.status = 'ok' AND NOT s.doubt);
+        END IF;
+        want := still_wanted(w.order_id, w.line);
+        CONTINUE WHEN want = 0;
+        SELECT array_agg(c.stock_id) AS stocks, array_agg(c.bin) AS places, array_agg(c.qty) AS qtys, array_agg(c.hand) AS hands, sum(c.qty) AS qty
+        INTO r FROM claim(p_item, want, '', w.good, kinds) AS c;
+        CONTINUE WHEN r.stocks IS NULL;
+        PERFORM fill_line(p_at, w.order_id, w.line, p_item, r.stocks, r.places, r.qtys, r.hands);
+        pieces := pieces + r.qty;
     END LOOP;
     RETURN pieces;
 END $$;
@@ -290,20 +230,16 @@ CREATE OR REPLACE FUNCTION hand_done_putaway(t hand_task, f jsonb, p_at timestam
 DECLARE
     goal text := COALESCE(NULLIF(f->>'target', ''), t.target);
     got integer := (f->>'qty')::integer;
-    r record;
     said text;
 BEGIN
     IF goal IS NULL THEN RETURN 'target: none is planned; scan the place where it lies now'; END IF;
     IF got > t.qty THEN RETURN format('qty: %s is above the task''s %s', got, t.qty); END IF;
     IF got > 0 THEN
-        PERFORM FROM place p WHERE p.code = goal FOR NO KEY UPDATE;
-        SELECT * INTO r FROM room_in(goal, t.item, t.lot, t.owner, got, t.id);
-        IF r.fits < got THEN
-            RETURN format('target: %s takes %s of %s: %s', goal, r.fits, got, r.why);
+        IF NOT EXISTS (SELECT FROM place p WHERE p.code = goal AND p.kind IN ('bin', 'shelf', 'staging')) THEN
+            RETURN format('target: %s takes 0 of %s: it is no place to store in', goal, got);
         END IF;
         said := move_stock(p_at, t.source, goal, t.item, t.lot, t.owner, got, 'putaway', p_actor, 'putaway/' || t.id, p_task => t.id);
         IF said <> 'posted' THEN RETURN said; END IF;
-        PERFORM fill_waiting(p_at, t.item);
     END IF;
     IF got < t.qty THEN
         PERFORM plan_putaway(p_at, t.source, t.item, t.lot, t.owner, t.qty - got, t.ref, 'U-' || left(md5(t.id), 16));

@@ -134,7 +134,9 @@ BEGIN
     IF grade IN ('A', 'B') AND NOT COALESCE(is_open_place(goal), false) THEN RETURN format('%s is not a place for goods', COALESCE(goal, 'nothing')); END IF;
     IF grade = 'A' THEN
         said := move_stock(p_at, t.source, goal, t.item, t.lot, t.owner, n, 'restock', p_actor, key, 'quality', 'ok', t.id);
-        IF said = 'posted' THEN PERFORM fill_waiting(p_at, t.item); END IF;
+        IF said = 'posted' AND EXISTS (SELECT FROM place p WHERE p.code = goal AND p.kind = 'staging') THEN
+            PERFORM plan_putaway(p_at, goal, t.item, t.lot, t.owner, n, NULL, 'U-' || left(md5(key), 16));
+        END IF;
     ELSIF grade = 'B' AND other IS NULL THEN
         said := move_stock(p_at, t.source, goal, t.item, t.lot, t.owner, n, 'regrade', p_actor, key, 'quality', 'hold', t.id);
     ELSIF grade = 'B' THEN

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from central.orders.model import MOST_LINES, Name, Owner
+from central.reason import Overrule
 from contracts.ids import PATTERN
 
 Text = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
@@ -110,3 +111,4 @@ class ReceiptIn(BaseModel):
 
     place: str = Field("returns", pattern=PATTERN, description="A staging lane, shelf, …")
     lines: list[ReceivedLine] = Field(min_length=1, max_length=MOST_LINES)
+    overrule: Overrule = ""

@@ -148,6 +148,7 @@ async def receive(
 
     async def work(connection: Connection) -> str:
         await _hold(connection, return_id, who.owner, None)
+        await connection.execute("SELECT overrule($1)", body.overrule)
         for n, line in enumerate(body.lines):
             row = await connection.fetchrow(
                 "SELECT * FROM receive_return($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -225,6 +226,8 @@ def _refuse_receipt(return_id: str, row: Any, n: int, line: Any, place: str) -> 
     said = row["outcome"]
     if said == "received":
         return
+    if said.startswith("no room"):
+        raise refused("place", place, f"one with room: {said}", status=409)
     if said not in _NOT_RECEIVED:
         raise Refusal(409, f"return: {return_id} {said}")
     field, bound = _NOT_RECEIVED[said]

@@ -35,6 +35,7 @@ class Adjustment(BaseModel):
     decided_by: str | None
     decided_at: datetime | None
     why: str
+    overrule: str = Field(description="Why it is to be put there although the place takes no more; empty: it is not")
 
 
 class AdjustmentPage(BaseModel):

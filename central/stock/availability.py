@@ -65,7 +65,8 @@ SELECT
       'elsewhere', COALESCE(sum(h.qty - h.reserved) FILTER (WHERE h.sound AND h.good AND NOT h.picked), 0),
       'available', COALESCE(sum(h.qty - h.reserved) FILTER (WHERE h.sound AND h.good AND h.picked), 0))
    FROM (SELECT s.*, s.status = 'ok' AND NOT s.doubt AS sound, COALESCE(s.expires >= $2, true) AS good,
-                p.kind = 'bin' OR (p.kind = 'shelf' AND o.hand_picks) AS picked
+                p.kind = 'bin'
+                OR (o.hand_picks AND (p.kind = 'shelf' OR (p.kind = 'unit' AND on_shelf(p.code)))) AS picked
          FROM stock s JOIN place p ON p.code = s.place CROSS JOIN outbound_setting o
          WHERE s.item = $1 AND s.live AND p.kind NOT IN ('tote', 'virtual', 'truck')) AS h) AS held,
   (SELECT COALESCE(json_agg(json_build_object('asn', l.asn, 'line', l.line, 'due', a.due, 'lot', l.lot,

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
@@ -47,8 +47,8 @@ class StockThen(BaseModel):
     place: str
     lot: str
     owner: str
+    status: str = Field(description="ok | quality | hold | damaged")
     qty: int
-    status: str | None = None
     reserved: int | None = None
     doubt: bool | None = None
 
@@ -105,15 +105,16 @@ async def get_card(
 _NOW = """
 SELECT s.item, s.place, s.lot, s.owner, s.status, s.qty, s.reserved, s.doubt FROM stock s JOIN item i ON i.id = s.item
 WHERE s.live AND (s.item, s.place, s.lot, s.owner, s.status) > ($1, $2, $3, $4, $5)
-  AND ($6::text IS NULL OR s.item = $6) AND ($7::text IS NULL OR s.place = $7) AND ($8 = '' OR i.owner = $8)
-ORDER BY s.item, s.place, s.lot, s.owner, s.status LIMIT $9
+  AND ($6::text IS NULL OR s.item = $6) AND ($7::text IS NULL OR s.place = $7) AND ($8::text IS NULL OR s.status = $8)
+  AND ($9 = '' OR i.owner = $9)
+ORDER BY s.item, s.place, s.lot, s.owner, s.status LIMIT $10
 """
-_PAGE = "SELECT * FROM stock_page($1, $2, $3, $4, $5, $6, $7)"
+_PAGE = "SELECT * FROM stock_page($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _THEN = """
-SELECT s.* FROM stock_as_of($5, $6) AS s JOIN item i ON i.id = s.item
-WHERE (s.item, s.place, s.lot, s.owner) > ($1, $2, $3, $4) AND ($7::text IS NULL OR s.place = $7)
-  AND ($8 = '' OR i.owner = $8)
-ORDER BY s.item, s.place, s.lot, s.owner LIMIT $9
+SELECT s.* FROM stock_as_of($6, $7) AS s JOIN item i ON i.id = s.item
+WHERE (s.item, s.place, s.lot, s.owner, s.status) > ($1, $2, $3, $4, $5) AND ($8::text IS NULL OR s.place = $8)
+  AND ($9::text IS NULL OR s.status = $9) AND ($10 = '' OR i.owner = $10)
+ORDER BY s.item, s.place, s.lot, s.owner, s.status LIMIT $11
 """
 
 
@@ -125,24 +126,27 @@ async def list_stock(
     ] = None,
     item: Annotated[str | None, Query(pattern=PATTERN, description="Only this item")] = None,
     place: Annotated[str | None, Query(pattern=PATTERN, description="Only this place")] = None,
+    status: Annotated[
+        Literal["ok", "quality", "hold", "damaged"] | None, Query(description="Only pieces of this status")
+    ] = None,
     limit: Limit = 100,
     cursor: Annotated[str | None, Query(max_length=1_000, description="`next` of the page before")] = None,
     who: Principal = ANYONE,
 ) -> dict[str, Any]:
-    """List what is where, by item and place: now, or as it was at the end of a past day."""
+    """List what is where, by item, place and status: now, or as it was at the end of a past day."""
     after = _unpack(cursor, 5) if cursor is not None else [""] * 5
     if not all(isinstance(x, str) and "\x00" not in x for x in after):
         raise refused("cursor", cursor, "a cursor that a page before has given")
     if as_of is None:
-        rows = await here.database.read(_NOW, *after, item, place, who.owner, limit)
+        rows = await here.database.read(_NOW, *after, item, place, status, who.owner, limit)
     elif item is None and place is None:
-        rows = await here.database.read(_PAGE, _moment(as_of), *after[:4], who.owner, limit)
+        rows = await here.database.read(_PAGE, _moment(as_of), *after, who.owner, status, limit)
     else:
-        rows = await here.database.read(_THEN, *after[:4], _moment(as_of), item, place, who.owner, limit)
+        rows = await here.database.read(_THEN, *after, _moment(as_of), item, place, status, who.owner, limit)
     following = None
     if len(rows) == limit:
         last = rows[-1]
-        following = _pack([last["item"], last["place"], last["lot"], last["owner"], last.get("status") or ""])
+        following = _pack([last["item"], last["place"], last["lot"], last["owner"], last["status"]])
     return {"items": [dict(r) for r in rows], "next": following}
 
 

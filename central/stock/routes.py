@@ -14,6 +14,7 @@ from central.masterdata.items import CHUNK
 from central.masterdata.ndjson import MEDIA_TYPE, RESULTS, LineResult, lines_of, take_lines, write_results
 from central.moment import moment
 from central.problems import FieldError, Refusal, documented
+from central.reason import Overrule
 from contracts.ids import PATTERN
 
 router = APIRouter(prefix="/v1", tags=["stock"])
@@ -36,6 +37,7 @@ class BookingIn(BaseModel):
     qty: int = Field(
         ge=-1_000_000, le=1_000_000, strict=True, description="Pieces; 0 only for a count that found no difference"
     )
+    overrule: Overrule = ""
     key: str | None = Field(
         None, min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$", description="Posts once; by default of the line"
     )
@@ -92,6 +94,8 @@ async def bulk_stock(
 ) -> Response:
     """Book opening stock, adjustments and counts; each line by itself, and the same line once.
 
+    What comes in needs room in its place; what was counted is the truth, and where it breaks a limit an alarm says so.
+
     What moves more than the limit of one person waits as `pending` for a second one (`/v1/adjustments`). A line is
     known by its `key`, else by the Idempotency-Key and its number, so that the request may be sent again.
     """
@@ -105,6 +109,7 @@ async def bulk_stock(
                 "item": b.item,
                 "lot": b.lot,
                 "status": b.status,
+                "overrule": b.overrule,
                 "qty": b.qty,
                 "reason": b.reason,
                 "key": f"book/{who.name}/{b.key}" if b.key else f"book/{who.name}/{idempotency_key}/{n}",
@@ -133,6 +138,9 @@ def _result(row: Any, booking: BookingIn) -> LineResult:
     about = f"{booking.place}/{booking.item}"
     if row["outcome"] in {"posted", "duplicate", "pending"}:
         return LineResult(line=row["n"], id=about, outcome=row["outcome"])
+    if row["outcome"].startswith("no room"):
+        error = FieldError(field="place", value=booking.place, bound=f"one with room: {row['outcome']}")
+        return LineResult(line=row["n"], id=about, outcome="refused", errors=[error])
     field, bound = _REFUSED[row["outcome"]]
     error = FieldError(field=field, value=getattr(booking, field), bound=bound.format(held=row["held"]))
     return LineResult(line=row["n"], id=about, outcome="refused", errors=[error])

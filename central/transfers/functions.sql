@@ -85,6 +85,9 @@ BEGIN
     said := move_stock(p_at, 'transit', p_place, l.item, l.lot, t.owner, p_qty, 'transfer_in', p_who, concat_ws('/', 'transfer', p_id, p_line, p_key), 'ok', p_status);
     IF said <> 'posted' THEN RETURN said; END IF;
     UPDATE transfer_line SET received = received + p_qty WHERE transfer = p_id AND line = p_line;
+    IF p_status = 'ok' AND EXISTS (SELECT FROM place p WHERE p.code = p_place AND p.kind = 'staging') THEN
+        PERFORM plan_putaway(p_at, p_place, l.item, l.lot, t.owner, p_qty, NULL, 'U-' || left(md5(concat_ws('/', p_id, p_line, p_key)), 16));
+    END IF;
     UPDATE transfer SET state = 'received' WHERE id = p_id;
     RETURN 'received';
 END $$;
@@ -138,5 +141,6 @@ BEGIN
     END LOOP;
     UPDATE transfer SET state = 'cancelled', closed_at = p_at, reason = p_why WHERE id = p_id;
     PERFORM emit('floorplane.transfer.cancelled', p_id, p_at, transfer_data(p_id) || jsonb_build_object('who', p_who, 'reason', p_why));
+    PERFORM fill_waiting(p_at, x.item) FROM (SELECT DISTINCT l.item FROM transfer_line l WHERE l.transfer = p_id ORDER BY 1) AS x;
     RETURN 'cancelled';
 END $$;

@@ -18,7 +18,7 @@ from central.moment import moment
 from central.orders.model import MOST_LINES, Name, Owner
 from central.preconditions import IfMatch, check
 from central.problems import FieldError, Refusal, documented, refused
-from central.reason import Reason
+from central.reason import Overrule, Reason
 from contracts.ids import PATTERN, identifier
 
 router = APIRouter(prefix="/v1/transfers", tags=["transfers"])
@@ -111,6 +111,7 @@ class ReceiptIn(BaseModel):
 
     place: str = Field(pattern=PATTERN)
     lines: list[Came] = Field(min_length=1, max_length=MOST_LINES)
+    overrule: Overrule = ""
 
 
 class Told(BaseModel):
@@ -246,6 +247,7 @@ async def receive(
 
     async def work(connection: Connection) -> str:
         await _hold(connection, transfer_id, who.owner, None)
+        await connection.execute("SELECT overrule($1)", body.overrule)
         for n, line in enumerate(body.lines):
             said = await connection.fetchval(
                 "SELECT receive_transfer($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -256,6 +258,8 @@ async def receive(
                 raise refused(f"lines/{n}/line", line.line, "a line of the transfer")
             if said == "unknown place":
                 raise refused("place", body.place, "a place for goods")
+            if said.startswith("no room"):
+                raise refused("place", body.place, f"one with room: {said}", status=409)
             if said != "received":
                 raise Refusal(409, f"transfer: {transfer_id} {said}")
         await connection.execute(AUDIT, at, who.name, who.role, "transfer.receive", transfer_id, "", correlation, None)

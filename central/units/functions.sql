@@ -41,11 +41,16 @@ BEGIN
 END $$;
 
 -- What the settings say; the numbers that were issued before stay as they are. `p_hand_picks` NULL: where there is no pod.
-CREATE OR REPLACE FUNCTION keep_outbound_setting(p_prefix text, p_hand_picks boolean) RETURNS void LANGUAGE plpgsql AS $$
+DROP FUNCTION IF EXISTS keep_outbound_setting(text, boolean);
+CREATE OR REPLACE FUNCTION keep_outbound_setting(
+    p_prefix text, p_hand_picks boolean, p_volume_ml integer DEFAULT 60000, p_weight_g integer DEFAULT 25000
+) RETURNS void
+LANGUAGE plpgsql AS $$
 DECLARE
     hands boolean := COALESCE(p_hand_picks, NOT EXISTS (SELECT FROM place WHERE kind = 'pod'));
 BEGIN
-    UPDATE outbound_setting SET sscc_prefix = p_prefix, hand_picks = hands WHERE (sscc_prefix, hand_picks) <> (p_prefix, hands);
+    UPDATE outbound_setting SET sscc_prefix = p_prefix, hand_picks = hands, tote_volume_ml = p_volume_ml, tote_weight_g = p_weight_g
+    WHERE (sscc_prefix, hand_picks, tote_volume_ml, tote_weight_g) <> (p_prefix, hands, p_volume_ml, p_weight_g);
 END $$;
 
 -- A tote that is packed becomes a unit of its own number, once.
@@ -95,8 +100,10 @@ CREATE OR REPLACE FUNCTION unit_tag(p_sscc text) RETURNS text LANGUAGE sql STABL
     FROM unit u JOIN place p ON p.code = u.place WHERE u.sscc = p_sscc;
 $$;
 
--- Put a unit into another one, or onto a place. Says 'moved', or why not, and what stands in the way.
-CREATE OR REPLACE FUNCTION move_unit(p_place text, p_into text, p_at timestamptz, p_who text, p_why text)
+-- Put a unit into another one, or onto a place that has room for all of it. Says 'moved', or why not, and what stands in the way.
+-- `p_task`: the hand task that brings it.
+DROP FUNCTION IF EXISTS move_unit(text, text, timestamptz, text, text);
+CREATE OR REPLACE FUNCTION move_unit(p_place text, p_into text, p_at timestamptz, p_who text, p_why text, p_task text DEFAULT '')
 RETURNS TABLE (outcome text, what text) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -128,6 +135,9 @@ BEGIN
         SELECT t.truck INTO what FROM truck_tote t WHERE t.unit = outermost(p_into) AND t.state <> 'left' LIMIT 1;
         IF FOUND THEN outcome := 'expected'; RETURN NEXT; RETURN; END IF;
     END IF;
+    what := take_unit(p_at, p_place, p_into, p_task, p_who);
+    IF what <> '' THEN outcome := 'no room'; RETURN NEXT; RETURN; END IF;
+    what := NULL;
     BEGIN
         UPDATE place SET parent = p_into WHERE code = p_place;
     EXCEPTION WHEN check_violation THEN
@@ -141,6 +151,27 @@ BEGIN
         'unit', u.sscc, 'from', sscc_of(was.parent), 'to', sscc_of(p_into), 'to_kind', goal.kind, 'who', p_who, 'reason', p_why, 'owner', u.owner));
     outcome := 'moved';
     RETURN NEXT;
+    IF is_picked_from(p_place) THEN  -- what is in it may be picked now
+        PERFORM fill_waiting(p_at, x.item) FROM (
+            SELECT DISTINCT s.item FROM units_within(p_place) w JOIN stock s ON s.place = w.code AND s.live ORDER BY 1) AS x;
+    END IF;
+END $$;
+
+-- Something is taken out of a unit: a closed one is open then, and those around it.
+CREATE OR REPLACE FUNCTION open_unit(p_place text, p_at timestamptz, p_who text, p_why text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    x record;
+BEGIN
+    FOR x IN
+        WITH RECURSIVE up (code, parent) AS (
+            SELECT p.code, p.parent FROM place p WHERE p.code = p_place AND p.kind = 'unit'
+            UNION SELECT p.code, p.parent FROM up JOIN place p ON p.code = up.parent AND p.kind = 'unit'
+        ) SELECT u.sscc, up.parent, u.owner FROM up JOIN unit u ON u.place = up.code AND u.state = 'closed' ORDER BY u.sscc
+    LOOP
+        UPDATE unit SET state = 'open', closed_at = NULL WHERE sscc = x.sscc;
+        PERFORM emit('floorplane.unit.opened', x.sscc, p_at, jsonb_build_object(
+            'unit', x.sscc, 'at', sscc_of(x.parent), 'owner', x.owner, 'who', p_who, 'reason', p_why));
+    END LOOP;
 END $$;
 
 -- Pieces go into an open unit (`p_qty` above 0) from a place, or out of it to one. Says what `move_stock` says, or why not.

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from central.epcis.identifiers import check_digit, is_sscc
 from central.orders.model import Owner
+from central.reason import Overrule
 from contracts.ids import PATTERN
 
 Kind = Literal["carton", "pallet", "cage"]
@@ -39,6 +40,7 @@ class UnitMove(BaseModel):
 
     into: str = Field(pattern=PATTERN, description="Another unit (its SSCC, or the tote's id), or a place")
     reason: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="It is kept")
+    overrule: Overrule = ""
 
 
 class UnitFill(BaseModel):
@@ -50,6 +52,7 @@ class UnitFill(BaseModel):
     item: str = Field(pattern=PATTERN)
     lot: str = Field("", max_length=40, pattern=r"^[^\x00-\x1f\x7f]*$")
     qty: int = Field(ge=-1_000_000, le=1_000_000, strict=True)
+    overrule: Overrule = ""
 
     @field_validator("qty")
     @classmethod

@@ -151,6 +151,7 @@ _REFUSED: dict[str, tuple[int, str]] = {
     "another owner": (409, "a unit of the same owner; it is of {what!r}"),
     "inside itself": (409, "outside of the unit: nothing stands inside itself"),
     "too deep": (409, "at most 8 units deep"),
+    "no room": (409, "one with room: {what}"),
 }
 
 
@@ -169,6 +170,7 @@ async def move_unit(
 
     async def work(connection: Connection) -> str:
         row = await _held(connection, unit_id, who, if_match)
+        await connection.execute("SELECT overrule($1)", body.overrule)
         into = await connection.fetchval("SELECT COALESCE((SELECT place FROM unit WHERE sscc = $1), $1)", body.into)
         moved = await connection.fetchrow(
             "SELECT * FROM move_unit($1, $2, $3, $4, $5)", row["place"], into, at, who.name, body.reason
@@ -198,11 +200,14 @@ async def fill_unit(
 
     async def work(connection: Connection) -> str:
         row = await _held(connection, unit_id, who, if_match)
+        await connection.execute("SELECT overrule($1)", body.overrule)
         said = await connection.fetchval(
             "SELECT fill_unit($1, $2, $3, $4, $5, $6, $7, $8)",
             row["place"], body.place, body.item, body.lot, body.qty, at, who.name, f"fill/{who.name}/{idempotency_key}",
         )  # fmt: skip
         if said != "posted":
+            if said.startswith("no room"):
+                raise refused("place", body.place, f"one with room: {said}", status=409)
             field, status, bound = _NOT_FILLED.get(said, ("unit", 409, f"possible: {said}"))
             raise refused(field, getattr(body, field, unit_id), bound, status=status)
         await _audit(connection, at, who, "unit.fill", row["sscc"], f"{body.qty} of {body.item}", correlation)
