@@ -24,7 +24,7 @@ from contracts.ids import PATTERN
 router = APIRouter(prefix="/v1/plans", tags=["plans"])
 PLANNERS = Depends(allowed(Role.OPERATOR, Role.SUPERVISOR, house=True))
 PlanId = Annotated[str, Path(pattern=PATTERN)]
-Planned = Literal["slotting", "waves", "transport"]
+Planned = Literal["slotting", "waves", "transport", "picking", "batching"]
 _COLUMNS = (
     "id, kind, state, effort, seed, until, worker, share, done, cost, eta_s, used, reason, asked_by, asked_at,"
     " begun_at, ended_at, decided_by, decided_at"
@@ -101,7 +101,7 @@ class PlanDetail(PlanOut):
 
     steps: list[BestSoFar] = Field(description="How the best plan so far became better; 500 steps at the most")
     plan: Any = Field(description="As the kind writes it; null: there is none (yet)")
-    picture: Any = Field(description="What the console draws of it: `heat`, `gantt` or `routes`")
+    picture: Any = Field(description="What the console draws of it: `heat`, `gantt`, `routes` or `walks`")
     outcome: dict[str, Any] = Field(
         description="What an accepted plan became: `trucks` of transport; `moves` of slotting, how many in which state"
     )
