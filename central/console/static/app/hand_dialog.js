@@ -17,8 +17,8 @@ export async function doHand(id, title) {
     fields: task.asks.map((/** @type {Ask} */ a) => ({
       name: a.field, label: a.label || words(a.field), optional: a.optional,
       kind: a.type === 'number' ? 'number' : a.type === 'choice' ? 'choice' : 'text',
-      value: a.default ?? (a.type === 'choice' ? a.options[0] : a.expect[0]) ?? '', options: a.type === 'choice' ? [...(a.optional ? [['', 'none']] : []), ...a.options] : undefined,
-      min: a.type === 'number' ? 0 : undefined, hint: a.show && a.show !== a.expect[0] ? a.show : undefined,
+      value: a.default ?? (a.type === 'choice' ? a.options[0] : a.expect[0]) ?? (a.show === task[a.field] ? a.show : ''), options: a.type === 'choice' ? [...(a.optional ? [['', 'none']] : []), ...a.options] : undefined,
+      min: a.type === 'number' ? 0 : undefined, hint: a.show && a.show !== a.expect[0] && a.show !== task[a.field] ? a.show : undefined,
     })),
     does: async (values) => {
       if (!attempt) attempt = (await postOnce(`${path}/lease`, {})).attempt;

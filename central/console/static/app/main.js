@@ -133,7 +133,7 @@ function view(place, id, more, task) {
     case 'orders':
       return id ? html`<fp-order .order=${id} .task=${task}></fp-order>` : html`<fp-orders></fp-orders>`;
     case 'tasks': return html`<fp-tasks></fp-tasks>`;
-    case 'inbound': return html`<fp-inbound></fp-inbound>`;
+    case 'inbound': return html`<fp-inbound .chosen=${id ?? ''}></fp-inbound>`;
     case 'outbound': return html`<fp-outbound></fp-outbound>`;
     case 'care': return html`<fp-care .tab=${id ?? ''} .chosen=${more ?? ''}></fp-care>`;
     case 'hands': return html`<fp-hands></fp-hands>`;

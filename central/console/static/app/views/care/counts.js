@@ -6,7 +6,7 @@ import { count, moment, words } from '../../format.js';
 import { doHand } from '../../hand_dialog.js';
 import { get, postOnce } from '../../rest.js';
 import { may } from '../../roles.js';
-import { CarePage } from './page.js';
+import { Listing } from '../../listing.js';
 
 /**
  * @typedef {{id: string, place: string, item: string, lot: string, owner: string, status: string, cause: string, plan: string | null, state: string,
@@ -16,7 +16,7 @@ import { CarePage } from './page.js';
 const SHADES = /** @type {Record<string, string>} */ ({ open: 'released', recount: 'short', agreed: 'good', posted: 'done', pending: 'short', refused: 'error', cancelled: 'cancelled' });
 const CAUSES = /** @type {Record<string, string>} */ ({ class: 'by its class', zero: 'emptied by picks', doubt: 'a camera saw something else', short_pick: 'a pick came short', reserved: 'less than reserved', asked: 'asked for' });
 
-class FpCounts extends CarePage {
+class FpCounts extends Listing {
   static events = ['floorplane.count.*', 'floorplane.stock.count*', 'floorplane.stock.adjustment_*', 'floorplane.hands.done'];
   static properties = { only: { state: true } };
 

@@ -5,7 +5,7 @@ import { moment, some, words } from '../../format.js';
 import { doHand } from '../../hand_dialog.js';
 import { change, get, postOnce, Refused } from '../../rest.js';
 import { may } from '../../roles.js';
-import { CarePage, stacked } from './page.js';
+import { Listing, stacked } from '../../listing.js';
 
 /**
  * @typedef {{item: string, qty: number}} Part
@@ -14,7 +14,7 @@ import { CarePage, stacked } from './page.js';
  */
 const SHADES = /** @type {Record<string, string>} */ ({ open: 'released', done: 'done', cancelled: 'cancelled', undone: 'cancelled' });
 
-class FpKits extends CarePage {
+class FpKits extends Listing {
   static events = ['floorplane.kit.*', 'floorplane.stock.*', 'floorplane.hands.*'];
 
   constructor() {

@@ -5,7 +5,7 @@ import { moment, some } from '../../format.js';
 import { doHand } from '../../hand_dialog.js';
 import { change, get, postOnce } from '../../rest.js';
 import { may } from '../../roles.js';
-import { CarePage } from './page.js';
+import { Listing } from '../../listing.js';
 
 /**
  * @typedef {{item: string, min_qty: number, max_qty: number, pack: number, target: string | null, priority: number, active: boolean}} Rule
@@ -13,7 +13,7 @@ import { CarePage } from './page.js';
  */
 const MOST_FRONTS = 40;
 
-class FpReplenishment extends CarePage {
+class FpReplenishment extends Listing {
   static events = ['floorplane.stock.*', 'floorplane.hands.*', 'floorplane.order.*'];
 
   constructor() {

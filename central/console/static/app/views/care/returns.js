@@ -5,7 +5,7 @@ import { moment, words } from '../../format.js';
 import { doHand } from '../../hand_dialog.js';
 import { get, postOnce } from '../../rest.js';
 import { may } from '../../roles.js';
-import { CarePage, stacked } from './page.js';
+import { Listing, stacked } from '../../listing.js';
 
 /**
  * @typedef {{line: number, order_line: number | null, item: string, qty: number, received: number, back: number, other: number, damaged: number, scrapped: number, reason: string}} Line
@@ -14,7 +14,7 @@ import { CarePage, stacked } from './page.js';
  */
 const SHADES = /** @type {Record<string, string>} */ ({ announced: 'expected', receiving: 'picking', received: 'picking', closed: 'done', cancelled: 'cancelled' });
 
-class FpReturns extends CarePage {
+class FpReturns extends Listing {
   static events = ['floorplane.return.*', 'floorplane.hands.*', 'floorplane.ledger.reversed'];
   static properties = { all: { state: true } };
 

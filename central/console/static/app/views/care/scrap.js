@@ -5,7 +5,7 @@ import { floor } from '../../floor.js';
 import { moment, words } from '../../format.js';
 import { get, postOnce } from '../../rest.js';
 import { may } from '../../roles.js';
-import { CarePage } from './page.js';
+import { Listing } from '../../listing.js';
 
 /**
  * @typedef {{id: string, place: string, item: string, lot: string, owner: string, status: string, qty: number, reason: string, note: string, state: string,
@@ -14,7 +14,7 @@ import { CarePage } from './page.js';
 const SHADES = /** @type {Record<string, string>} */ ({ pending: 'short', posted: 'done', refused: 'error' });
 const REASONS = ['broken', 'expired', 'contaminated', 'recalled', 'obsolete', 'returned', 'other'];
 
-class FpScrap extends CarePage {
+class FpScrap extends Listing {
   static events = ['floorplane.stock.scrap*', 'floorplane.ledger.reversed'];
 
   constructor() {

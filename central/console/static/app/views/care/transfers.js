@@ -4,7 +4,7 @@ import { ask, askReason } from '../../dialog.js';
 import { moment, words } from '../../format.js';
 import { get, postOnce } from '../../rest.js';
 import { may } from '../../roles.js';
-import { CarePage, stacked } from './page.js';
+import { Listing, stacked } from '../../listing.js';
 
 /**
  * @typedef {{line: number, item: string, lot: string, qty: number, sent: number, received: number, place: string | null}} Line
@@ -13,7 +13,7 @@ import { CarePage, stacked } from './page.js';
  */
 const SHADES = /** @type {Record<string, string>} */ ({ open: 'expected', sent: 'picking', received: 'picking', closed: 'done', cancelled: 'cancelled' });
 
-class FpTransfers extends CarePage {
+class FpTransfers extends Listing {
   static events = ['floorplane.transfer.*'];
   static properties = { all: { state: true } };
 

@@ -1,9 +1,9 @@
-// What the pages of care share: a list with its address in the page's own, and beside it whatever was chosen.
-import { html, nothing, svg } from '../../../vendor/lit.js';
-import { Reading } from '../../reading.js';
+// What pages share that are a list with its address in the page's own, and beside it whatever was chosen.
+import { html, nothing, svg } from '../vendor/lit.js';
+import { Reading } from './reading.js';
 
-export class CarePage extends Reading {
-  static topics = /** @type {import('../../floor.js').Topic[]} */ (['me']);
+export class Listing extends Reading {
+  static topics = /** @type {import('./floor.js').Topic[]} */ (['me']);
   /** @type {Record<string, object>} */
   static properties = { chosen: {}, shown: { state: true } };
 
@@ -36,7 +36,7 @@ export class CarePage extends Reading {
 
   /** @param {unknown} tools @param {unknown} list @param {unknown} detail @param {string} back Address of the list. */
   frame(tools, list, detail, back) {
-    return html`<div class="care-tools">${tools}<span class="end">${this.failed ? html`<span class="bad-text" role="alert">${this.failed}</span>` : nothing}</span></div>
+    return html`${tools || this.failed ? html`<div class="care-tools">${tools}${this.failed ? html`<span class="end bad-text" role="alert">${this.failed}</span>` : nothing}</div>` : nothing}
       <div class="with-detail ${this.chosen ? 'open' : ''}"><div class="scroll"><div class="inbound">${list}</div></div>
         ${this.chosen ? html`<aside class="side detail" aria-label="Detail"><header><h2><a href=${back} aria-label="Close the detail" title="Close">←</a> <span class="mono">${this.chosen}</span></h2></header>
           ${this.shown ? detail : html`<p class="none">Reading …</p>`}</aside>` : nothing}</div>`;

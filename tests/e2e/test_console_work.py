@@ -1,0 +1,192 @@
+"""What people do on the console, in a real browser: receive, release, dispatch, approve, and look at every page."""
+
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, expect
+
+from deploy.embedded.scratch import ScratchPostgres
+from tests.e2e.console_scene import CHROMIUM, Seen, browser, opened, said
+from tests.wire.care_floor import held, see
+from tests.wire.central_floor import Floor
+
+pytestmark = [
+    pytest.mark.peer,
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not Path(CHROMIUM).exists() and not os.environ.get("FLOORPLANE_REQUIRE_PEERS"),
+        reason=f"{CHROMIUM} is absent (apt-get install chromium)",
+    ),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+PAGES = ["", "robots/R3", "orders", "orders/A1", "inbound", "inbound/PO-1", "outbound", "tasks", "hands", "stations"]
+PAGES += ["alarms", "throughput", "plans", "fleet", "audit", "care/counts", "care/returns", "care/returns/RMA-1"]
+PAGES += ["care/replenishment/part3", "care/kits", "care/kits/kit1", "care/scrap", "care/transfers/out-north-UML-7"]
+expect.set_options(timeout=30_000)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def scene(postgres: ScratchPostgres) -> AsyncIterator[tuple[Floor, str]]:
+    """One warehouse for the whole file; what a test does is seen by those after it."""
+    async with opened(postgres) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(scene: tuple[Floor, str]) -> AsyncIterator[Page]:
+    """A page that is logged in; whatever the browser complains of fails the test."""
+    async with browser(*scene) as (page, seen):
+        yield page
+        assert seen.broken == []
+
+
+async def act(page: Page, action: str, **fields: str) -> None:
+    """Fill in the dialog that is open and press its button, with the keyboard."""
+    dialog = page.locator("dialog[open]")
+    for name, value in fields.items():
+        field = dialog.locator(f"[name={name}]")
+        if await field.evaluate("e => e.tagName") == "SELECT":
+            await field.select_option(value)
+        else:
+            await field.fill(value)
+    button = dialog.get_by_role("button", name=action, exact=True)
+    await button.focus()
+    await page.keyboard.press("Enter")
+
+
+async def done(page: Page) -> None:
+    """The dialog has closed: central has taken it; else what it says."""
+    dialog = page.locator("dialog[open]")
+    await expect(dialog.locator("[name=go]:disabled")).to_have_count(0)
+    if await dialog.locator(".refusal").count():
+        raise AssertionError(await dialog.inner_text())
+    await expect(dialog).to_have_count(0)
+
+
+async def test_a_line_is_received_and_put_away(page: Page, scene: tuple[Floor, str]) -> None:
+    """Too many pieces are refused by field, value and bound; then the line is received and shown without a reload."""
+    floor, url = scene
+    await page.goto(f"{url}/#/inbound")
+    await expect(page.locator("[data-door=D1] [data-appointment]")).to_have_count(1)
+    await page.get_by_role("link", name="PO-1").press("Enter")
+    await page.locator("[data-line='1'] [data-do=receive]").click()
+    await act(page, "It is here", qty="4000")
+    await expect(page.locator("dialog [data-field=qty]")).to_contain_text("4000")
+    await expect(page.locator("dialog [data-field=qty]")).to_contain_text("40")
+    await expect(page.locator("dialog [name=qty]")).to_be_focused()
+    await act(page, "It is here", qty="30", damaged="2")
+    await done(page)
+    await expect(page.locator("[data-line='1']")).to_contain_text("32 of 40")
+    await expect(page.locator("[data-asn=PO-1]")).to_contain_text("2 damaged")
+    await expect(page.locator("[data-table=putaway] tbody tr").first).to_contain_text("part4")
+    assert sum(n for (_, status), n in (await held(floor, "part4")).items() if status == "damaged") == 2
+
+
+async def test_a_wave_is_released(page: Page, scene: tuple[Floor, str]) -> None:
+    """Its orders stop waiting in front of whoever released it."""
+    floor, url = scene
+    await page.goto(f"{url}/#/outbound")
+    await expect(page.locator("[data-table=waiting] tbody tr")).to_have_count(2)
+    await page.locator("[data-table=waves] [data-do=release]").click()
+    await act(page, "Release")
+    await done(page)
+    await expect(page.locator("[data-table=waiting]")).to_have_count(0)
+    await expect(page.locator("[data-table=waves]")).to_contain_text("2 released")
+    assert (await floor.shown("W1"))["state"] == "released"
+
+
+async def test_a_truck_is_loaded_and_dispatched(page: Page, scene: tuple[Floor, str]) -> None:
+    """What is missing is named; with a reason it stays here, and the picture shows what stands on the truck."""
+    floor, url = scene
+    await page.goto(f"{url}/#/outbound")
+    truck = page.locator("[data-truck=TR-1]")
+    await truck.locator("[data-do=load]").click()
+    await act(page, "It stands at the door")
+    await done(page)
+    await expect(truck).to_contain_text("0 of 2 totes")
+    for n in (1, 2):
+        await truck.locator("[data-do=tote]").click()
+        await act(page, "Confirm", target="TR-1")
+        await done(page)
+        await expect(truck).to_contain_text(f"{n} of 2 totes")
+    await truck.locator("[data-do=dispatch]").click()
+    await act(page, "Dispatch")
+    await expect(page.locator("dialog .refusal")).to_contain_text("A1")
+    await act(page, "Dispatch", reason="the tote fell open")
+    await done(page)
+    await expect(truck).to_have_attribute("data-state", "dispatched")
+    assert (await see(floor.erp, "/v1/orders/A2"))["state"] == "shipped"
+
+
+async def test_a_second_person_approves_a_count_and_lets_goods_go(page: Page, scene: tuple[Floor, str]) -> None:
+    """What two have counted is booked by a third; what one wants to throw away goes when another says so."""
+    floor, url = scene
+    await page.goto(f"{url}/#/care/counts")
+    await page.locator("[data-adjustment]").get_by_role("button", name="Approve …").click()
+    await expect(page.locator("dialog textarea")).to_be_visible()
+    await act(page, "Approve", reason="seen at the place")
+    await done(page)
+    await expect(page.locator("[data-adjustment]")).to_have_count(0)
+    await expect(page.locator("[data-table=settled] tbody tr").first).to_contain_text("posted")
+    assert (await held(floor, "part2"))[("P0-B1", "ok")] == 70
+    await page.goto(f"{url}/#/care/scrap")
+    await page.locator("[data-table=scrap-pending]").get_by_role("button", name="Approve …").click()
+    await act(page, "Approve", reason="seen, it is broken")
+    await done(page)
+    await expect(page.locator("[data-table=scrap]")).to_contain_text("thrown away")
+    assert (await held(floor, "part0"))[("A-1", "ok")] == 4
+
+
+async def test_the_other_care_of_the_stock(page: Page, scene: tuple[Floor, str]) -> None:
+    """A return is graded, pieces are brought, kits are made, a transfer leaves, each by its task; nothing reloads."""
+    floor, url = scene
+    await page.goto(f"{url}/#/care/returns/RMA-1")
+    await page.locator("aside [data-do=grade]").click()
+    await act(page, "Confirm", qty="2", grade="A", target="P0-B1")
+    await done(page)
+    await expect(page.locator("aside .stacked")).to_have_attribute("aria-label", "2 in stock again of 3")
+    await page.locator("aside [data-do=receive]").click()
+    await act(page, "It is here", qty="2")
+    await expect(page.locator("dialog [data-field='lines/0/qty']")).to_contain_text("at most 1")
+    await page.keyboard.press("Escape")
+    await page.goto(f"{url}/#/care/replenishment")
+    await page.locator("[data-table=replenish] button").click()
+    await act(page, "Confirm")
+    await done(page)
+    await expect(page.locator("[data-rule=part3]")).to_contain_text("40")
+    await page.goto(f"{url}/#/care/kits/kit1")
+    await page.locator("[data-do=build]").click()
+    await act(page, "Confirm", qty="4")
+    await done(page)
+    await expect(page.locator("[data-build]")).to_have_attribute("data-state", "done")
+    await page.goto(f"{url}/#/care/transfers/out-north-UML-7")
+    await page.locator("aside [data-do=send]").click()
+    await act(page, "It has left")
+    await done(page)
+    await expect(page.locator("aside [data-line='1']")).to_contain_text("20 of 20 sent")
+    assert (await see(floor.erp, "/v1/transfers/out-north-UML-7"))["state"] == "sent"
+
+
+@pytest.mark.parametrize("look", ["desk", "phone"])
+async def test_every_page_fits_and_nothing_is_complained_of(scene: tuple[Floor, str], look: str) -> None:
+    """At 1280 pixels in the dark and on a phone in the light, no page is wider than its window or logs anything."""
+    floor, url = scene
+    screens = {
+        "desk": {"color_scheme": "dark"},
+        "phone": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}, "is_mobile": True},
+    }
+    seen: Seen
+    async with browser(floor, url, **screens[look]) as (page, seen):
+        for name in PAGES:
+            said(floor)
+            await page.goto(f"{url}/#/{name}")
+            await expect(page.locator("main > *").first).to_be_visible()
+            await expect(page.locator("body")).not_to_contain_text("Reading …")
+            wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert wide <= 0, f"{name} is {wide} px wider than the window"
+            assert not re.search(r"undefined|\[object|NaN", await page.inner_text("body")), name
+        assert seen.broken == []
