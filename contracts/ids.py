@@ -18,6 +18,7 @@ BinId = NewType("BinId", str)
 StationId = NewType("StationId", str)
 ChuteId = NewType("ChuteId", str)
 DoorId = NewType("DoorId", str)
+LiftId = NewType("LiftId", str)
 CellId = NewType("CellId", str)
 """One edge daemon's part of the floor: a pick station, the conveyor line, the doors."""
 DeviceId = NewType("DeviceId", str)

@@ -12,10 +12,11 @@ from functools import cached_property
 import msgspec
 
 from contracts.errors import Rejected
-from contracts.geometry import Point, distance_m
-from contracts.ids import DoorId, EdgeId, NodeId
+from contracts.geometry import Point, distance_m, within
+from contracts.ids import DoorId, EdgeId, LiftId, NodeId
 
 _FEWEST_CORNERS = 3
+_FEWEST_LEVELS = 2
 
 
 class NodeKind(StrEnum):
@@ -32,6 +33,8 @@ class NodeKind(StrEnum):
     PARK = "park"
     DOOR = "door"
     """Inside a doorway: entered only while the door is open."""
+    LIFT = "lift"
+    """In the cabin of a lift, at one of its levels: entered and left only while the lift stands open there."""
 
 
 class Node(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -44,7 +47,18 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True):
     door: DoorId | None = None
     """The door that must be open before this node is entered; for kind `door` only."""
     conflict: str | None = None
-    """Name of the conflict group; None: the node alone."""
+    """Name of the conflict group; None: the node alone. All nodes of a lift are one by themselves."""
+    level: str = ""
+    """The level that it lies on, named by its map; empty: the layout's own, `Layout.map_id`."""
+    lift: LiftId | None = None
+    """The lift in whose cabin it lies; for kind `lift` only."""
+
+    @property
+    def resource(self) -> str:
+        """What one robot at a time holds here: the lift's cabin, the conflict group, or the node alone."""
+        if self.lift is not None:
+            return f"lift/{self.lift}"
+        return f"node/{self.id}" if self.conflict is None else f"group/{self.conflict}"
 
     @property
     def point(self) -> Point:
@@ -85,31 +99,28 @@ class Zone(msgspec.Struct, frozen=True, omit_defaults=True):
     """At least three, in order, either way round."""
     max_speed_mps: float | None = None
     """For kind `speed` only."""
+    level: str = ""
+    """The level that it lies on, as `Node.level`."""
 
     def holds(self, at: Point) -> bool:
-        """Whether a place is within the zone (crossing number; on the border: perhaps)."""
-        inside, before = False, self.corners[-1]
-        for corner in self.corners:
-            if (corner.y_m > at.y_m) != (before.y_m > at.y_m):
-                share = (at.y_m - corner.y_m) / (before.y_m - corner.y_m)
-                if at.x_m < corner.x_m + share * (before.x_m - corner.x_m):
-                    inside = not inside
-            before = corner
-        return inside
+        """Whether a place is in the zone; on the border: perhaps."""
+        return within(self.corners, at)
 
 
 class Layout(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
-    """Nodes and edges of one level.
+    """Nodes and edges of one level, or of several that lifts join.
 
     Raises
     ------
     Rejected
         An id stands twice, an edge ends nowhere, a door node has no door, a speed is not positive, a zone has too
-        few corners.
+        few corners, a lift has fewer than two levels or two nodes on one, or an edge leads to another level but in a
+        lift.
     """
 
     id: str
     map_id: str
+    """The map of the level whose nodes name none."""
     version: str
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
@@ -131,6 +142,7 @@ class Layout(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
         for n in self.nodes:
             if (n.kind is NodeKind.DOOR) != (n.door is not None):
                 raise Rejected(f"nodes/{n.id}/door", n.door, "set for kind 'door', and for no other kind")
+        self._refuse_levels()
         _refuse_doubles("zones", (z.id for z in self.zones))
         for z in self.zones:
             if len(z.corners) < _FEWEST_CORNERS:
@@ -139,6 +151,42 @@ class Layout(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
                 raise Rejected(f"zones/{z.id}/max_speed_mps", z.max_speed_mps, "set for kind 'speed', and for no other")
             if z.max_speed_mps is not None and not z.max_speed_mps > 0:
                 raise Rejected(f"zones/{z.id}/max_speed_mps", z.max_speed_mps, "above 0")
+
+    def _refuse_levels(self) -> None:
+        at: dict[LiftId, dict[str, NodeId]] = {}
+        for n in self.nodes:
+            if (n.kind is NodeKind.LIFT) != (n.lift is not None):
+                raise Rejected(f"nodes/{n.id}/lift", n.lift, "set for kind 'lift', and for no other kind")
+            if n.level == self.map_id and self.map_id:
+                raise Rejected(f"nodes/{n.id}/level", n.level, "empty on the layout's own level")
+            if n.lift is None:
+                continue
+            if n.conflict is not None:
+                raise Rejected(f"nodes/{n.id}/conflict", n.conflict, "none in a lift: its cabin is one group by itself")
+            other = at.setdefault(n.lift, {}).setdefault(n.level, n.id)
+            if other != n.id:
+                raise Rejected(f"nodes/{n.id}/level", self.level(n.id), f"another level than that of {other}")
+        for lift, levels in at.items():
+            if len(levels) < _FEWEST_LEVELS:
+                raise Rejected(f"lifts/{lift}", ", ".join(levels.values()), "nodes on two levels at least")
+        nodes = self.node
+        for e in self.edges:
+            a, b = nodes[e.start], nodes[e.end]
+            if a.level != b.level and (a.lift is None or a.lift != b.lift):
+                raise Rejected(
+                    f"edges/{e.id}", f"{self.level(a.id)} -> {self.level(b.id)}",
+                    "on one level, or from node to node of one lift",
+                )  # fmt: skip
+
+    def level(self, node: NodeId) -> str:
+        """Return the map of the level that a node lies on."""
+        return self.node[node].level or self.map_id
+
+    @cached_property
+    def levels(self) -> tuple[str, ...]:
+        """The maps of all levels, the layout's own first if anything lies on it, the others as nodes name them."""
+        found = dict.fromkeys(n.level for n in self.nodes)
+        return tuple(level or self.map_id for level in sorted(found, key=bool))
 
     @cached_property
     def node(self) -> dict[NodeId, Node]:
@@ -161,7 +209,7 @@ class Layout(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
     @cached_property
     def within(self) -> dict[str, tuple[NodeId, ...]]:
         """Nodes of each zone."""
-        return {z.id: tuple(n.id for n in self.nodes if z.holds(n.point)) for z in self.zones}
+        return {z.id: tuple(n.id for n in self.nodes if n.level == z.level and z.holds(n.point)) for z in self.zones}
 
     def length_m(self, edge: Edge) -> float:
         """Return the straight length of an edge."""

@@ -20,6 +20,7 @@ from contracts.ids import (
     ChuteId,
     DeviceId,
     DoorId,
+    LiftId,
     NodeId,
     PodId,
     RobotId,
@@ -81,12 +82,24 @@ class Door(msgspec.Struct, frozen=True):
     nodes: tuple[NodeId, ...]
 
 
+class Lift(msgspec.Struct, frozen=True):
+    """A lift that carries one robot between levels; `nodes` are its cabin's, in the order of its controller's floors.
+
+    The controller counts floors from 0; `nodes[0]` is the cabin at floor 0.
+    """
+
+    id: LiftId
+    cell: CellId
+    nodes: tuple[NodeId, ...]
+
+
 class Device(msgspec.Struct, frozen=True):
     """One device of a cell: which driver speaks to it, and where.
 
     `driver` is a name in `controllers.registry` (``tcp_scanner``, ``tcp_scale``, ``tcp_printer``, ``modbus``,
     ``opcua``, ``camera``); `address` is a URL (``tcp://127.0.0.1:7001``, ``modbus://127.0.0.1:5020/1``, ``opc.tcp://127.0.0.1:4840``);
-    `role` says what it is to the cell (``scanner``, ``scale``, ``printer``, ``panel``, ``line``, ``door``, ``camera``).
+    `role` says what it is to the cell (``scanner``, ``scale``, ``printer``, ``panel``, ``line``, ``door``, ``lift``,
+    ``camera``).
     """
 
     id: DeviceId
@@ -94,11 +107,11 @@ class Device(msgspec.Struct, frozen=True):
     driver: str
     address: str
     serves: str = ""
-    """The station, chute or door that it belongs to, where a cell has several."""
+    """The station, chute, door or lift that it belongs to, where a cell has several."""
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """What one edge daemon looks after. `kind` is ``station``, ``line`` or ``doors``."""
+    """What one edge daemon looks after. `kind` is ``station``, ``line``, ``doors`` or ``lifts``."""
 
     id: CellId
     kind: str
@@ -119,8 +132,8 @@ class Site(msgspec.Struct, frozen=True, dict=True):
     Raises
     ------
     Rejected
-        A part names a node, cell or door that the site has not got, a lane is not a road, or a name is no identifier
-        or stands twice.
+        A part names a node, cell, door or lift that the site has not got, a lane is not a road, or a name is no
+        identifier or stands twice.
     """
 
     id: SiteId
@@ -137,6 +150,7 @@ class Site(msgspec.Struct, frozen=True, dict=True):
     """Where each pick station's infeed joins the loop, from the sorter's scanner, in driving direction."""
     places: dict[str, NodeId] = {}
     """Names besides those of nodes and stations that transports may go by."""
+    lifts: tuple[Lift, ...] = ()
 
     def __post_init__(self) -> None:
         self._refuse_names()
@@ -157,6 +171,7 @@ class Site(msgspec.Struct, frozen=True, dict=True):
             for n in d.nodes:
                 if n not in nodes or nodes[n].door != d.id:
                     raise Rejected(f"doors/{d.id}/nodes", n, f"a node of kind 'door' that names {d.id}")
+        self._refuse_lifts()
         for name, n in self.places.items():
             if n not in nodes:
                 raise Rejected(f"places/{name}", n, "a node of the layout")
@@ -164,12 +179,25 @@ class Site(msgspec.Struct, frozen=True, dict=True):
             if r.start not in nodes:
                 raise Rejected(f"robots/{r.id}/start", r.start, "a node of the layout")
 
+    def _refuse_lifts(self) -> None:
+        nodes, cells, seen = self.layout.node, {c.id for c in self.cells}, set[NodeId]()
+        for lift in self.lifts:
+            if lift.cell not in cells:
+                raise Rejected(f"lifts/{lift.id}/cell", lift.cell, "a cell of the site")
+            for n in lift.nodes:
+                if n not in nodes or nodes[n].lift != lift.id or n in seen:
+                    raise Rejected(f"lifts/{lift.id}/nodes", n, f"a node of kind 'lift' that names {lift.id}, once")
+                seen.add(n)
+        for node in self.layout.nodes:
+            if node.lift is not None and node.id not in seen:
+                raise Rejected(f"layout/nodes/{node.id}/lift", node.lift, "a lift of the site that names this node")
+
     def _refuse_names(self) -> None:
         """Names stand in topics, subjects and URLs as they are."""
         bins = [b for p in self.pods for b in p.bins]
         kinds: tuple[tuple[str, Sequence[Any]], ...] = (
             ("pods", self.pods), ("bins", bins), ("stations", self.stations), ("chutes", self.chutes),
-            ("doors", self.doors), ("cells", self.cells), ("robots", self.robots),
+            ("doors", self.doors), ("lifts", self.lifts), ("cells", self.cells), ("robots", self.robots),
         )  # fmt: skip
         if not is_identifier(self.id):
             raise Rejected("id", self.id, _NAME)

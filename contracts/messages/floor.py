@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from contracts.ids import BinId, CellId, ChuteId, DeviceId, DoorId, ItemId, PodId, TaskId, ToteId
+from contracts.ids import BinId, CellId, ChuteId, DeviceId, DoorId, ItemId, LiftId, PodId, TaskId, ToteId
 
 # ------------------------------------------------------------------------------------------------------------ events
 
@@ -60,6 +60,17 @@ class DoorChanged(msgspec.Struct, frozen=True, tag="door_changed"):
     """`MoveDoor.ask` that the cell took last; 0: none since it started."""
 
 
+class LiftChanged(msgspec.Struct, frozen=True, tag="lift_changed"):
+    """A lift stands `open` or `closed` at a level, is under way or moves its door (`moving`), or is in `fault`."""
+
+    lift: LiftId
+    level: str
+    """Where it stands, named by the level's map; empty: not known, or under way."""
+    state: str
+    ask: int = 0
+    """`CallLift.ask` that the cell took last; 0: none since it started."""
+
+
 class UnknownScan(msgspec.Struct, frozen=True, tag="unknown_scan"):
     """A code that nobody waits for; empty when a reading failed."""
 
@@ -76,7 +87,15 @@ class DeviceAlarm(msgspec.Struct, frozen=True, tag="device_alarm"):
 
 
 EventBody = (
-    PickConfirmed | TotePushed | ToteSeen | ToteDiverted | PackConfirmed | DoorChanged | UnknownScan | DeviceAlarm
+    PickConfirmed
+    | TotePushed
+    | ToteSeen
+    | ToteDiverted
+    | PackConfirmed
+    | DoorChanged
+    | LiftChanged
+    | UnknownScan
+    | DeviceAlarm
 )
 
 
@@ -178,7 +197,19 @@ class MoveDoor(msgspec.Struct, frozen=True, tag="move_door"):
     """Counts what was asked of this door, so that a report from before it is known as such."""
 
 
-CommandBody = PresentPod | NextPod | OpenTote | PushTote | RouteTote | PackTote | MoveDoor
+class CallLift(msgspec.Struct, frozen=True, tag="call_lift"):
+    """Bring a lift to a level and hold it open there, or let go of it where it stands; its event is `LiftChanged`."""
+
+    lift: LiftId
+    level: str
+    """Named by the level's map."""
+    open: bool = True
+    """False: the lift may close and serve others."""
+    ask: int = 0
+    """Counts what was asked of this lift, so that a report from before it is known as such."""
+
+
+CommandBody = PresentPod | NextPod | OpenTote | PushTote | RouteTote | PackTote | MoveDoor | CallLift
 
 
 class EdgeCommand(msgspec.Struct, frozen=True):
