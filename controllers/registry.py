@@ -8,7 +8,7 @@ from contracts.site import Device
 from controllers.ports import Driver
 from controllers.tags import TABLES, Tag
 
-PERIOD_S = {"line": 0.05, "panel": 0.1, "door": 0.1}
+PERIOD_S = {"line": 0.05, "panel": 0.1, "door": 0.1, "lift": 0.1}
 """Time between two polls, by role."""
 
 

@@ -85,5 +85,17 @@ DOOR: tuple[Tag, ...] = (
 )
 """A fire door (OPC UA; names are node ids, areas only say who writes)."""
 
-TABLES: dict[str, tuple[Tag, ...]] = {"panel": PANEL, "line": LINE, "door": DOOR}
+LIFT: tuple[Tag, ...] = (
+    # while it is held, the lift goes to the target and stays open there
+    Tag("Lift.Target", "holding", 0),  # the floor, from 0
+    Tag("Lift.Hold", "coil", 0, "bool"),
+    Tag("Lift.Floor", "input", 0),  # where it stands, or passed last
+    Tag("Lift.IsOpen", "discrete", 0, "bool"),  # the door of the floor where it stands is open, the cabin is locked
+    Tag("Lift.IsClosed", "discrete", 1, "bool"),  # every door is closed
+    Tag("Lift.Fault", "discrete", 2, "bool"),  # out of order, in fire alarm, or in somebody else's hand
+    Tag("Lift.Heartbeat", "input", 1),  # grows once a second
+)
+"""A lift (Modbus or OPC UA)."""
+
+TABLES: dict[str, tuple[Tag, ...]] = {"panel": PANEL, "line": LINE, "door": DOOR, "lift": LIFT}
 """By the role of the device."""

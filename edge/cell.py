@@ -4,6 +4,7 @@ from contracts.errors import Rejected
 from contracts.ids import BinId, ChuteId, DeviceId, DoorId, StationId
 from contracts.site import Bin, Cell, Device, Site
 from edge.rules.door import DoorRules
+from edge.rules.lift import LiftPlace, LiftRules
 from edge.rules.line import LineRules
 from edge.rules.pack import PackPlace, PackRules
 from edge.rules.pick import PickRules, StationDevices
@@ -53,8 +54,15 @@ def rules_of(site: Site, cell: Cell, bins: BinMap, memory: Memory, tolerances: T
         case "doors":
             doors = {d.id: _needed(cell, "door", d.id) for d in site.doors if d.cell == cell.id}
             return DoorRules(doors, tolerances)
+        case "lifts":
+            lifts = {
+                lift.id: LiftPlace(_needed(cell, "lift", lift.id), tuple(map(site.layout.level, lift.nodes)))
+                for lift in site.lifts
+                if lift.cell == cell.id
+            }
+            return LiftRules(lifts, tolerances)
         case _:
-            raise Rejected(f"cells/{cell.id}/kind", cell.kind, "station, line or doors")
+            raise Rejected(f"cells/{cell.id}/kind", cell.kind, "station, line, doors or lifts")
 
 
 def _part(cell: Cell, role: str, serves: StationId | ChuteId | DoorId | str = "") -> DeviceId | None:

@@ -161,7 +161,7 @@ class CellDaemon:
             match roles[device]:
                 case "scanner":
                     cast("Scanner", driver).on_scan(partial(self._scanned, device))
-                case "panel" | "line" | "door":
+                case "panel" | "line" | "door" | "lift":
                     cast("Plc", driver).on_change(partial(self._changed, device))
                 case _:
                     pass

@@ -122,6 +122,10 @@ class Drive:
             heading = wrap_rad(heading + self._turned_rad())
         return Pose(self._at.x_m, self._at.y_m, heading)
 
+    def level(self) -> str:
+        """Return the map of the level where it is."""
+        return self._layout.level(self._held[-1] if self._held else self._start)
+
     def speed_mps(self) -> float:
         """Return how fast it drives now."""
         return self._leg.speed_mps(self._elapsed_s()) if self.phase is Phase.DRIVING else 0.0
@@ -154,6 +158,7 @@ class Drive:
                     continue
             elif self.phase is Phase.REST:
                 if not self._reaching and distance_m(self._at, vehicle.base[0].at) <= _NEAR_M:
+                    self._ride(NodeId(vehicle.base[0].node.node_id))
                     self._reaching = True
                     continue
                 effects += vehicle.moving(driving=True)
@@ -315,6 +320,15 @@ class Drive:
         if node not in self._held and node in self._layout.node:
             self._held.append(node)
             self._ground.entering(self._robot, node)
+
+    def _ride(self, node: NodeId) -> None:
+        """Be on another node without a move: a lift has brought it there."""
+        if node in self._layout.node and node not in self._held:
+            self._enter(node)
+            for held in self._held:
+                if held != node:
+                    self._ground.left(self._robot, held)
+            self._held = [node]
 
     def _start_timer(self, start_s: float, duration_s: float, then: Callable[[], None]) -> None:
         self.cease()

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from contracts.errors import Rejected
-from contracts.ids import DeviceId, DoorId, RobotId
+from contracts.ids import DeviceId, DoorId, LiftId, RobotId
 from contracts.runtime.clock import Clock
 from contracts.runtime.floor import FloorConnector
 from contracts.site import Cell, Device, Robot, Site
@@ -18,6 +18,7 @@ from controllers.tags import TABLES
 from simulators.camera import CameraTwin
 from simulators.catalogue import Catalogue, StockRow
 from simulators.door import DoorTwin
+from simulators.lift import LiftTwin, install_lift
 from simulators.line import LineTwin
 from simulators.links import CameraLink, PlcLink, PrinterLink, ScaleLink, ScannerLink
 from simulators.memory import FloorMemory, RobotMemory, SlotMemory, read_memory, write_memory
@@ -83,6 +84,7 @@ class SimulatedFloor:
         self.world = World(site, catalogue, stock(site, catalogue, seed) if rows is None else rows, clock)
         self.twins: dict[DeviceId, Twin] = {}
         self.doors: dict[DoorId, DoorTwin] = {}
+        self.lifts: dict[LiftId, LiftTwin] = {}
         self.pickers: list[PickerTwin] = []
         self.packers: list[PackerTwin] = []
         for cell in site.cells:
@@ -95,6 +97,8 @@ class SimulatedFloor:
                 self._station(cell)
             elif cell.kind == "doors":
                 self._doors(cell)
+            elif cell.kind == "lifts":
+                self._lifts(cell)
         self._memory, self._written = memory, b""
         before = read_memory(memory) if memory is not None else None
         if before is not None and before.site != site.id:
@@ -228,6 +232,8 @@ class SimulatedFloor:
             picker.resume(before.hands.get(picker.station.id, Hands()))
         for door in self.doors.values():
             door.resume()
+        for lift in self.lifts.values():
+            lift.resume()
 
     async def _remember(self, path: Path) -> None:
         try:
@@ -269,7 +275,7 @@ class SimulatedFloor:
                 return ScaleTwin(device.id, self._clock, self._rng(device.id), self.params.settle_s)
             case "printer":
                 return PrinterTwin(device.id)
-            case "panel" | "line" | "door":
+            case "panel" | "line" | "door" | "lift":
                 return TagBank(device.id, TABLES[device.role])
             case "camera":
                 return None  # needs its station's panel
@@ -331,6 +337,13 @@ class SimulatedFloor:
             self.world.door_passable[door.id] = partial(getattr, twin, "passable")
             for node in door.nodes:
                 self.world.watch(node, twin.look)
+
+    def _lifts(self, cell: Cell) -> None:
+        for lift in self.site.lifts:
+            if lift.cell == cell.id:
+                bank = self.twins[self._of(cell, "lift", lift.id)]
+                assert isinstance(bank, TagBank)  # noqa: S101 - by its role
+                self.lifts[lift.id] = install_lift(lift, bank, self.world, self._clock, self.params.door_s)
 
     # -------------------------------------------------------------------------------------------------------- trouble
 

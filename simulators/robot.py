@@ -84,7 +84,7 @@ class RobotTwin:
         self.pod: PodId | None = None
         if pod is not None:
             self._carry(pod)
-        self.voice = Voice(robot, params, site.layout.map_id, clock, places[robot.start])
+        self.voice = Voice(robot, params, clock, places[robot.start])
         self._zones: RobotZones | None = None
         if self.voice.new:
             self._zones = RobotZones(self, clock, site.layout)

@@ -34,8 +34,8 @@ _INSTANTS = 100
 class Voice:
     """The messages of one robot. `floor` is None while it has no radio: then nothing is said, nor counted."""
 
-    def __init__(self, robot: Robot, params: RobotParams, map_id: str, clock: Clock, here: Point) -> None:
-        self._robot, self._params, self._map_id, self._clock = robot, params, map_id, clock
+    def __init__(self, robot: Robot, params: RobotParams, clock: Clock, here: Point) -> None:
+        self._robot, self._params, self._clock = robot, params, clock
         self._header = dict.fromkeys(topics.NAMES, 0)
         self.new = params.version == v3.VERSION
         """It speaks version 3."""
@@ -148,7 +148,7 @@ class Voice:
 
     def _position(self, drive: Drive) -> AgvPosition:
         pose = drive.pose()
-        return AgvPosition(round(pose.x_m, 3), round(pose.y_m, 3), round(pose.heading_rad, 4), self._map_id)
+        return AgvPosition(round(pose.x_m, 3), round(pose.y_m, 3), round(pose.heading_rad, 4), drive.level())
 
     def _count(self, name: str) -> int:
         number = self._header[name]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from contracts.errors import Rejected
-from contracts.ids import BinId, DoorId, ItemId, NodeId, PodId, RobotId, StationId, ToteId
+from contracts.ids import BinId, DoorId, ItemId, LiftId, NodeId, PodId, RobotId, StationId, ToteId
 from contracts.layout import NodeKind
 from contracts.runtime.clock import Clock
 from contracts.site import Bin, Site
@@ -19,7 +19,7 @@ from simulators.twin import Listeners
 
 
 class Violation(msgspec.Struct, frozen=True, tag="violation"):
-    """Something that must never happen on a floor: ``collision``, ``door``, ``pod`` or ``road``."""
+    """Something that must never happen on a floor: ``collision``, ``door``, ``lift``, ``pod`` or ``road``."""
 
     at_ms: int
     kind: str
@@ -54,6 +54,10 @@ class Tote(msgspec.Struct):
             del self.contents[item]
 
 
+def _always(_: NodeId) -> bool:
+    return True
+
+
 class World:
     """Everything that is somewhere.
 
@@ -82,7 +86,9 @@ class World:
         self.slots: dict[tuple[StationId, int], Tote] = {}
         self.packed: list[Tote] = []
         self.door_passable: dict[DoorId, Callable[[], bool]] = {}
-        self._group = {n.id: n.conflict or n.id for n in site.layout.nodes}
+        self.lift_passable: dict[LiftId, Callable[[NodeId], bool]] = {}
+        """Whether robots may drive into and out of a lift at a node of its cabin."""
+        self._group = {n.id: n.resource for n in site.layout.nodes}
         self._nodes: dict[RobotId, list[NodeId]] = {}
         self._holder: dict[str, list[RobotId]] = defaultdict(list)
         self.pod_visits = 0
@@ -103,6 +109,7 @@ class World:
     def entering(self, robot: RobotId, node: NodeId) -> None:
         """Let a robot begin to drive onto a node; it stands on the one before until `left`."""
         where = self._nodes.get(robot, [])
+        before = where[-1:]
         edge = self.site.layout.edge.get((where[-1], node)) if where else None
         if where and edge is None:
             self._violated("road", f"robot {robot} drives from {where[-1]} to {node}, where there is no road")
@@ -114,8 +121,19 @@ class World:
         at = self.site.layout.node[node]
         if at.door is not None and not self.door_passable.get(at.door, lambda: True)():
             self._violated("door", f"robot {robot} drives into door {at.door}, which is not open")
+        self._through_a_lift(robot, before, node)
         if robot in self.load and node in self.pod_at:
             self._violated("pod", f"robot {robot} drives {self.load[robot]} into {self.pod_at[node]} on {node}")
+
+    def _through_a_lift(self, robot: RobotId, before: list[NodeId], node: NodeId) -> None:
+        """Watch that a lift stands open at the level where a robot enters or leaves it, or to which it rode."""
+        nodes = self.site.layout.node
+        for cabin in (node, *before):
+            lift = nodes[cabin].lift
+            if lift is not None:
+                if not self.lift_passable.get(lift, _always)(cabin):
+                    self._violated("lift", f"robot {robot} drives to {node}: lift {lift} is not open at {cabin}")
+                return
 
     def left(self, robot: RobotId, node: NodeId) -> None:
         """Let a robot have left a node wholly."""
@@ -177,6 +195,11 @@ class World:
     def occupied(self, nodes: Iterable[NodeId]) -> bool:
         """Tell whether a robot stands or drives on one of these nodes."""
         return any(self._holder.get(self._group[n]) for n in nodes)
+
+    def crossing(self, nodes: Iterable[NodeId]) -> bool:
+        """Tell whether a robot drives from one of these nodes out of them, or in."""
+        there = {r for n in nodes for r in self._holder.get(self._group[n], ())}
+        return any(len({self._group[n] for n in self._nodes[r]}) > 1 for r in there)
 
     def nodes_of(self, robot: RobotId) -> tuple[NodeId, ...]:
         """Return what a robot stands on: one node, or two while it drives."""

@@ -153,6 +153,8 @@ class Tolerances(msgspec.Struct, frozen=True):
         A reading and an index of the sorter belong together when they are at most this far apart.
     door_s
         A door that has not arrived after this time is in fault.
+    lift_s
+        A lift that has not arrived open after this time is in fault.
     start_s
         A line that does not run after this time is alarmed.
     """
@@ -162,6 +164,7 @@ class Tolerances(msgspec.Struct, frozen=True):
     recounts: int = 2
     pair_ms: int = 700
     door_s: float = 30.0
+    lift_s: float = 120.0
     start_s: float = 15.0
 
     def __post_init__(self) -> None:
@@ -171,6 +174,7 @@ class Tolerances(msgspec.Struct, frozen=True):
             ("recounts", 0, 10),
             ("pair_ms", 1, 10_000),
             ("door_s", 1, 600),
+            ("lift_s", 1, 3_600),
             ("start_s", 1, 600),
         ):
             value = getattr(self, name)
