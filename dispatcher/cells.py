@@ -7,6 +7,7 @@ from contracts.messages.floor import (
     DoorChanged,
     EdgeAnswer,
     EdgeEvent,
+    LiftChanged,
     Outcome,
     PackConfirmed,
     PickConfirmed,
@@ -14,7 +15,7 @@ from contracts.messages.floor import (
     TotePushed,
     ToteSeen,
 )
-from dispatcher import doors, flow, stations, upcoming
+from dispatcher import doors, flow, lifts, stations, upcoming
 from dispatcher.commands import SendEdgeCommand
 from dispatcher.outbox import Cause
 from dispatcher.world import CellLink, OpenCommand, Place, World
@@ -128,7 +129,7 @@ def done(world: World, cell: CellId, subject: str) -> None:
 
 
 def tell_again(world: World, link: CellLink) -> None:
-    """Give a restarted cell all that is open in it: totes, the pod that stands there, ways on the line, doors."""
+    """Give a restarted cell all that is open in it: totes, the pod there, ways on the line, doors, lifts."""
     link.commands.clear()
     for work in world.stations.values():
         if work.station.cell != link.id:
@@ -145,6 +146,9 @@ def tell_again(world: World, link: CellLink) -> None:
     for watch in world.doors.values():
         if watch.door.cell == link.id:
             doors.ask_anew(world, watch)
+    for lift in world.lifts.values():
+        if lift.lift.cell == link.id:
+            lifts.ask_anew(world, lift)
 
 
 def _take(world: World, event: EdgeEvent, cause: Cause) -> bool | None:
@@ -162,6 +166,8 @@ def _take(world: World, event: EdgeEvent, cause: Cause) -> bool | None:
         return flow.packed(world, event, body, cause)
     if isinstance(body, DoorChanged):
         return doors.changed(world, body)
+    if isinstance(body, LiftChanged):
+        return lifts.changed(world, body)
     if isinstance(body, DeviceAlarm):
         return _device(world, body)
     return flow.scanned(world, event, body, cause)

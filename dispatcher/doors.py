@@ -2,10 +2,11 @@
 
 from contracts.ids import DoorId
 from contracts.messages.floor import DoorChanged, MoveDoor
+from dispatcher import lifts
 from dispatcher.world import DoorWatch, World
 
 
-def open_doors(world: World) -> frozenset[DoorId]:
+def open_doors(world: World) -> frozenset[str]:
     """Return the doors that robots may be let through: reported open after the last ask, by a cell that is there."""
     return frozenset(
         name
@@ -19,6 +20,7 @@ def move_doors(world: World) -> None:
     if not world.doors_wanted:
         return
     world.doors_wanted = False
+    lifts.move_lifts(world)
     if not world.doors:
         return
     wanted = world.traffic.wanted_doors()
@@ -33,14 +35,19 @@ def move_doors(world: World) -> None:
 
 def close_due(world: World, name: str) -> None:
     """Close a door that nobody has needed for a while."""
-    watch = world.doors[DoorId(name)]
-    if watch.door.id not in world.traffic.wanted_doors() and (watch.state == "open" or watch.asked is True):
+    watch = world.doors.get(DoorId(name))
+    if watch is None:
+        lifts.let_go_due(world, name)
+    elif watch.door.id not in world.traffic.wanted_doors() and (watch.state == "open" or watch.asked is True):
         _ask(world, watch, open_=False)
 
 
 def patience_due(world: World, name: str) -> None:
     """Ask a door again that did not do what it was asked."""
-    watch = world.doors[DoorId(name)]
+    watch = world.doors.get(DoorId(name))
+    if watch is None:
+        lifts.patience_due(world, name)
+        return
     if watch.asked is None:
         return
     verb = "open" if watch.asked else "close"

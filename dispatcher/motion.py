@@ -2,6 +2,7 @@
 
 from dispatcher.doors import open_doors
 from dispatcher.world import World
+from dispatcher.lifts import open_lifts
 
 
 def move(world: World) -> None:
@@ -20,7 +21,7 @@ def move(world: World) -> None:
     if not world.release_wanted or world.stopped:
         return
     world.release_wanted = False
-    for robot, nodes in world.traffic.release(world.now_ms, open_doors(world)).items():
+    for robot, nodes in world.traffic.release(world.now_ms, open_doors(world) | open_lifts(world)).items():
         world.vehicles[robot].queue.extend(nodes)
         world.touched[robot] = None
 

@@ -96,6 +96,9 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
         if self.station_rule not in STATION_RULES:
             raise Rejected("station_rule", self.station_rule, f"one of {', '.join(STATION_RULES)}")
         if self.release_rule not in RELEASE_RULES:
+    lift_patience_ms: int = 60_000
+    """A lift that does not come in this time is called again, and raises an alarm."""
+
             raise Rejected("release_rule", self.release_rule, f"one of {', '.join(RELEASE_RULES)}")
         if self.batching not in BATCHING_RULES:
             raise Rejected("batching", self.batching, f"one of {', '.join(BATCHING_RULES)}")

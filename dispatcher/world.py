@@ -8,6 +8,7 @@ from contracts.ids import (
     ChuteId,
     DoorId,
     EdgeId,
+    LiftId,
     MissionId,
     NodeId,
     OrderId,
@@ -22,7 +23,7 @@ from contracts.messages.facts import AlarmCleared, AlarmRaised, Fact, FactBody
 from contracts.messages.floor import CommandBody, EdgeCommand, EventAck
 from contracts.messages.ops import OpsAnswer
 from contracts.messages.work import Convey, Pack, Pick
-from contracts.site import Chute, Door, Site, Station
+from contracts.site import Chute, Door, Lift, Site, Station
 from dispatcher.commands import AckEvents, Command, SendEdgeCommand, TellCentral
 from dispatcher.fleet.member import Vehicle
 from dispatcher.fleet.order import OrderWriter
@@ -180,6 +181,19 @@ class DoorWatch:
 
 
 @dataclass(slots=True)
+class LiftWatch:
+    """A lift as it was last reported, and what was asked of it."""
+
+    lift: Lift
+    state: str = ""
+    level: str = ""
+    """Where it stands open or closed; empty: on the way, or not known."""
+    asked: tuple[str, bool] | None = None
+    """The level that it was called to, and whether to stand open there; None: nothing."""
+    asks: int = 0
+
+
+@dataclass(slots=True)
 class World:
     """The core's whole memory.
 
@@ -254,7 +268,9 @@ class World:
     chargers: dict[NodeId, RobotId | None] = field(default_factory=dict)
     parks: dict[NodeId, RobotId | None] = field(default_factory=dict)
     alarms: dict[str, None] = field(default_factory=dict)
+    lifts: dict[LiftId, LiftWatch] = field(default_factory=dict)
     stopped: bool = False
+    """Of doors and lifts."""
     answers: dict[str, OpsAnswer] = field(default_factory=dict)
 
     totes_n: int = 0
@@ -363,7 +379,9 @@ def new_world(site: Site, params: Params, epoch: int) -> World:
         world.cells[cell.id] = CellLink(cell.id)
     for door in site.doors:
         world.doors[door.id] = DoorWatch(door)
-    world.door_nodes = frozenset(n for door in site.doors for n in door.nodes)
+    for lift in site.lifts:
+        world.lifts[lift.id] = LiftWatch(lift)
+    world.door_nodes = frozenset(n.id for n in site.layout.nodes if n.kind in {NodeKind.DOOR, NodeKind.LIFT})
     for node in site.layout.nodes:
         if node.kind is NodeKind.CHARGER:
             world.chargers[node.id] = None

@@ -56,7 +56,7 @@ class OrderWriter:
 
     def __post_init__(self) -> None:
         self._positions = {
-            n.id: v2.NodePosition(x=n.x_m, y=n.y_m, map_id=self.layout.map_id) for n in self.layout.nodes
+            n.id: v2.NodePosition(x=n.x_m, y=n.y_m, map_id=n.level or self.layout.map_id) for n in self.layout.nodes
         }
 
     def write(

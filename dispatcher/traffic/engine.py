@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import Rejected
-from contracts.ids import DoorId, NodeId, RobotId
+from contracts.ids import DoorId, LiftId, NodeId, RobotId
 from contracts.layout import Layout
 from dispatcher.traffic.executor import RightOfWay
 from dispatcher.traffic.graph import LONGEST_MS, Flags, Ints, Roads
@@ -355,12 +355,18 @@ class Traffic:
             if door[v] is not None:
                 self._door_users.setdefault(v, set()).add(r)
 
-    def release(self, now_ms: int, open_doors: frozenset[DoorId]) -> dict[RobotId, tuple[NodeId, ...]]:
-        """Release what robots have right of way for; return the new nodes of each, in order."""
+    def release(self, now_ms: int, open_gates: frozenset[str]) -> dict[RobotId, tuple[NodeId, ...]]:
+        """Release what robots have right of way for; return the new nodes of each, in order.
+
+        Parameters
+        ----------
+        open_gates
+            Doors that are open, and lifts that stand open and will stay, by `graph.gate_of`.
+        """
         self._now = now_ms
         found: dict[RobotId, tuple[NodeId, ...]] = {}
         ids, right = self._roads.ids, self._right
-        for r, n in right.release(self._p.few_moves, self._pinned | self._lost, open_doors):
+        for r, n in right.release(self._p.few_moves, self._pinned | self._lost, open_gates):
             path, end = right.path[r], right.released[r]
             found[self._fleet.name(r)] = tuple(ids[v] for v in path[end - n : end])
             self._since[r] = now_ms
@@ -382,6 +388,23 @@ class Traffic:
         """Return the doors that somebody is planned through or stands in."""
         doors = (self._roads.door[n] for n, users in self._door_users.items() if users)
         return frozenset(d for d in doors if d is not None)
+
+    def wanted_lifts(self) -> dict[LiftId, str]:
+        """Return the level at which each lift is to stand open that somebody is planned through or stands in.
+
+        It is what the first in its queue needs next: the level where he gets in, then the one to which he rides, where
+        it stays until he has got out. So no lift is called away from a robot that was let in or out.
+        """
+        found: dict[LiftId, str] = {}
+        res, level = self._roads.res_of, self._roads.level
+        for lift, q in self._roads.cabins.items():
+            if not self._right.queue[q]:
+                continue
+            path = self._right.path[self._right.queue[q][0]]
+            at = next(k for k, n in enumerate(path) if res[n] == q)
+            rides = at == 0 and len(path) > 1 and res[path[1]] == q
+            found[lift] = level[path[1 if rides else at]]
+        return found
 
     def travel_s(self, start: NodeId, end: NodeId, *, loaded: bool) -> float:
         """Return the time to drive from one node to another on the open road, without stops; inf if there is no way."""
@@ -442,8 +465,9 @@ class Traffic:
             if not right.may_enter(r, 1):
                 o = next(o for o in right.queue[self._roads.res_of[node]] if o != r)
                 return Wait(name, Reason.HELD, since, ids[node], f.name(o)), o
-            door = self._roads.door[node]
-            return Wait(name, Reason.DOOR if door else Reason.MOVING, since, ids[node], door=door), None
+            door, lift = self._roads.door[node], self._lift(path[0], node)
+            reason = Reason.DOOR if door else Reason.LIFT if lift else Reason.MOVING
+            return Wait(name, reason, since, ids[node], door=door, lift=lift), None
         goal = int(f.goal[r])
         if goal < 0:
             return Wait(name, Reason.NO_GOAL, since, ids[path[0]]), None
@@ -463,6 +487,13 @@ class Traffic:
         if o < 0:
             return Wait(name, Reason.MOVING, since, ids[nodes[-1]]), None
         return Wait(name, Reason.QUEUED, since, ids[int(f.end[o])], f.name(o)), o
+
+    def _lift(self, before: int, node: int) -> LiftId | None:
+        """Return the lift that a move leads into, or out of."""
+        for lift, q in self._roads.cabins.items():
+            if q in {self._roads.res_of[before], self._roads.res_of[node]}:
+                return lift
+        return None
 
     # --- standstill --------------------------------------------------------------------------------------------
 

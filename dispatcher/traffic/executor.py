@@ -24,7 +24,7 @@ class RightOfWay:
 
     def __init__(self, roads: Roads) -> None:
         self._res = roads.res_of
-        self._door = roads.door
+        self._gate, self._cabin = roads.gate, roads.cabin
         self.queue: list[list[int]] = [[] for _ in range(roads.resources)]
         self.path: list[list[int]] = []
         self.released: list[int] = []
@@ -84,11 +84,11 @@ class RightOfWay:
             return False
         return all(queue[k] == robot for k in range(1, 1 + sum(self._res[n] == q for n in path[:step])))
 
-    def release(self, few: int, standing: set[int], open_nodes: frozenset[str]) -> list[tuple[int, int]]:
+    def release(self, few: int, standing: set[int], open_gates: frozenset[str]) -> list[tuple[int, int]]:
         """Release all that can be; return (robot, number of new nodes) in the order of robot numbers.
 
         Robots with more than `few` released nodes ahead wait until they have driven some, so that their orders grow by
-        several nodes at a time. Robots in `standing` get nothing. Doors not named in `open_nodes` stop.
+        several nodes at a time. Robots in `standing` get nothing. Doors and lifts not named in `open_gates` stop.
         """
         found: list[tuple[int, int]] = []
         ready, self._ready = sorted(self._ready), {}
@@ -98,8 +98,7 @@ class RightOfWay:
                 continue
             step = start
             while step < len(path) and self.may_enter(robot, step):
-                door = self._door[path[step]]
-                if door is not None and door not in open_nodes:
+                if self._shut(path[step - 1], path[step], open_gates):
                     self._ready[robot] = None
                     break
                 step += 1
@@ -107,6 +106,13 @@ class RightOfWay:
                 self.released[robot] = step
                 found.append((robot, step - start))
         return found
+
+    def _shut(self, before: int, node: int, open_gates: frozenset[str]) -> bool:
+        """Whether a move must wait for the door or lift that it leads into, or for the lift that it leads out of."""
+        gate, cabin = self._gate[node], self._cabin[before]
+        if gate is not None and gate not in open_gates:
+            return True
+        return cabin is not None and cabin not in open_gates and self._res[before] != self._res[node]
 
     def take_back(self) -> list[int]:
         """Take back every entry that is not released; return whose, in order."""

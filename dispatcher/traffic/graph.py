@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from contracts.errors import Rejected
 from contracts.geometry import heading_rad
-from contracts.ids import DoorId, NodeId
+from contracts.ids import DoorId, LiftId, NodeId
 from contracts.layout import Edge, Layout, NodeKind
 
 Ints = NDArray[np.int32]
@@ -21,7 +21,14 @@ Flags = NDArray[np.uint8]
 EMPTY, LOADED = 0, 1
 LONGEST_MS = 1 << 29
 """No way is longer than this (6 days)."""
-_SHY = {NodeKind.QUEUE, NodeKind.STATION, NodeKind.CHARGER, NodeKind.DOOR}
+_SHY = {NodeKind.QUEUE, NodeKind.STATION, NodeKind.CHARGER, NodeKind.DOOR, NodeKind.LIFT}
+_RIDE_MS = 20_000
+"""What a ride from level to level costs, with the wait for the lift: only ways are chosen by it."""
+
+
+def gate_of(lift: LiftId, level: str) -> str:
+    """Return the name of what a lift is at a level: open, or not. No door is named so."""
+    return f"{lift}@{level}"
 
 
 class Roads:
@@ -36,6 +43,12 @@ class Roads:
         The same, backwards.
     heading
         The heading of each way, by its ends.
+    gate
+        What must be open before a node is entered: its door, or its lift standing open at its level (`gate_of`).
+    cabin
+        Of nodes in a lift the same, as nobody leaves before it is open; None elsewhere.
+    cabins
+        The resource of each lift.
     res
         (N,) resource of a node.
     storage, shy
@@ -54,9 +67,14 @@ class Roads:
         self.ids: tuple[NodeId, ...] = tuple(n.id for n in nodes)
         self.index: dict[NodeId, int] = {n: k for k, n in enumerate(self.ids)}
         self.door: tuple[DoorId | None, ...] = tuple(n.door for n in nodes)
+        self.cabin: tuple[str | None, ...] = tuple(
+            None if n.lift is None else gate_of(n.lift, layout.level(n.id)) for n in nodes
+        )
+        self.gate: tuple[str | None, ...] = tuple(c or d for c, d in zip(self.cabin, self.door, strict=True))
+        self.level: tuple[str, ...] = tuple(layout.level(n) for n in self.ids)
         groups: dict[str, int] = {}
-        names = [f"n/{n.id}" if n.conflict is None else f"c/{n.conflict}" for n in nodes]
-        self.res: Ints = np.array([groups.setdefault(name, len(groups)) for name in names], np.int32)
+        self.res: Ints = np.array([groups.setdefault(n.resource, len(groups)) for n in nodes], np.int32)
+        self.cabins: dict[LiftId, int] = {n.lift: groups[n.resource] for n in nodes if n.lift is not None}
         self.resources = len(groups)
         self.res_of: list[int] = self.res.tolist()
         self.storage: Flags = np.array([n.kind is NodeKind.STORAGE for n in nodes], np.uint8)
@@ -134,7 +152,8 @@ class Roads:
                 ptr[kind, k] = len(nbr)
                 for e in edges:
                     nbr.append(self.index[e.end])
-                    ms.append(max(1, round(1000 * layout.length_m(e) / e.max_speed_mps)))
+                    ride = self.level[k] != self.level[self.index[e.end]]
+                    ms.append(_RIDE_MS if ride else max(1, round(1000 * layout.length_m(e) / e.max_speed_mps)))
                     heading = heading_rad(layout.node[e.start].point, layout.node[e.end].point)
                     deg.append(round(math.degrees(heading)) % 360)
             ptr[kind, self.size] = len(nbr)

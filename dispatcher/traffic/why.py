@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from contracts.ids import DoorId, NodeId, RobotId
+from contracts.ids import DoorId, LiftId, NodeId, RobotId
 
 
 class Reason(StrEnum):
@@ -20,6 +20,8 @@ class Reason(StrEnum):
     """`holder` stands at its goal."""
     DOOR = "door"
     """`door` must open."""
+    LIFT = "lift"
+    """`lift` must come and open."""
     PINNED = "pinned"
     """It is at work, charging, paused or offline; its task says what ends that."""
     LOST = "lost"
@@ -41,3 +43,4 @@ class Wait(msgspec.Struct, frozen=True, omit_defaults=True):
     node: NodeId | None = None
     holder: RobotId | None = None
     door: DoorId | None = None
+    lift: LiftId | None = None
