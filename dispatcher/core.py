@@ -15,6 +15,7 @@ from dispatcher import (
     leases,
     missions,
     motion,
+    muster,
     operators,
     orders,
     recovery,
@@ -95,6 +96,7 @@ class Core:
         world.now_ms = now_ms
         if not world.started_ms:
             world.started_ms = now_ms
+            muster.begin(world)
             world.timers.set(now_ms + world.params.sweep_ms, "sweep")
         for fact in facts:
             _HEARD[type(fact)](world, fact)
@@ -226,6 +228,8 @@ _DUE: dict[str, Callable[[World, str], None]] = {
     "aim": missions.aim_due,
     "store": missions.store_due,
     "close": doors.close_due,
+    "muster": muster.muster_due,
+    "absent": muster.absent_due,
     "rest": operators.rest_due,
     "lease": leases.lease_due,
     "door": doors.patience_due,

@@ -1,12 +1,15 @@
 """Traffic's turn: plan at most once a period, release what is free, hand the new nodes to the robots' orders."""
 
+from dispatcher import muster
 from dispatcher.doors import open_doors
-from dispatcher.world import World
 from dispatcher.lifts import open_lifts
+from dispatcher.world import World
 
 
 def move(world: World) -> None:
     """Plan and release the robots' ways."""
+    if not muster.over(world):
+        return
     if world.plan_wanted:
         if world.now_ms >= world.plan_after_ms:
             world.plan_wanted = False

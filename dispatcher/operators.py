@@ -161,7 +161,8 @@ def _on_the_road(world: World, command: OpsCommand, body: CloseNode | ReopenNode
         world.traffic.close(body.node)
     elif isinstance(body, ReopenNode):
         world.closed_nodes.pop(body.node, None)
-        world.traffic.reopen(body.node)
+        if body.node not in world.masked.values():
+            world.traffic.reopen(body.node)
     else:
         if not body.wanted and world.stopped:
             return OpsAnswer(command.id, done=False, reason="The fleet is stopped; lift the stop first.")
@@ -170,6 +171,7 @@ def _on_the_road(world: World, command: OpsCommand, body: CloseNode | ReopenNode
             if v.placed and (v.node in zone or not zone.isdisjoint(world.traffic.route(v.id)[0])):
                 pause(world, v, wanted=body.wanted)
     world.plan_wanted = world.release_wanted = True
+    world.hauls_changed = world.fleet_changed = True  # other places can be reached now
     return OpsAnswer(command.id, done=True, reason="")
 
 

@@ -71,6 +71,10 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """An edge on which so many robots were late within `blocked_memory_ms` is closed for `blocked_ms`."""
     blocked_memory_ms: int = 600_000
     blocked_ms: int = 600_000
+    muster_ms: int = 10_000
+    """After a first start nobody moves until all robots of the site have said where they stand, or this time passed."""
+    absent_ms: int = 600_000
+    """The last place of a robot that has not spoken by then is kept free for so much longer."""
     adopt_grace_ms: int = 60_000
     """After a start, edge events about unknown totes wait so long for their work before they are let go."""
     leg_tries: int = 3
@@ -92,13 +96,13 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     door_patience_ms: int = 20_000
     """A door that neither opens nor closes in this time is asked again, and raises an alarm."""
 
+    lift_patience_ms: int = 60_000
+    """A lift that does not come in this time is called again, and raises an alarm."""
+
     def __post_init__(self) -> None:
         if self.station_rule not in STATION_RULES:
             raise Rejected("station_rule", self.station_rule, f"one of {', '.join(STATION_RULES)}")
         if self.release_rule not in RELEASE_RULES:
-    lift_patience_ms: int = 60_000
-    """A lift that does not come in this time is called again, and raises an alarm."""
-
             raise Rejected("release_rule", self.release_rule, f"one of {', '.join(RELEASE_RULES)}")
         if self.batching not in BATCHING_RULES:
             raise Rejected("batching", self.batching, f"one of {', '.join(BATCHING_RULES)}")

@@ -9,7 +9,7 @@ import math
 from contracts.errors import Rejected
 from contracts.ids import NodeId, PodId, RobotId
 from contracts.messages.ops import VehicleState
-from dispatcher import missions, orders, transports
+from dispatcher import missions, muster, orders, transports
 from dispatcher.facts import RobotState
 from dispatcher.fleet.member import Pin, Purpose, Vehicle
 from dispatcher.fleet.vehicle import Signal, step
@@ -222,6 +222,7 @@ def _place(world: World, v: Vehicle) -> None:
     if v.pins:
         world.traffic.pin(v.id)
     world.release_wanted = world.plan_wanted = world.fleet_changed = world.demand_changed = True
+    muster.found(world, v.id)
     if v.id in world.halted:
         let_neighbours_go(world, v)
     _go_on(world, v, report)

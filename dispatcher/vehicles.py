@@ -5,7 +5,7 @@ import msgspec
 from contracts.errors import Rejected
 from contracts.ids import RobotId, identifier
 from contracts.messages.ops import VehicleState
-from dispatcher import energy, lateness, leases, missions, recovery
+from dispatcher import energy, lateness, leases, missions, muster, recovery
 from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState
 from dispatcher.fleet import order as orders
 from dispatcher.fleet.dialect import dialect_of, spoken
@@ -142,6 +142,7 @@ def _stranger_heard(world: World, report: RobotState) -> None:
     v = world.strangers.get(name) if name is not None else None
     if v is not None:
         v.report, v.heard_ms, v.node = report, world.now_ms, report.node
+        muster.mask(world, v.id, report.node)
         _learn_version(v, report.version)
 
 

@@ -222,6 +222,10 @@ class World:
     """Robots that stand because another one drove where it was not sent."""
     deviations: dict[str, dict[str, int]] = field(default_factory=dict)
     """What was seen of each manufacturer's robots that the standard does not say, and how often."""
+    mustering: bool = False
+    """Not all robots are placed yet since the first start: nobody gets a way."""
+    masked: dict[RobotId, NodeId] = field(default_factory=dict)
+    """Where robots may stand that have no right of way: those that have not spoken, and strangers."""
     closed_nodes: dict[NodeId, None] = field(default_factory=dict)
     closed_stations: dict[StationId, None] = field(default_factory=dict)
     """They get no totes any more."""
@@ -264,13 +268,13 @@ class World:
     free_acks: dict[CellId, list[tuple[int, int]]] = field(default_factory=dict)
     """Events that can be acknowledged at the end of this step."""
     doors: dict[DoorId, DoorWatch] = field(default_factory=dict)
+    lifts: dict[LiftId, LiftWatch] = field(default_factory=dict)
     door_nodes: frozenset[NodeId] = frozenset()
+    """Of doors and lifts."""
     chargers: dict[NodeId, RobotId | None] = field(default_factory=dict)
     parks: dict[NodeId, RobotId | None] = field(default_factory=dict)
     alarms: dict[str, None] = field(default_factory=dict)
-    lifts: dict[LiftId, LiftWatch] = field(default_factory=dict)
     stopped: bool = False
-    """Of doors and lifts."""
     answers: dict[str, OpsAnswer] = field(default_factory=dict)
 
     totes_n: int = 0

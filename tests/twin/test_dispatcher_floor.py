@@ -294,7 +294,7 @@ def test_operators_pause_resume_retire_and_charge_robots_and_are_answered_in_wor
         await asyncio.sleep(120)
         assert vehicles[RobotId("R003")].state is VehicleState.CHARGING
         await ship(site, 2, 3)
-        assert vehicles[r1].job == ""
+        assert not vehicles[r1].job.startswith("M")  # it may have made way before it was paused
         assert not vehicles[r2].job.startswith("M")
         assert (await ask("e", ResumeRobot(r1))).done
         assert (await ask("a", PauseRobot(r1))).done  # the second time it changes nothing

@@ -165,6 +165,8 @@ def test_a_robot_found_with_a_pod_and_a_foreign_order_is_cancelled_and_brings_th
     sent = [c.message.actions[0].action_type for c in bench.sent if isinstance(c, SendInstantActions)]
     assert sent == ["cancelOrder"]
     robot.manual = False
+    robot.drive()
+    bench.hear(robot.state())
     bench.wait(120)
     assert len(bench.told(PickDone)) == 1
     assert bench.world.pods[PodId("P3")] is not None
