@@ -14,15 +14,23 @@ import msgspec
 from contracts.errors import Broken
 from contracts.runtime.service import Service
 from deploy.one_loop import OneLoop
-from simulators.full_day import FullDay
-from simulators.people import Handheld, HandWorker, Piles
+from deploy.watching import Watcher
+from simulators.clerk import Clerk, Foreman
+from simulators.full_day import ROUTE, FullDay
+from simulators.full_extras import BUILT
+from simulators.handheld import Handheld
+from simulators.people import HandWorker
+from simulators.piles import Piles
 from simulators.returns_desk import ReturnsDesk, Supervisor
-from simulators.supplier import LANE, Supplier
+from simulators.shipper import DOOR, Shipper
+from simulators.supplier import DOORS, LANE, NEWCOMER, Supplier
 
 PEOPLE = ("anna", "bert", "cleo")
 _POLICY = {"count_limit": 4, "scrap_limit": 1}
 """Low, so that a second person is needed on an ordinary day."""
-_MOST_COUNTS = 60
+_MOST_COUNTS = 30
+_KITS = "KITS"
+"""Where built kits lie."""
 _REST_MS = 2 * 3_600_000
 """After the last order has left, for what customers bring back on the same day."""
 
@@ -32,7 +40,7 @@ class Event(msgspec.Struct, frozen=True):
 
     type: str
     subject: str
-    data: dict[str, Any] = {}
+    data: dict[str, Any] | None = None
 
 
 class FullScenario:
@@ -57,9 +65,26 @@ class FullScenario:
             return Handheld(floor.http, floor.tokens[role], clock, name)
 
         self.people = [HandWorker(n, handheld(n, "operator"), self.piles, clock, seed) for n in PEOPLE]
-        self.desk = ReturnsDesk(handheld("erp-returns", "erp"), handheld("desk", "operator"), self.piles, clock, seed)
+        self.desk = ReturnsDesk(
+            handheld("erp-returns", "erp"), handheld("desk", "operator"), self.piles, clock, seed,
+            frozenset(day.lots),
+        )  # fmt: skip
         gate = handheld("gate", "operator")
-        self.supplier = Supplier(handheld("erp-supplies", "erp"), gate, clock, day.deliveries)
+        self.supplier = Supplier(handheld("erp-supplies", "erp"), gate, self.piles, clock, day.deliveries)
+        self.clerk = Clerk(handheld("erp-clerk", "erp"), clock, day.changed, day.cancelled, day.put_back)
+        self.shipper = Shipper(handheld("shipper", "operator"), clock, ROUTE, day.routed)
+        owner_of = {i.id: i.owner for i in day.catalogue.items}
+        spare = max(day.reserve, key=lambda r: r.qty, default=None)
+        goods = None if spare is None else (spare.item, owner_of[spare.item], spare.shelf)
+        kit = BUILT if BUILT in day.kits else None
+        self.foreman = Foreman(
+            handheld("foreman", "operator"), handheld("erp-foreman", "erp"), handheld("planner", "supervisor"),
+            self.piles, clock, kit, _KITS, goods,
+        )  # fmt: skip
+        codes = {i.barcode: i.id for i in day.catalogue.items if i.barcode}
+        self.cameras = Watcher(
+            floor.plan.site, floor.broker, floor.twins, codes, floor.http, floor.tokens["device"], clock
+        )
         self.supervisor = Supervisor(handheld("boss", "supervisor"), clock)
         self._boss = handheld("setup", "supervisor")
         self._told: Counter[str] = Counter()
@@ -74,9 +99,15 @@ class FullScenario:
         Broken
             Central does not take it.
         """
-        for code in (*self._day.shelves, "returns-A", "returns-B"):
+        for code in (*self._day.shelves, "returns-A", "returns-B", _KITS):
             await self._put(f"/v1/places/{code}", {"kind": "shelf"})
         await self._put(f"/v1/places/{LANE}", {"kind": "staging"})
+        for code in (*DOORS, DOOR):
+            await self._put(f"/v1/places/{code}", {"kind": "dock"})
+        await self._put("/v1/quality-rules/newcomer", {"supplier": NEWCOMER, "reason": "new supplier"})
+        for kit, parts in self._day.kits.items():
+            mode = "build" if kit == BUILT else "explode"
+            await self._put(f"/v1/kits/{kit}", {"mode": mode, "parts": [{"item": p, "qty": 1} for p in parts]})
         rows = [
             {"place": r.shelf, "item": r.item, "qty": r.qty, "reason": "opening", "key": f"opening/{r.shelf}/{r.item}"}
             for r in self._day.reserve
@@ -112,24 +143,34 @@ class FullScenario:
     @property
     def services(self) -> tuple[Service, ...]:
         """Everybody who works."""
-        return (*self.people, self.desk, self.supplier, self.supervisor)
+        office = (self.clerk, self.foreman, self.shipper, self.supervisor)
+        return (*self.people, self.desk, self.supplier, *office, self.cameras)
 
     def take(self, payload: bytes, at_ms: int) -> None:
         """Hear an event, as from a webhook."""
         event = msgspec.json.decode(payload, type=Event)
         kind = event.type.removeprefix("floorplane.")
         self._told[kind] += 1
-        data = event.data
-        if kind == "hands.opened":
+        data = event.data or {}
+        if kind.startswith("order."):
+            self._order(kind, event.subject, data, at_ms)
+        elif kind == "hands.opened":
             self._open.add(event.subject)
+            self._told["recounts"] += data["kind"] == "count" and not event.subject.endswith("-1")
             for person in self.people:
                 person.call()
         elif kind in {"hands.done", "hands.cancelled"}:
             self._open.discard(event.subject)
             self._told[f"{data['kind']} {kind.removeprefix('hands.')}"] += 1
-        elif kind == "order.shipped":
-            self._last_ms = at_ms
-            self.desk.shipped(event.subject)
+        elif kind == "asn.received":
+            self._told["damaged"] += data["damaged"]
+            self._told["held"] += data["status"] == "quality"
+            self.foreman.unloaded(data)
+        elif kind == "asn.closed":
+            self._told["over"] += sum(x["over"] > 0 for x in data["lines"])
+            self._told["under"] += sum(x["short"] > 0 for x in data["lines"])
+        elif kind == "unit.loaded":
+            self.shipper.loaded(data["stop"])
         elif kind == "stock.counted":
             self._told[f"counted {data.get('state', 'agreed')}"] += 1
             if data.get("state") == "pending":
@@ -141,9 +182,28 @@ class FullScenario:
         elif kind == "count.opened":
             self._told[f"count of {data['cause']}"] += 1
 
+    def _order(self, kind: str, order: str, data: dict[str, Any], at_ms: int) -> None:
+        if kind == "order.received":
+            self.clerk.received(order, data["ref"])
+            self.shipper.received(data["ref"])
+        elif kind == "order.packed":
+            self.clerk.packed(order, data["ref"])
+        elif kind == "order.shipped":
+            self._last_ms = at_ms
+            self.desk.shipped(order)
+        elif kind == "order.line_filled":
+            self._told["filled"] += data["qty"]
+
     def at_rest(self, now_ms: int) -> bool:
         """Tell whether nothing more will happen today."""
-        return now_ms >= self._last_ms + _REST_MS and not (self._open or self.desk.under_way or self.supplier.to_come)
+        return now_ms >= self._last_ms + _REST_MS and not (self._open or self._under_way)
+
+    @property
+    def _under_way(self) -> bool:
+        return bool(
+            self.desk.under_way or self.supplier.to_come or self.clerk.under_way or self.foreman.under_way
+            or self.shipper.under_way
+        )  # fmt: skip
 
     def happened(self) -> dict[str, int]:
         """Return how many of each thing happened."""
@@ -151,9 +211,34 @@ class FullScenario:
         return {
             "owners": len({i.owner for i in self._day.catalogue.items}),
             "deliveries_announced": told["asn.announced"],
+            "doors_booked": told["dock.booked"],
+            "doors_refused": self.supplier.refused_doors,
+            "doors_left": told["dock.left"],
             "deliveries_closed": told["asn.closed"],
             "received_by_hand": told["receive done"],
+            "lines_over": told["over"],
+            "lines_under": told["under"],
+            "pieces_damaged": told["damaged"],
+            "receipts_held": told["held"],
+            "holds_released": self.foreman.released,
             "put_away": told["putaway done"],
+            "back_ordered_filled": told["filled"],
+            "picked_by_hand": told["pick done"],
+            "packed_by_hand": told["pack done"],
+            "waves_done": told["wave.done"],
+            "trucks_loaded_units": told["unit.loaded"],
+            "trucks_loaded_in_stop_order": int(told["unit.loaded"] > 0 and self.shipper.loaded_from_last),
+            "trucks_dispatched": told["truck.dispatched"],
+            "trucks_departed": told["truck.departed"],
+            "orders_changed": told["order.changed"],
+            "orders_cancelled": told["order.cancelled"],
+            "orders_put_back": self.clerk.done["put back"],
+            "put_back_by_hand": told["putback done"],
+            "kits_built": told["kit.built"],
+            "scrapped": told["stock.scrapped"],
+            "scrapped_by_a_second": self.supervisor.scrapped,
+            "transfers_sent": told["transfer.sent"],
+            "transfers_closed": told["transfer.closed"],
             "returns": self.desk.received,
             "returns_blind": self.desk.blind,
             "returns_closed": told["return.closed"],
@@ -166,6 +251,13 @@ class FullScenario:
             "counts_opened": told["count.opened"],
             "counts_after_short": told["count of short_pick"],
             "counts_of_plans": told["count of class"] + told["count of zero"],
+            "counts_of_a_class": told["count of class"],
+            "counts_of_emptied": told["count of zero"],
+            "counts_after_a_camera": told["count of doubt"],
+            "counts_asked_for": told["count of asked"],
+            "recounts": told["recounts"],
+            "pictures": self.cameras.pictures,
+            "bins_seen": self.cameras.told,
             "counts_agreed": told["counted agreed"],
             "counts_posted": told["counted posted"],
             "counts_to_a_third": told["counted pending"],

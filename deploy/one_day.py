@@ -21,7 +21,7 @@ from contracts.ids import ItemId, OrderId, PodId
 from contracts.site import Site, read_site
 from deploy.digest import day_digest, recorded_commands
 from deploy.embedded.scratch import scratch_postgres
-from deploy.fork import Change, apply, changed_orders
+from deploy.fork import Change, Roads, apply, changed_orders, changed_roads, changed_site
 from deploy.full_scenario import FullScenario, full_scenario
 from deploy.one_loop import FloorPlan, OneLoop, one_loop
 from deploy.slotted_stock import SLOTTINGS, pods_of
@@ -40,7 +40,7 @@ _HOURS = 7
 _BEFORE_MS = 120_000
 """Robots and cells come up before the first order."""
 SCENARIOS = ("plain", "full")
-"""`full`: deliveries, returns, short picks, replenishment, counts and a second owner; people do the work."""
+"""`full`: all that happens to goods from the notice to the truck and back, for two owners; people do the work."""
 BEST = Params(station_rule="optimized", release_rule="due")
 """What saves most on a day that is looked at from its end; a live floor starts totes at once unless told."""
 OPTIONS = "day.json"
@@ -219,6 +219,7 @@ class _Plan(msgspec.Struct):
     feed: PlanFeed
     start_ms: int
     end_ms: int
+    roads: Roads
     full: FullDay | None = None
     ledger: list[bytes] = []
 
@@ -240,17 +241,22 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
         again = [msgspec.structs.replace(o, ref=OrderId(f"{o.ref}-{day + 1}")) for o in orders] if day else orders
         planned += day_plan(again, midnight + day * DAY_MS, options.seed + day)
     start_ms = planned[0].at_ms // HOUR_MS * HOUR_MS - _BEFORE_MS
+    roads = Roads()
     if options.change is not None:
         planned = changed_orders(planned, start_ms, options.change, options.seed)
+        _check_items(planned, catalogue, options.change)
+        roads = changed_roads(site, options.change)
+        site = changed_site(site, options.change)
     plan = _Plan(
         catalogue,
         stock(site, catalogue, options.seed, slots),
         PlanFeed(planned),
         start_ms,
         midnight + options.days * DAY_MS,
+        roads,
     )
     if options.scenario == "full":
-        plan.full = full = full_day(catalogue, plan.stock, planned, options.seed)
+        plan.full = full = full_day(catalogue, plan.stock, planned, options.seed, site)
         plan.catalogue, plan.stock, plan.feed = full.catalogue, full.stock, PlanFeed(full.plan)
     return site, plan
 
@@ -280,6 +286,14 @@ def _orders(options: DayOptions) -> tuple[Catalogue, list[ErpOrder]]:
     return catalogue, [demand.planned(n, 0).order for n in range(round(options.orders_per_h * _HOURS))]
 
 
+def _check_items(planned: list[Planned], catalogue: Catalogue, change: Change) -> None:
+    known = {i.id for i in catalogue.items}
+    for p in planned:
+        for line in p.order.lines:
+            if line.item not in known:
+                raise Rejected("--also", f"{change.also}: {line.item}", "a part of the recorded day's catalogue")
+
+
 async def _run(full: FloorPlan, plan: _Plan, progress: Progress, change: Change | None) -> DaySummary:
     tally = _Tally(frozenset(i.id for i in plan.catalogue.items if i.kind == "service"))
     async with AsyncExitStack() as stack:
@@ -289,7 +303,7 @@ async def _run(full: FloorPlan, plan: _Plan, progress: Progress, change: Change 
         if plan.full is not None:
             scenario = await stack.enter_async_context(full_scenario(floor, plan.full, full.seed))
         listening = asyncio.create_task(_listen(floor, tally, scenario), name="day.listen")
-        changing = None if change is None else asyncio.create_task(apply(floor, change), name="day.change")
+        changing = None if change is None else asyncio.create_task(apply(floor, change, plan.roads), name="day.change")
         total = len(plan.feed.plan)
         while floor.clock.now_ms() < plan.end_ms:
             closed = floor.erp.done.is_set() and len(tally.closed_ms) >= len(floor.erp.taken)
@@ -297,8 +311,10 @@ async def _run(full: FloorPlan, plan: _Plan, progress: Progress, change: Change 
                 break
             tally.news.clear()
             waiting = asyncio.create_task(tally.news.wait(), name="day.news")
-            await asyncio.wait([waiting], timeout=600)
+            await asyncio.wait([waiting, listening], timeout=600, return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
+            if listening.done():
+                listening.result()
             if changing is not None and changing.done():
                 changing.result()
             progress(len(tally.closed_ms), total, (floor.clock.now_ms() - full.start_ms) / HOUR_MS)

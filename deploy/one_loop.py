@@ -66,8 +66,9 @@ class OneLoop:
         erp: Erp,
         http: httpx.AsyncClient,
         tokens: dict[str, str],
+        broker: MemoryBroker,
     ) -> None:
-        self.plan, self.clock, self.store = plan, clock, store
+        self.plan, self.clock, self.store, self.broker = plan, clock, store, broker
         self.central, self.dispatcher, self.twins, self.erp, self.http = central, dispatcher, twins, erp, http
         self.tokens = tokens
         """Of central, one a role."""
@@ -107,7 +108,7 @@ async def one_loop(plan: FloorPlan) -> AsyncIterator[OneLoop]:
             tasks: dict[Service, asyncio.Task[None]] = {}
             for services in ((central,), (dispatcher, twins), (edge,), (erp,)):
                 tasks |= await _start(group, services)
-            yield OneLoop(plan, clock, store, central, dispatcher, twins, erp, http, secrets.tokens)
+            yield OneLoop(plan, clock, store, central, dispatcher, twins, erp, http, secrets.tokens, broker)
             # the dispatcher before the floor: cells and robots go dark in any order, which is no part of a day
             for service in (erp, dispatcher, edge, twins, central):
                 tasks[service].cancel()

@@ -24,6 +24,8 @@ _log = get_log("simulators.erp")
 _CHUNK = 2_000
 _RETRY_S = (0.5, 1.0, 2.0, 4.0, 8.0, 10.0)
 _RETRIED = frozenset({408, 425, 429})
+_KNOWN = 428
+"""A lot that is there already may only be changed by whoever has seen it."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -119,12 +121,22 @@ class Erp:
             As `run`.
         """
         await self._bulk("/v1/items:bulk", [msgspec.json.encode(i) for i in self._catalogue.items], "items")
+        await self._bring_lots()
         rows = [
             {"place": r.bin, "item": r.item, "qty": r.qty, "reason": "opening", "key": f"opening/{r.bin}/{r.item}"}
+            | ({"lot": r.lot} if r.lot else {})
             for r in self._stock
             if r.qty
         ]
         await self._bulk("/v1/stock:bulk", [msgspec.json.encode(r) for r in rows], "stock")
+
+    async def _bring_lots(self) -> None:
+        """Say until when each lot is good, before anything of it is booked; one that is known stays as it is."""
+        for item, lot, expires in sorted({(r.item, r.lot, r.expires) for r in self._stock if r.lot}):
+            path = f"/v1/items/{item}/lots/{lot}"
+            answer = await self._client.put(path, json={"expires": expires}, headers=self._headers)
+            if not answer.is_success and answer.status_code != _KNOWN:
+                raise Rejected(path, answer.status_code, f"accepted: {answer.text[:500]}")
 
     async def send(self, planned: Planned) -> httpx.Response:
         """Send one order and keep what became of it.
@@ -140,8 +152,9 @@ class Erp:
             "due": dt.datetime.fromtimestamp(planned.due_ms / 1000, dt.UTC).isoformat(),
             "lines": order.lines,
         }
-        if order.owner:
-            body["owner"] = order.owner
+        for field in ("owner", "route", "ship_to", "wave", "backorder"):
+            if said := getattr(order, field):
+                body[field] = said
         self.sent_orders += 1
         self.sent_lines += len(order.lines)
         answer = await self._post("/v1/orders", msgspec.json.encode(body), f"order/{order.ref}", "application/json")

@@ -50,6 +50,13 @@ class ErpOrder(msgspec.Struct, frozen=True):
     lines: tuple[ErpLine, ...]
     owner: str = ""
     """Whose goods; empty: the house's."""
+    route: str = ""
+    """The trucks that it leaves with; empty: it leaves when it is packed."""
+    ship_to: str = ""
+    wave: bool = False
+    """Whether it waits for a wave."""
+    backorder: bool = False
+    """Whether it waits for what is not there."""
 
 
 def read_rows(path: Path) -> tuple[OrderRow, ...]:

@@ -6,29 +6,25 @@ the world's truth; central hears of it only what a person confirms, mistakes inc
 
 import asyncio
 import random
-from collections import defaultdict
 from typing import Any
 
-import httpx
 import msgspec
 
-from contracts.ids import BinId, ItemId
 from contracts.runtime.clock import Clock
 from contracts.runtime.logging import get_log
+from simulators.handheld import Handheld
 from simulators.person import Attention, Person
-from simulators.world import World
+from simulators.piles import Piles
 
 _log = get_log("simulators.people")
 _LOOK_S = 300.0
 """A handheld that heard of no work asks after so long all the same."""
-_RETRY_S = 2.0
 _POD_S = 20.0
 _POD_TRIES = 20
 _REFUSED_S = 300.0
 """Whoever is refused does something else first: it will be the same a moment later."""
-_KINDS = ("count", "replenish", "grade", "receive", "putaway")
-_BROKEN = 0.15
-"""Share of the lines of a delivery in which one piece is broken."""
+KINDS = ("count", "replenish", "grade", "receive", "putaway", "pick", "pack", "putback", "load", "kit")
+"""All work that there is for people on a floor whose bins robots pick from."""
 _GRADES = (("A", 0.6), ("B", 0.15), ("damaged", 0.15), ("scrap", 0.1))
 
 
@@ -53,80 +49,6 @@ class Crew(msgspec.Struct, frozen=True):
             raise ValueError(f"pace: {self.pace} is not in 0.1..10")
 
 
-class Piles:
-    """What really lies where: in the world's bins, and on whatever else people reach."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._pod = {b.id: p.id for p in world.site.pods for b in p.bins}
-        self._elsewhere: dict[str, dict[str, int]] = defaultdict(dict)
-
-    def put(self, place: str, item: str, qty: int) -> None:
-        """Lay pieces down."""
-        if place in self._world.bins:
-            self._world.give_back(BinId(place), ItemId(item), qty)
-        elif qty:
-            self._elsewhere[place][item] = self._elsewhere[place].get(item, 0) + qty
-
-    def take(self, place: str, item: str, qty: int) -> int:
-        """Take up to so many pieces; return how many there were."""
-        pile = self._pile(place)
-        taken = min(qty, pile.get(ItemId(item), 0))
-        if taken:
-            pile[ItemId(item)] -= taken
-            if not pile[ItemId(item)]:
-                del pile[ItemId(item)]
-        return taken
-
-    def count(self, place: str, item: str) -> int:
-        """Return how many pieces lie there."""
-        return self._pile(place).get(ItemId(item), 0)
-
-    def within_reach(self, place: str) -> bool:
-        """Tell whether somebody can get at it: a bin only while its pod stands on the floor and nobody carries it."""
-        pod = self._pod.get(BinId(place))
-        return pod is None or pod in self._world.pod_at.values()
-
-    def _pile(self, place: str) -> dict[Any, int]:
-        return self._world.bins[BinId(place)] if place in self._world.bins else self._elsewhere[place]
-
-
-class Handheld:
-    """A client of central with keys of its own, which sends again what was not answered."""
-
-    def __init__(self, client: httpx.AsyncClient, token: str, clock: Clock, name: str) -> None:
-        self._client, self._clock, self._name = client, clock, name
-        self._headers = {"Authorization": f"Bearer {token}"}
-        self._sent = 0
-
-    async def post(self, path: str, body: Any) -> httpx.Response:
-        """Send something once."""
-        self._sent += 1
-        headers = self._headers | {"Idempotency-Key": f"{self._name}/{self._sent}"}
-        while True:
-            try:
-                answer = await self._client.post(path, json=body, headers=headers)
-            except httpx.TransportError:
-                pass
-            else:
-                if answer.status_code < 500 and answer.status_code != 429:
-                    return answer
-            await self._clock.sleep(_RETRY_S)
-
-    async def get(self, path: str, **parameters: str) -> Any:
-        """Ask for something that is there."""
-        while True:
-            try:
-                answer = await self._client.get(path, params=parameters, headers=self._headers)
-            except httpx.TransportError:
-                pass
-            else:
-                if answer.status_code < 500 and answer.status_code != 429:
-                    answer.raise_for_status()
-                    return answer.json()
-            await self._clock.sleep(_RETRY_S)
-
-
 class HandWorker:
     """One person; a service.
 
@@ -142,7 +64,7 @@ class HandWorker:
 
     def __init__(
         self, name: str, handheld: Handheld, piles: Piles, clock: Clock, seed: int, crew: Crew | None = None,
-        kinds: tuple[str, ...] = _KINDS,
+        kinds: tuple[str, ...] = KINDS,
     ) -> None:  # fmt: skip
         self.name, self.ready = name, asyncio.Event()
         self._handheld, self._piles, self._clock, self._kinds = handheld, piles, clock, kinds
@@ -172,18 +94,26 @@ class HandWorker:
             if not await self._reach(task["source"]) or not await self._reach(task["target"]):
                 await self._give_back(task, "its pod is away")
                 continue
-            match task["kind"]:
-                case "count":
-                    await self._count(task)
-                case "replenish":
-                    await self._carry(task)
-                case "grade":
-                    await self._grade(task)
-                case "receive":
-                    await self._receive(task)
-                case "putaway":
-                    await self._carry(task)
+            await self._do(task)
             self.done[task["kind"]] += 1
+
+    async def _do(self, task: dict[str, Any]) -> None:
+        match task["kind"]:
+            case "count":
+                await self._count(task)
+            case "replenish" | "putaway":
+                await self._carry(task)
+            case "pick" | "putback":
+                await self._into_or_out_of_tote(task)
+            case "grade":
+                await self._grade(task)
+            case "receive":
+                await self._receive(task)
+            case "kit":
+                await self._build(task)
+            case "pack" | "load":
+                await self._person.spend(25)
+                await self._confirm(task, **({"target": task["target"]} if task["target"] else {}))
 
     async def _next(self) -> dict[str, Any] | None:
         answer = await self._handheld.post("/v1/hands/next", {"person": self.name, "kinds": list(self._kinds)})
@@ -227,10 +157,39 @@ class HandWorker:
         await self._confirm(task, qty=there)
 
     async def _receive(self, task: dict[str, Any]) -> None:
-        broken = int(task["qty"] > 1 and self._rng.random() < _BROKEN)
-        await self._person.spend(10 + 0.4 * min(task["qty"], 100))
-        if await self._confirm(task, qty=task["qty"] - broken, damaged=broken, target=task["target"]):
+        """Unload what there really is of a line; it stands in the truck, which has the ASN's name."""
+        there, broken = self._piles.count(task["ref"], task["item"]), self._piles.broken(task["ref"], task["item"])
+        if not there:
+            await self._give_back(task, "nothing more of it is there")
+            return
+        await self._person.spend(10 + 0.4 * min(there, 100))
+        if await self._confirm(task, qty=there - broken, damaged=broken, target=task["target"]):
+            self._piles.put(task["target"], task["item"], self._piles.take(task["ref"], task["item"], there))
+
+    async def _into_or_out_of_tote(self, task: dict[str, Any]) -> None:
+        got = self._piles.take(task["source"], task["item"], task["qty"])
+        await self._person.spend(5 + 0.8 * min(got, 60))
+        said = {"qty": got, "target": task["target"]} | ({} if got == task["qty"] else {"reason": "missing"})
+        done = await self._reach(task["target"]) and await self._confirm(task, **said)
+        self._piles.put(task["target"] if done else task["source"], task["item"], got)
+
+    async def _build(self, task: dict[str, Any]) -> None:
+        """Fetch the parts from shelves where the handheld shows them, and make kits of them."""
+        taken: list[tuple[str, str, int]] = []
+        for part in task["detail"]["parts"]:
+            rows = (await self._handheld.get(f"/v1/items/{part['item']}/stock"))["rows"]
+            wanted = part["qty"] * task["qty"]
+            for row in rows:
+                if wanted and row["kind"] == "shelf" and row["status"] == "ok" and not row["doubt"]:
+                    got = self._piles.take(row["place"], part["item"], min(wanted, row["qty"] - row["reserved"]))
+                    wanted -= got
+                    taken += [(part["item"], row["place"], got)] if got else []
+        await self._person.spend(60 * task["qty"])
+        if await self._confirm(task, qty=task["qty"], taken=[f"{i},{p},{n}" for i, p, n in taken]):
             self._piles.put(task["target"], task["item"], task["qty"])
+        else:
+            for item, place, got in taken:
+                self._piles.put(place, item, got)
 
     async def _carry(self, task: dict[str, Any]) -> None:
         got = self._piles.take(task["source"], task["item"], task["qty"])

@@ -9,8 +9,9 @@ from typing import Any
 
 from contracts.runtime.clock import Clock
 from contracts.runtime.logging import get_log
-from simulators.people import Handheld, Piles
+from simulators.handheld import Handheld
 from simulators.person import Attention
+from simulators.piles import Piles
 
 _log = get_log("simulators.returns")
 _SHARE = 0.2
@@ -27,11 +28,16 @@ class ReturnsDesk:
     ----------
     erp, desk
         Two clients: one of the role ERP, one that stands at the desk.
+    final
+        Items that nobody sends back.
     """
 
-    def __init__(self, erp: Handheld, desk: Handheld, piles: Piles, clock: Clock, seed: int) -> None:
+    def __init__(
+        self, erp: Handheld, desk: Handheld, piles: Piles, clock: Clock, seed: int, final: frozenset[str] = frozenset()
+    ) -> None:
         self.name, self.ready = "returns desk", asyncio.Event()
         self._erp, self._desk, self._piles, self._clock, self._seed = erp, desk, piles, clock, seed
+        self._final = final
         self._shipped: asyncio.Queue[str] = asyncio.Queue()
         self.under_way = 0
         """Returns that are drawn and have not come yet."""
@@ -54,7 +60,9 @@ class ReturnsDesk:
     async def _come_back(self, order: str) -> None:
         rng = random.Random(f"{self._seed}/return/{order}/what")
         shown = await self._erp.get(f"/v1/orders/{order}")
-        lines = [x for x in shown["order_lines"] if x["kind"] == "stock" and x["done"] > 0]
+        lines = [
+            x for x in shown["order_lines"] if x["kind"] == "stock" and x["done"] > 0 and x["item"] not in self._final
+        ]
         if lines:
             some = sorted(rng.sample(lines, min(len(lines), rng.randint(1, 2))), key=lambda x: x["line"])
             back = [(x["line"], x["item"], rng.randint(1, min(3, x["done"]))) for x in some]
@@ -94,7 +102,7 @@ class Supervisor:
         self.name, self.ready = "supervisor", asyncio.Event()
         self._terminal, self._clock = terminal, clock
         self._look = Attention()
-        self.decided = 0
+        self.decided = self.scrapped = 0
 
     def call(self) -> None:
         """Something may wait."""
@@ -111,4 +119,5 @@ class Supervisor:
                 self.decided += (await self._terminal.post(path, {"reason": "counted twice"})).is_success
             for row in (await self._terminal.get("/v1/scrap", state="pending"))["items"]:
                 path = f"/v1/scrap/{row['id']}/approve"
-                self.decided += (await self._terminal.post(path, {"reason": "seen"})).is_success
+                scrapped = (await self._terminal.post(path, {"reason": "seen"})).is_success
+                self.decided, self.scrapped = self.decided + scrapped, self.scrapped + scrapped

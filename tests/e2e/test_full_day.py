@@ -1,4 +1,4 @@
-"""The full day: two owners, deliveries, returns, short picks, replenishment, counts, done by people through REST."""
+"""The full day: all that happens to goods in a warehouse, for two owners, done by people and cameras through REST."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from deploy.one_day import DayOptions, DaySummary, run_day
 from simulators.catalogue import Catalogue
 from simulators.demand import day_plan, midnight_ms
 from simulators.full_day import OWNER, full_day
+from simulators.full_extras import FIRST, LATE, SECOND, SET, WAITS
 from simulators.orders import read_orders
 from simulators.site import build, stock
 from tests.e2e.small_day import DATE, ROBOTS, write_orders
@@ -31,6 +32,16 @@ def assert_at_rest(day: DaySummary) -> None:
     assert settled == day.happened["counts_opened"]
 
 
+SELDOM = frozenset({"graded_other", "graded_damaged", "graded_scrap", "hand_tasks_open"})
+"""What chance may leave out, or must."""
+
+
+def assert_all_happened(day: DaySummary) -> None:
+    """Nothing of what the day is for is missing from it."""
+    assert [what for what, often in day.happened.items() if not often and what not in SELDOM] == []
+    assert day.happened["owners"] == 2
+
+
 @pytest.mark.slow
 def test_a_small_full_day_is_the_same_twice(tmp_path: Path) -> None:
     """Everything happens at least once, and to the last command and ledger row the same again."""
@@ -39,18 +50,7 @@ def test_a_small_full_day_is_the_same_twice(tmp_path: Path) -> None:
     first, again = run_day(options), run_day(options)
     assert without_effort(again) == without_effort(first)
     assert_at_rest(first)
-    assert first.happened["owners"] == 2
-    for what in (
-        "returns",
-        "short_picks",
-        "replenishments",
-        "counts_after_short",
-        "counts_of_plans",
-        "graded_back",
-        "received_by_hand",
-        "put_away",
-    ):
-        assert first.happened[what] > 0, what
+    assert_all_happened(first)
 
 
 @pytest.mark.slow
@@ -62,6 +62,7 @@ def test_the_real_full_day_is_the_same_twice() -> None:
     first, again = run_day(options), run_day(options)
     assert without_effort(again) == without_effort(first)
     assert_at_rest(first)
+    assert_all_happened(first)
     for what, least in (
         ("returns", 5), ("short_picks", 5), ("replenishments", 50), ("counts_opened", 50), ("counts_posted", 3),
         ("counts_to_a_third", 3), ("decided_by_a_second", 3), ("hand_tasks_done", 100),
@@ -83,12 +84,13 @@ def test_the_full_day_asks_for_the_same_goods(tmp_path: Path) -> None:
     site = build(1, catalogue, ROBOTS)
     rows = stock(site, catalogue, 1)
     plan = day_plan(read_orders(path, DATE), midnight_ms(DATE), 1)
-    day = full_day(catalogue, rows, plan, 1)
-    assert day == full_day(catalogue, rows, plan, 1)
+    day = full_day(catalogue, rows, plan, 1, site)
+    assert day == full_day(catalogue, rows, plan, 1, site)
     lines = sorted((p.at_ms, x.item, x.qty) for p in plan for x in p.order.lines)
-    assert sorted((p.at_ms, x.item, x.qty) for p in day.plan for x in p.order.lines) == lines
+    same = [p for p in day.plan if p.order.ref not in {WAITS, SET}]
+    assert sorted((p.at_ms, x.item, x.qty) for p in same for x in p.order.lines) == lines
     owner = {i.id: i.owner for i in day.catalogue.items}
-    assert {owner[x.item] for p in day.plan for x in p.order.lines if p.order.owner} == {OWNER}
+    assert {owner[x.item] for p in same for x in p.order.lines if p.order.owner} == {OWNER}
     assert all(owner[x.item] == p.order.owner for p in day.plan for x in p.order.lines)
     assert len({p.order.ref for p in day.plan}) == len(day.plan)
     kept: dict[str, int] = {}
@@ -97,7 +99,9 @@ def test_the_full_day_asks_for_the_same_goods(tmp_path: Path) -> None:
     before: dict[str, int] = {}
     for r in rows:
         before[r.item] = before.get(r.item, 0) + r.qty
-    assert kept == before
+    more = {i for i in kept if i in {LATE, FIRST, SECOND} or i.startswith("quiet-")}
+    assert {i: n for i, n in kept.items() if i not in more} == before
+    assert len(more) > 3
     assert {r.item for r in day.rules} == {r.item for r in day.reserve}
     assert [d.at_ms for d in day.deliveries] == sorted(d.at_ms for d in day.deliveries)
-    assert all(owner[item] == d.owner for d in day.deliveries for item, _ in d.lines)
+    assert all(owner[x.item] == d.owner for d in day.deliveries for x in d.lines)
