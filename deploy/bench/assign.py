@@ -13,6 +13,7 @@ import numpy as np
 from contracts.errors import Broken
 from contracts.ids import EdgeId, NodeId
 from contracts.layout import Edge, Layout, Node
+from deploy.bench.bounds import seed, whole
 from dispatcher.matching import match_dense, match_nearest
 from dispatcher.traffic.engine import Traffic
 
@@ -22,11 +23,11 @@ _SIDE = 64
 def run(args: list[str]) -> dict[str, object]:
     """Run it; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench assign", description=__doc__)
-    parser.add_argument("--robots", type=int, default=1000)
-    parser.add_argument("--tasks", type=int, default=5000)
-    parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--checked", type=int, default=10, help="rounds whose dense optimum is computed too")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--robots", type=whole(1, 4096), default=1000)
+    parser.add_argument("--tasks", type=whole(1, 1_000_000), default=5000)
+    parser.add_argument("--rounds", type=whole(1), default=100)
+    parser.add_argument("--checked", type=whole(0), default=10, help="rounds whose dense optimum is computed too")
+    parser.add_argument("--seed", type=seed, default=1)
     o = parser.parse_args(args)
     layout = _grid()
     traffic = Traffic(layout)

@@ -7,18 +7,18 @@ thread that plans, so that a loaded machine does not change the figures; `plan_2
 """
 
 import argparse
-import gzip
-import json
 import random
 import sys
 import time
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
 
-from contracts.errors import Rejected
+from deploy.bench.bounds import number, positive, seed, whole
+from deploy.bench.instances import json_lines
 from dispatcher.optimizers.batching import Params, Problem, check, first_come, plan
 from dispatcher.optimizers.picking import Picks, Warehouse
 
@@ -26,20 +26,37 @@ _SETS = {"henn_waescher": "henn_waescher_720.jsonl.gz", "muter_oncan": "muter_on
 _POOLED_CAPACITY = 45
 
 
+class _Row(msgspec.Struct, frozen=True):
+    name: str
+    aisles: int
+    cells: Annotated[int, msgspec.Meta(ge=1)]
+    cap: Annotated[int, msgspec.Meta(ge=1)]
+    depot_aisle: int
+    depot: Literal["top", "bottom"]
+    w_aisle: float
+    w_cell: Annotated[float, msgspec.Meta(gt=0)]
+    w_end: Annotated[float, msgspec.Meta(gt=0)]
+    orders: list[list[tuple[int, int, int]]]
+    best_known: Annotated[float, msgspec.Meta(gt=0)]
+    is_opt: bool
+
+
 def run(args: list[str]) -> dict[str, object]:
     """Run the samples and the pools; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench batching", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/optimizers"), help="folder of batching/")
     parser.add_argument("--all", action="store_true", help="every instance with a proven optimum (hours)")
-    parser.add_argument("--sample-50", type=int, default=40, metavar="N", help="instances of up to 50 orders")
-    parser.add_argument("--sample-100", type=int, default=20, metavar="N", help="instances of 100 orders")
-    parser.add_argument("--seconds-50", type=float, default=15.0, metavar="S")
-    parser.add_argument("--seconds-100", type=float, default=30.0, metavar="S")
-    parser.add_argument("--seconds-500", type=float, default=60.0, metavar="S", help="0 leaves the pool of 500 out")
-    parser.add_argument("--seconds-2000", type=float, default=4.0, metavar="S", help="0 leaves the pool of 2,000 out")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sample-50", type=whole(0), default=40, metavar="N", help="instances of up to 50 orders")
+    parser.add_argument("--sample-100", type=whole(0), default=20, metavar="N", help="instances of 100 orders")
+    parser.add_argument("--seconds-50", type=positive, default=15.0, metavar="S")
+    parser.add_argument("--seconds-100", type=positive, default=30.0, metavar="S")
+    parser.add_argument("--seconds-500", type=number(0), default=60.0, metavar="S", help="0 leaves the pool of 500 out")
+    parser.add_argument(
+        "--seconds-2000", type=number(0), default=4.0, metavar="S", help="0 leaves the pool of 2,000 out"
+    )
+    parser.add_argument("--seed", type=seed, default=1)
     options = parser.parse_args(args)
-    rows = {name: _read(options.data / "batching" / file) for name, file in _SETS.items()}
+    rows = {name: json_lines(options.data / "batching" / file, _Row) for name, file in _SETS.items()}
     result: dict[str, Any] = {"seed": options.seed}
     warm = problem_of(rows["henn_waescher"][0])
     plan(warm, Params(proposals=100))  # compiles, or loads what was compiled
@@ -78,13 +95,6 @@ def run(args: list[str]) -> dict[str, object]:
         result["saving_2000_by_storage"] = {"anywhere": large["u"], "fast_movers_near": large["b"]}
     what = "proven optima of the two sets; first come fills one tour after the other in the order of arrival"
     return {**result, "baseline": {"what": what, **come}}
-
-
-def _read(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        raise Rejected("--data", str(path), "there: the folder with batching/*.jsonl.gz")
-    with gzip.open(path, "rt") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def _choose(

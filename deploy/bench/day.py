@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from contracts.errors import Rejected
+from deploy.bench.bounds import counts, seed, whole
 from deploy.one_day import DayOptions, failures, run_day
 from dispatcher.params import Params
 
@@ -53,21 +54,20 @@ def _options(args: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="floorplane bench day", description=__doc__)
     parser.add_argument("--orders", type=Path, help="order file; without one a seeded demand")
     parser.add_argument("--date", help="a planned ship date in the file, like 2013-12-02")
-    parser.add_argument("--days", type=_counts, default=[1, 2, 4], metavar="N,N", help="a run for each so many days")
-    parser.add_argument("--robots", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--days", type=counts(1, 60), default=[1, 2, 4], metavar="N,N", help="a run for each so many days"
+    )
+    parser.add_argument("--robots", type=whole(1, 400), default=40)
+    parser.add_argument("--seed", type=seed, default=1)
     parser.add_argument(
         "--baseline", nargs="*", choices=("first_come", "half_the_robots"), default=["first_come"], help="compared with"
     )
     options = parser.parse_args(args)
+    options.days = sorted(options.days)
     if options.orders is not None and options.date is None:
         raise Rejected("--date", None, "a planned ship date of the order file, like 2013-12-02")
     options.date = options.date or DayOptions().date
     return options
-
-
-def _counts(text: str) -> list[int]:
-    return sorted(int(n) for n in text.split(","))
 
 
 def _one(options: DayOptions) -> dict[str, Any]:

@@ -42,6 +42,7 @@ from contracts.runtime.log.nats import connect_log
 from contracts.runtime.settings import bare_environment
 from contracts.site import Robot, Site, read_site, write_site
 from contracts.vda5050 import topics as vda
+from deploy.bench.bounds import number, positive, seed, whole
 from deploy.bench.ports import free_ports
 from deploy.embedded.nats import EmbeddedNats
 
@@ -69,11 +70,15 @@ class Plan(msgspec.Struct, frozen=True):
 def run(args: list[str]) -> dict[str, object]:
     """Run it; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench fleet", description=__doc__)
-    parser.add_argument("--robots", type=int, default=1000)
-    parser.add_argument("--states-hz", type=float, default=2.0, help="states a second of each robot")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long is measured, after the fleet has begun")
-    parser.add_argument("--processes", type=int, default=2, help="processes that the twins are spread over")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--robots", type=whole(1, 10_000), default=1000)
+    parser.add_argument(
+        "--states-hz", type=number(0, 100, above=True), default=2.0, help="states a second of each robot"
+    )
+    parser.add_argument(
+        "--seconds", type=positive, default=60.0, help="how long is measured, after the fleet has begun"
+    )
+    parser.add_argument("--processes", type=whole(1, 64), default=2, help="processes that the twins are spread over")
+    parser.add_argument("--seed", type=seed, default=1)
     o = parser.parse_args(args)
     with tempfile.TemporaryDirectory(prefix="floorplane-fleet-") as name:
         folder = Path(name)

@@ -19,6 +19,7 @@ from contracts.errors import Rejected
 from contracts.runtime.clock import LoopClock
 from contracts.runtime.floor.memory import MemoryBroker
 from contracts.runtime.log.memory import MemoryStore
+from deploy.bench.bounds import number, positive, seed, whole
 from deploy.bench.footprints import Referee
 from deploy.bench.haulage import Haulage
 from deploy.bench.streets import streets
@@ -73,12 +74,14 @@ class Outcome(msgspec.Struct, kw_only=True):
 def run(args: list[str]) -> dict[str, object]:
     """Run it; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench floor", description=__doc__)
-    parser.add_argument("--robots", type=int, default=400)
-    parser.add_argument("--minutes", type=float, default=30.0, help="of the floor's time")
-    parser.add_argument("--stalls", type=float, default=0.01, help="chance of each move to stop for 5 to 20 s")
-    parser.add_argument("--dead", type=int, default=5, help="robots that stop for good")
-    parser.add_argument("--trapped-after", type=float, default=300.0, metavar="S", help="standing so long is trapped")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--robots", type=whole(1, 10_000), default=400)
+    parser.add_argument("--minutes", type=positive, default=30.0, help="of the floor's time")
+    parser.add_argument("--stalls", type=number(0, 1), default=0.01, help="chance of each move to stop for 5 to 20 s")
+    parser.add_argument("--dead", type=whole(0), default=5, help="robots that stop for good")
+    parser.add_argument(
+        "--trapped-after", type=positive, default=300.0, metavar="S", help="standing so long is trapped"
+    )
+    parser.add_argument("--seed", type=seed, default=1)
     o = parser.parse_args(args)
     if not 1 <= o.robots <= 2_000:
         raise Rejected("--robots", o.robots, "from 1 to 2000")

@@ -21,6 +21,7 @@ from central.invariants import violations
 from central.orders.model import OrderIn, OrderTaken
 from central.serve import HttpServer
 from contracts.runtime import service
+from deploy.bench.bounds import seed, whole
 from deploy.bench.central_stand import Connection, Stand, process, standing
 from deploy.bench.ports import free_ports
 
@@ -31,12 +32,12 @@ Send = Callable[[Connection, int], Awaitable[tuple[int, float]]]
 def run(args: list[str]) -> dict[str, object]:
     """Measure central, then the baseline; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench intake", description=__doc__)
-    parser.add_argument("--orders", type=int, default=5_000, help="orders one by one, and as many again in bulk")
-    parser.add_argument("--clients", type=int, default=8, help="connections that send at the same time")
-    parser.add_argument("--lines", type=int, default=5, help="lines of an order")
-    parser.add_argument("--bulk-orders", type=int, default=500, help="orders of one bulk request")
-    parser.add_argument("--connections", type=int, default=8, help="database connections of central")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--orders", type=whole(1), default=5_000, help="orders one by one, and as many again in bulk")
+    parser.add_argument("--clients", type=whole(1, 256), default=8, help="connections that send at the same time")
+    parser.add_argument("--lines", type=whole(1, 500), default=5, help="lines of an order")
+    parser.add_argument("--bulk-orders", type=whole(1, 100_000), default=500, help="orders of one bulk request")
+    parser.add_argument("--connections", type=whole(1, 64), default=8, help="database connections of central")
+    parser.add_argument("--seed", type=seed, default=1)
     o = parser.parse_args(args)
     with standing({"database_connections": o.connections}) as stand:
         bodies = orders(stand.items, o.orders, o.lines, o.seed)

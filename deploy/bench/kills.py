@@ -29,6 +29,7 @@ from central.database import dsn
 from central.invariants import violations
 from contracts.errors import Broken, Unavailable
 from contracts.site import read_site, write_site
+from deploy.bench.bounds import number, seed, whole
 from deploy.bench.central_stand import Connection, process
 from deploy.bench.kills_clients import Done, Plan
 from deploy.bench.ports import free_ports
@@ -47,10 +48,10 @@ _RECOVERS_S, _ENDS_S = 60.0, 180.0
 def run(args: list[str]) -> dict[str, object]:
     """Run it; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench kills", description=__doc__)
-    parser.add_argument("--times", type=int, default=20, help="how often the database is killed")
-    parser.add_argument("--clients", type=int, default=8, help="ERP connections at work")
-    parser.add_argument("--between-s", type=float, nargs=2, default=(0.5, 2.0), help="work between two kills")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--times", type=whole(1), default=20, help="how often the database is killed")
+    parser.add_argument("--clients", type=whole(1, 256), default=8, help="ERP connections at work")
+    parser.add_argument("--between-s", type=number(0), nargs=2, default=(0.5, 2.0), help="work between two kills")
+    parser.add_argument("--seed", type=seed, default=1)
     o = parser.parse_args(args)
     with tempfile.TemporaryDirectory(prefix="floorplane-kills-") as name:
         return _Bench(Path(name), o).measure()

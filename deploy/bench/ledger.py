@@ -24,6 +24,7 @@ import uvloop
 from central.database import Database, dsn
 from central.invariants import violations
 from central.migrate import migrate
+from deploy.bench.bounds import seed, whole
 from deploy.embedded.postgres import EmbeddedPostgres
 
 _AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -43,10 +44,12 @@ _BARE = (
 def run(args: list[str]) -> dict[str, object]:
     """Measure; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench ledger", description=__doc__)
-    parser.add_argument("--postings", type=int, default=50_000, help="in batches; a fifth of them one by one as well")
-    parser.add_argument("--clients", type=int, default=16, help="connections that post at the same time")
-    parser.add_argument("--batch", type=int, default=100, help="postings of a batch")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--postings", type=whole(1), default=50_000, help="in batches; a fifth of them one by one as well"
+    )
+    parser.add_argument("--clients", type=whole(1, 256), default=16, help="connections that post at the same time")
+    parser.add_argument("--batch", type=whole(1), default=100, help="postings of a batch")
+    parser.add_argument("--seed", type=seed, default=1)
     o = parser.parse_args(args)
     folder = Path(tempfile.mkdtemp(prefix="floorplane-ledger-"))
     try:

@@ -40,15 +40,22 @@ class Instance:
             starts = _numbers(path.parent / head["agentFile"])
             self.tasks: Cells = np.array(_numbers(path.parent / head["taskFile"]), np.int64)
             team = int(head["teamSize"])
-        except (OSError, KeyError, ValueError) as e:
+            rows = self.map_lines[self.map_lines.index("map") + 1 :]
+            self.width = len(rows[0])
+            self.free = np.array([[c not in "@T" for c in row] for row in rows])
+        except (OSError, LookupError, ValueError, TypeError) as e:
             raise Rejected("--instance", str(path), f"an instance of the League of Robot Runners: {e}") from e
         self.size = team if robots is None else robots
         if not 1 <= self.size <= min(team, len(starts)):
             raise Rejected("--robots", robots, f"from 1 to {min(team, len(starts))}")
-        rows = self.map_lines[self.map_lines.index("map") + 1 :]
-        self.width = len(rows[0])
-        self.free = np.array([[c not in "@T" for c in row] for row in rows])
         self.start: Cells = np.array(starts[: self.size], np.int64)
+        for name, cells in (("agentFile", self.start), ("taskFile", self.tasks)):
+            for n in np.flatnonzero((cells < 0) | (cells >= self.free.size))[:1]:
+                raise Rejected(f"{name}/{n}", int(cells[n]), f"a cell of the map, in 0..{self.free.size - 1}")
+        if not len(self.tasks):
+            raise Rejected("taskFile", 0, "at least one task")
+        if len(np.unique(self.start)) < self.size:
+            raise Rejected("agentFile", "two robots", "each in a cell of its own")
         if not self.free.ravel()[self.start].all() or not self.free.ravel()[self.tasks].all():
             raise Rejected("--instance", str(path), "one whose robots start, and whose tasks lie, in free cells")
 

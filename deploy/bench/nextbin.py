@@ -25,6 +25,7 @@ import numpy as np
 
 from contracts.errors import Broken, Rejected, Unavailable
 from contracts.site import write_site
+from deploy.bench.bounds import number, positive, seed, whole
 from deploy.bench.central_stand import Connection, process
 from deploy.bench.nextbin_floor import Plan, Report
 from deploy.bench.nextbin_site import SLOTS, build
@@ -46,13 +47,13 @@ class Visits(msgspec.Struct, frozen=True):
 def run(args: list[str]) -> dict[str, object]:
     """Run it; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench nextbin", description=__doc__)
-    parser.add_argument("--stations", type=int, default=40, help="even, 2 to 80")
-    parser.add_argument("--robots-each", type=int, default=4, help="robots for each station")
-    parser.add_argument("--seconds", type=float, default=120.0, help="how long is measured")
-    parser.add_argument("--warm", type=float, default=30.0, help="how long the floor runs before")
-    parser.add_argument("--pick-s", type=float, nargs=2, default=(2.0, 4.0), help="shortest and longest pick")
-    parser.add_argument("--orders-per-s", type=float, default=4.0, help="orders that the ERP sends meanwhile")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stations", type=whole(2, 80), default=40, help="even, 2 to 80")
+    parser.add_argument("--robots-each", type=whole(1, 20), default=4, help="robots for each station")
+    parser.add_argument("--seconds", type=positive, default=120.0, help="how long is measured")
+    parser.add_argument("--warm", type=number(0), default=30.0, help="how long the floor runs before")
+    parser.add_argument("--pick-s", type=number(0), nargs=2, default=(2.0, 4.0), help="shortest and longest pick")
+    parser.add_argument("--orders-per-s", type=positive, default=4.0, help="orders that the ERP sends meanwhile")
+    parser.add_argument("--seed", type=seed, default=1)
     o = parser.parse_args(args)
     if o.stations % 2 or not 2 <= o.stations <= 80:
         raise Rejected("--stations", o.stations, "an even number from 2 to 80")

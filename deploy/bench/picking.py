@@ -6,15 +6,16 @@ the independent check.
 """
 
 import argparse
-import gzip
-import json
 import sys
 import time
 from pathlib import Path
+from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
 
-from contracts.errors import Rejected
+from deploy.bench.bounds import whole
+from deploy.bench.instances import json_lines
 from dispatcher.optimizers.picking import Picks, Warehouse, check, shortest_length_m, shortest_tour
 from dispatcher.optimizers.picking.heuristics import combined, largest_gap, s_shape
 
@@ -22,17 +23,24 @@ _PITCH_M = 3.0
 _CALLS = 3
 
 
+class _Row(msgspec.Struct, frozen=True):
+    aisles: int
+    cells: Annotated[int, msgspec.Meta(ge=1)]
+    depot_aisle: int
+    depot: Literal["top", "bottom"]
+    picks: list[tuple[int, int]]
+    opt_1block: Annotated[float, msgspec.Meta(gt=0)]
+    opt_2block: Annotated[float, msgspec.Meta(gt=0)]
+
+
 def run(args: list[str]) -> dict[str, object]:
     """Run all instances; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench picking", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/optimizers"), help="folder of sprp/")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="only every Nth instance (1: all 2,400)")
+    parser.add_argument("--every", type=whole(1), default=1, metavar="N", help="only every Nth instance (1: all 2,400)")
     options = parser.parse_args(args)
     source = options.data / "sprp" / "sprp_2400_opt.jsonl.gz"
-    if not source.exists():
-        raise Rejected("--data", str(options.data), "a folder with sprp/sprp_2400_opt.jsonl.gz")
-    with gzip.open(source, "rt") as lines:
-        rows = [json.loads(line) for line in lines][:: options.every]
+    rows = json_lines(source, _Row)[:: options.every]
     matched, total, worst = dict.fromkeys("12", 0), dict.fromkeys("12", 0), 0.0
     took_us: dict[str, list[float]] = {k: [] for k in "1234"}
     excess: dict[str, dict[str, list[float]]] = {k: {"s_shape": [], "largest_gap": [], "combined": []} for k in "12"}

@@ -6,8 +6,6 @@ the depot in the middle of the bottom cross aisle. As-is is by category and prod
 """
 
 import argparse
-import csv
-import gzip
 import sys
 import time
 from collections import defaultdict
@@ -16,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from contracts.errors import Rejected
+from deploy.bench.bounds import number, positive, seed
 from dispatcher.optimizers.picking import Warehouse
 from dispatcher.optimizers.slotting import (
     Orders,
@@ -33,6 +32,7 @@ from dispatcher.optimizers.slotting import (
 from dispatcher.optimizers.slotting.problem import NO_GROUP, Ints
 from dispatcher.optimizers.slotting.reslot import after
 from dispatcher.optimizers.slotting.search import Floor
+from simulators.orders import read_rows
 
 _AISLES, _BAYS, _PARTS_A_BAY = 24, 20, 11
 _PITCH_M, _BAY_M = 4.0, 1.2
@@ -45,9 +45,9 @@ def run(args: list[str]) -> dict[str, object]:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/optimizers"), help="not needed here")
     parser.add_argument("--orders", type=Path, default=None, help="CSV (.gz) of order lines")
     parser.add_argument("--until", default="2013-11-19", help="learn on planned ship dates before this day")
-    parser.add_argument("--seconds", type=float, default=120.0, help="CPU seconds of the search")
-    parser.add_argument("--move-cost", type=float, default=0.0, metavar="M", help="metres that moving a part costs")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=positive, default=120.0, help="CPU seconds of the search")
+    parser.add_argument("--move-cost", type=number(0), default=0.0, metavar="M", help="metres that moving a part costs")
+    parser.add_argument("--seed", type=seed, default=1)
     options = parser.parse_args(args)
     source = options.orders or options.data.parent / "orders" / "warehouse_shipments.csv.gz"
     learn, judge, group = read(source, options.until)
@@ -104,16 +104,13 @@ def run(args: list[str]) -> dict[str, object]:
 
 def read(path: Path, until: str) -> tuple[Orders, Orders, Ints]:
     """Return orders before and from a day on, and the group of each part (category and product line)."""
-    if not path.exists():
-        raise Rejected("--orders", str(path), "a file of order lines")
-    with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as lines:
-        rows = [r for r in csv.DictReader(lines) if r["category"]]  # without one it is a service, not stock
-    names = {sku: n for n, sku in enumerate(sorted({r["sku"] for r in rows}))}
-    family = {r["sku"]: (r["category"], r["product_line"]) for r in rows}
+    rows = [r for r in read_rows(path) if r.category]  # without one it is a service, not stock
+    names = {sku: n for n, sku in enumerate(sorted({r.sku for r in rows}))}
+    family = {r.sku: (r.category, r.product_line) for r in rows}
     families = {f: n for n, f in enumerate(sorted(set(family.values())))}
     orders: tuple[dict[str, list[int]], dict[str, list[int]]] = (defaultdict(list), defaultdict(list))
     for r in rows:
-        orders[r["planned_ship_date"] >= until][r["order_ref"]].append(names[r["sku"]])
+        orders[r.planned_ship_date >= until][r.order_ref].append(names[r.sku])
     if not orders[0] or not orders[1]:
         raise Rejected("--until", until, "a day with orders before it and from it on")
     group = np.array([families[family[sku]] for sku in names], np.int64)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import Rejected
+from deploy.bench.bounds import number, seed, whole
 from deploy.one_day import DayOptions, failures, run_day
 from dispatcher.params import RELEASE_RULES, STATION_RULES, Params
 
@@ -46,14 +47,17 @@ def run(args: list[str]) -> dict[str, object]:
 def _options(args: list[str]) -> argparse.Namespace:
     best = Params()
     parser = argparse.ArgumentParser(prog="floorplane bench stations", description=__doc__)
-    parser.add_argument("--orders", type=Path, help="order file; without one a seeded demand")
+    parser.add_argument("--data", type=Path, help="folder beside which ../orders/warehouse_shipments.csv.gz lies")
+    parser.add_argument("--orders", type=Path, help="order file; without one and without --data a seeded demand")
     parser.add_argument("--date", help=f"a planned ship date in the file ({_REAL_DAY})")
-    parser.add_argument("--robots", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--robots", type=whole(1, 400), default=40)
+    parser.add_argument("--seed", type=seed, default=1)
     parser.add_argument("--stations", choices=STATION_RULES, default="optimized")
     parser.add_argument("--release", choices=RELEASE_RULES, default="due")
-    parser.add_argument("--hold-h", type=float, default=best.hold_ms / 3.6e6, help="hours a tote may wait for others")
+    parser.add_argument("--hold-h", type=number(0), default=best.hold_ms / 3.6e6, help="hours that a tote may wait")
     options = parser.parse_args(args)
+    if options.orders is None and options.data is not None:
+        options.orders = options.data.parent / "orders" / "warehouse_shipments.csv.gz"
     if options.date is None:
         options.date = DayOptions().date if options.orders is None else _REAL_DAY
     if not 0 < options.hold_h <= 24:

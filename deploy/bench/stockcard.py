@@ -18,6 +18,7 @@ import uvloop
 
 from central.database import dsn
 from contracts.errors import Unavailable
+from deploy.bench.bounds import seed, whole
 from deploy.bench.central_stand import Connection, Stand, standing
 
 _ITEMS, _BINS_EACH, _MONTHS = 10_000, 3, 24
@@ -58,10 +59,10 @@ _BARE_CARD = "SELECT * FROM ledger WHERE item = $1 ORDER BY at DESC, seq DESC LI
 def run(args: list[str]) -> dict[str, object]:
     """Lay the ledger and ask; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench stockcard", description=__doc__)
-    parser.add_argument("--moves", type=int, default=3_000_000, help="rows of the ledger, over two years")
-    parser.add_argument("--cards", type=int, default=200, help="items whose cards are asked for")
-    parser.add_argument("--days", type=int, default=20, help="past days that are asked for")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--moves", type=whole(1), default=3_000_000, help="rows of the ledger, over two years")
+    parser.add_argument("--cards", type=whole(1), default=200, help="items whose cards are asked for")
+    parser.add_argument("--days", type=whole(1), default=20, help="past days that are asked for")
+    parser.add_argument("--seed", type=seed, default=1)
     o = parser.parse_args(args)
     took: dict[str, float] = {}
 
@@ -72,13 +73,13 @@ def run(args: list[str]) -> dict[str, object]:
     items = [f"item{rng.randrange(_ITEMS)}" for _ in range(o.cards)]
     days = [(_BEGIN + timedelta(days=rng.randrange(31, 731))).date().isoformat() for _ in range(o.days)]
     with standing({}, prepare) as stand:
-        cards, whole, one = uvloop.run(_ask(stand, items, days))
+        cards, then, one = uvloop.run(_ask(stand, items, days))
         bare_card, bare_then = uvloop.run(_bare(stand.database_url, items, days[:3]))
     return {
         "stockcard_ms": _ms(median(cards)),
         "stockcard_p99_ms": _ms(quantiles(cards, n=100)[98]),
-        "as_of_ms": _ms(median(whole)),
-        "as_of_worst_ms": _ms(max(whole)),
+        "as_of_ms": _ms(median(then)),
+        "as_of_worst_ms": _ms(max(then)),
         "as_of_one_item_ms": _ms(median(one)),
         "moves": o.moves, "items": _ITEMS, "accounts": _ITEMS * _BINS_EACH, "months": _MONTHS,
         **took,
@@ -86,7 +87,7 @@ def run(args: list[str]) -> dict[str, object]:
             "what": "the sum of all moves up to the day, and the card's rows in bare SQL, through asyncpg without HTTP",
             "stockcard_ms": _ms(median(bare_card)),
             "as_of_ms": _ms(median(bare_then)),
-            "as_of_ratio": round(median(whole) / median(bare_then), 3),
+            "as_of_ratio": round(median(then) / median(bare_then), 3),
         },
     }  # fmt: skip
 

@@ -30,6 +30,7 @@ from contracts.runtime.log.nats import connect_log
 from contracts.runtime.settings import bare_environment
 from contracts.site import Site, write_site
 from contracts.vda5050 import topics as vda
+from deploy.bench.bounds import seed, whole
 from deploy.bench.haulage import Haulage
 from deploy.bench.ports import free_ports
 from deploy.bench.streets import streets
@@ -108,9 +109,9 @@ _told = msgspec.json.Decoder(_Told)
 def run(args: list[str]) -> dict[str, object]:
     """Run it; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench takeover", description=__doc__)
-    parser.add_argument("--robots", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=3, help="kills, and as many hangs")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--robots", type=whole(1, 400), default=20)
+    parser.add_argument("--rounds", type=whole(1), default=3, help="kills, and as many hangs")
+    parser.add_argument("--seed", type=seed, default=1)
     o = parser.parse_args(args)
     if not 1 <= o.robots <= 400:
         raise Rejected("--robots", o.robots, "from 1 to 400")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from contracts.errors import Rejected
+from deploy.bench.bounds import counts, number, seed, whole
 from deploy.bench.lorr import Instance, Referee
 from dispatcher.traffic.dense.four import FourPlanner
 from dispatcher.traffic.dense.grid import Grid, one_way, plain
@@ -61,20 +62,24 @@ def _options(args: list[str]) -> argparse.Namespace:
         default=Path("../shared/data/mapf/LoRR2023-main/MR23-I-10.json"),
         help="instance's JSON",
     )
-    parser.add_argument("--steps", type=int, default=5_000)
+    parser.add_argument("--steps", type=whole(1), default=5_000)
     parser.add_argument("--model", choices=MODELS, default=MODELS[0])
-    parser.add_argument("--robots", type=_counts, default=[], metavar="N,N", help="first so many robots, one run each")
-    parser.add_argument("--step-budget-ms", type=float, default=0.0, metavar="MS", help="rotation: stop searching then")
     parser.add_argument(
-        "--rounds", type=int, default=Search.__struct_defaults__[1], help="rotation: tries of the search"
+        "--robots", type=counts(1, 100_000), default=[], metavar="N,N", help="first so many robots, one run each"
     )
     parser.add_argument(
-        "--depth", type=int, default=4, help="rotation: steps of an operation (2 to 5; 3 jams in long runs)"
+        "--step-budget-ms", type=number(0), default=0.0, metavar="MS", help="rotation: stop searching then"
     )
     parser.add_argument(
-        "--tables", type=int, default=4_000, metavar="N", help="distance tables kept beyond one a robot"
+        "--rounds", type=whole(0), default=Search.__struct_defaults__[1], help="rotation: tries of the search"
     )
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--depth", type=whole(2, 5), default=4, help="rotation: steps of an operation (2 to 5; 3 jams in long runs)"
+    )
+    parser.add_argument(
+        "--tables", type=whole(1), default=4_000, metavar="N", help="distance tables kept beyond one a robot"
+    )
+    parser.add_argument("--seed", type=seed, default=1)
     parser.add_argument("--out", type=Path, help="rotation: write the plan in the competition's output format")
     options = parser.parse_args(args)
     for field in ("steps", "tables"):
@@ -83,10 +88,6 @@ def _options(args: list[str]) -> argparse.Namespace:
     if options.out and (options.robots or options.model != MODELS[0]):
         raise Rejected("--out", str(options.out), "given for one run of the rotation model")
     return options
-
-
-def _counts(text: str) -> list[int]:
-    return [int(n) for n in text.split(",")]
 
 
 def _greedy(instance: Instance, steps: int) -> dict[str, Any]:

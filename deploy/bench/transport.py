@@ -8,19 +8,22 @@ which knows the wall clock alone, gets as much more of it as our run before it t
 
 import argparse
 import itertools
-import json
+import lzma
 import random
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 
+from contracts.codec import UNREADABLE
 from contracts.errors import Broken, Rejected
+from deploy.bench.bounds import positive, seed, whole
 from dispatcher.optimizers.transport import Depot, Matrix, Params, Place, Plan, Problem, Stop, Vehicle, check, plan
 from dispatcher.optimizers.transport.guided_local_search import guided_local_search
 
@@ -33,13 +36,13 @@ def run(args: list[str]) -> dict[str, object]:
     parser = argparse.ArgumentParser(prog="floorplane bench transport", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/optimizers"), help="folder of vrp/")
     parser.add_argument("--all", action="store_true", help="every instance (a day)")
-    parser.add_argument("--instances", type=int, default=12, metavar="N", help="instances a set")
+    parser.add_argument("--instances", type=whole(1), default=12, metavar="N", help="instances a set")
     parser.add_argument(
-        "--seconds", type=float, default=None, metavar="S", help="one budget for all sets (default: own)"
+        "--seconds", type=positive, default=None, metavar="S", help="one budget for all sets (default: own)"
     )
     parser.add_argument("--sets", nargs="*", default=None, metavar="NAME", help="only these (default: all)")
     parser.add_argument("--no-ortools", action="store_true", help="leave the baseline out")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seed", type=seed, default=1)
     options = parser.parse_args(args)
     known, texts = _read(options.data / "vrp")
     sets: dict[str, tuple[list[str], float]] = {
@@ -125,9 +128,15 @@ def _feasible(problem: Problem, found: Plan) -> bool:
 def _read(folder: Path) -> tuple[dict[str, float], dict[str, str]]:
     """Best known values, and the text of each instance that has one; the archives are read in memory."""
     values = folder / "bks_cvrplib_dimacs_2024-12-06.json"
-    if not values.exists():
-        raise Rejected("--data", str(folder), "the folder with vrp/, its archives and best known values")
-    known: dict[str, float] = json.loads(values.read_text())
+    try:
+        known = msgspec.json.decode(values.read_bytes(), type=dict[str, Annotated[float, msgspec.Meta(gt=0)]])
+        return known, _texts(folder, known)
+    except (OSError, EOFError, tarfile.TarError, lzma.LZMAError, *UNREADABLE) as e:
+        bound = f"the folder with vrp/, its archives and best known values ({e})"
+        raise Rejected("--data", str(folder), bound) from e
+
+
+def _texts(folder: Path, known: Mapping[str, float]) -> dict[str, str]:
     texts = {}
     for archive in ("vrptw_solomon_gh200_gh400.tar.xz", "cvrp_x_100.tar.xz"):
         with tarfile.open(folder / archive) as tar:
@@ -137,7 +146,7 @@ def _read(folder: Path) -> tuple[dict[str, float], dict[str, str]]:
                 content = tar.extractfile(member) if path.suffix in {".vrp", ".txt"} and name in known else None
                 if content is not None:
                     texts[name] = content.read().decode()
-    return known, texts
+    return texts
 
 
 def _named(texts: dict[str, str], known: dict[str, float], kind: str, stops: range) -> list[str]:

@@ -12,6 +12,7 @@ import time
 from statistics import fmean
 from typing import Any
 
+from deploy.bench.bounds import positive, seed, whole
 from dispatcher.optimizers.waves import RULES, Batch, Break, Params, Problem, Worker, by_rule, check, plan
 from dispatcher.optimizers.waves.bound import lower_bound
 
@@ -25,10 +26,10 @@ def run(args: list[str]) -> dict[str, object]:
     """Generate cases, plan them, and compare; see `--help`."""
     parser = argparse.ArgumentParser(prog="floorplane bench waves", description=__doc__)
     parser.add_argument("--data", default=None, help="not needed here")
-    parser.add_argument("--cases", type=int, default=6, metavar="N", help="cases of each size")
-    parser.add_argument("--seconds", type=float, default=20.0, metavar="S")
-    parser.add_argument("--bound-seconds", type=float, default=60.0, metavar="S", help="for each bound, wall clock")
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cases", type=whole(1), default=6, metavar="N", help="cases of each size")
+    parser.add_argument("--seconds", type=positive, default=20.0, metavar="S")
+    parser.add_argument("--bound-seconds", type=positive, default=60.0, metavar="S", help="for each bound, wall clock")
+    parser.add_argument("--seed", type=seed, default=1)
     options = parser.parse_args(args)
     worse, gaps = 0, []
     plan(case(30, random.Random(0)), Params(moves=1, rounds=0))  # compiles, or loads what was compiled

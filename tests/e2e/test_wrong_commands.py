@@ -1,5 +1,7 @@
 """Whatever is wrong with a command is said in words that name it, with an exit status and never a traceback."""
 
+import gzip
+import json
 import os
 import sys
 from pathlib import Path
@@ -71,10 +73,37 @@ WRONG = [
     ("bench none", "none"),
     ("bench assign --json", "--json"),
     ("bench assign --json none/x", "--json"),
+    *((f"bench {bench} --seed {n}", "--seed") for bench in ("assign", "floor", "waves") for n in ("x", "-1", "1e3")),
+    *((f"bench assign --robots {n}", "--robots") for n in ("0", "-1", "nan", "9999999999999999999999")),
+    *((f"bench waves --seconds {n}", "--seconds") for n in ("0", "-1", "nan", "inf", "x")),
+    *((f"bench floor --stalls {n}", "--stalls") for n in ("-0.1", "1.1", "nan")),
+    *((f"bench traffic --instance x --robots {n}", "--robots") for n in ("x", "0", "1,-1", "1,,2")),
+    *((f"bench traffic --steps 5 --instance {f}", f) for f in (*BAD_FILES, "blind.json")),
+    *((f"bench slotting --orders {f}", f) for f in BAD_FILES),
+    *((f"bench {b} --data {f}", f) for b in ("picking", "batching", "transport") for f in ("none", "empty", "folder")),
+    *((f"bench {b} --data data{n}", f":{line}") for b in ("picking", "batching") for n, line in ((1, 1), (2, 1))),
+    ("bench picking --data data3", ":2"),
+    ("bench batching --data data3", ":1"),
+    ("bench traffic --steps 5 --instance outside.json", "agentFile/1"),
+    ("bench traffic --steps 5 --instance twice.json", "agentFile"),
+    ("bench picking --data data4", "picks/1/aisle"),
+    ("bench picking --data data5", "depot_aisle"),
+    ("bench picking --data data0", "at least one instance"),
     ("replay r --at x", "--at"),
     ("nonsense", "nonsense"),
 ]  # fmt: skip
 """A command line, and what its answer names."""
+
+
+TOUR = {
+    "name": "t", "aisles": 3, "cells": 9, "depot_aisle": 0, "depot": "bottom", "picks": [[1, 2], [2, 3]],
+    "opt_1block": 30.0, "opt_2block": 30.0,
+}  # fmt: skip
+GOOD = json.dumps(TOUR).encode()
+INSTANCES = (
+    b"", b'{"aisles":\n', b"[]\n", GOOD + b"\n{}\n",
+    json.dumps(TOUR | {"picks": [[1, 2], [3, 3]]}).encode(), json.dumps(TOUR | {"depot_aisle": 3}).encode(),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +117,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }.items():  # fmt: skip
         (at / name).parent.mkdir(exist_ok=True)
         (at / name).write_bytes(content)
+    for n, lines in enumerate(INSTANCES):
+        for name in ("sprp/sprp_2400_opt", "batching/henn_waescher_720", "batching/muter_oncan_wg_270"):
+            (at / f"data{n}" / name).parent.mkdir(parents=True, exist_ok=True)
+            (at / f"data{n}" / f"{name}.jsonl.gz").write_bytes(gzip.compress(lines))
+    (at / "m.map").write_text("type octile\nheight 2\nwidth 2\nmap\n..\n.@\n")
+    (at / "no.map").write_text("..\n..\n")
+    for name, text in (("two", "2\n0\n1\n"), ("out", "2\n0\n-1\n"), ("same", "2\n0\n0\n")):
+        (at / name).write_text(text)
+    for name, floor, agents in (("blind", "no.map", "two"), ("outside", "m.map", "out"), ("twice", "m.map", "same")):
+        head = {"mapFile": floor, "agentFile": agents, "taskFile": "two", "teamSize": 2}
+        (at / f"{name}.json").write_text(json.dumps(head))
     return at
 
 
@@ -118,7 +158,21 @@ def told(line: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.Monke
     return status, out + err
 
 
-@pytest.mark.parametrize(("line", "named"), [w for w in WRONG if w[0].split()[0] not in KINDS], ids=lambda x: x or "-")
+def rows(*, benches: bool) -> list[tuple[str, str]]:
+    """Those of `WRONG` that measure, or the others; processes have a test of their own."""
+    return [w for w in WRONG if w[0].split()[0] not in KINDS and w[0].startswith("bench ") is benches]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "named"), rows(benches=True), ids=lambda x: x or "-")
+def test_a_wrong_benchmark_is_told_what_is_wrong(
+    line: str, named: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An option out of its bounds, an instance that is none: named before anything is measured."""
+    test_a_wrong_command_is_told_what_is_wrong(line, named, capfd, monkeypatch)
+
+
+@pytest.mark.parametrize(("line", "named"), rows(benches=False), ids=lambda x: x or "-")
 def test_a_wrong_command_is_told_what_is_wrong(
     line: str, named: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
