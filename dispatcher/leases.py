@@ -210,7 +210,8 @@ def _offer(world: World, v: Vehicle, known: tuple[tuple[str, bool], ...]) -> Non
             v.zones_ms = world.now_ms
             orders.instant(world, v, "factsheetRequest")
         return
-    body = zone_set(world.site.layout, world.shut_zones, v.factsheet.zones)
+    node = world.site.layout.node.get(v.node)
+    body = zone_set(world.site.layout, world.shut_zones, v.factsheet.zones, "" if node is None else node.level)
     if body is None:
         return
     name = body.zone_set_id

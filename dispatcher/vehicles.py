@@ -142,7 +142,8 @@ def _stranger_heard(world: World, report: RobotState) -> None:
     v = world.strangers.get(name) if name is not None else None
     if v is not None:
         v.report, v.heard_ms, v.node = report, world.now_ms, report.node
-        muster.mask(world, v.id, report.node)
+        if not report.driving:
+            muster.mask(world, v.id, report.node)
         _learn_version(v, report.version)
 
 

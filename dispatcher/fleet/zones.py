@@ -18,8 +18,10 @@ RELEASE, BLOCKED, SPEED_LIMIT = "RELEASE", "BLOCKED", "SPEED_LIMIT"
 _TYPES = {ZoneKind.SPEED: SPEED_LIMIT, ZoneKind.ONE_ROBOT: RELEASE, ZoneKind.CLOSED: BLOCKED}
 
 
-def zone_set(layout: Layout, shut: Collection[str], understood: Collection[str]) -> v3.ZoneSetBody | None:
-    """Return the zones of a map for robots that understand some types of them; None: there are none for them.
+def zone_set(
+    layout: Layout, shut: Collection[str], understood: Collection[str], level: str = ""
+) -> v3.ZoneSetBody | None:
+    """Return the zones of a level's map for robots that understand some types of them; None: there are none for them.
 
     Parameters
     ----------
@@ -27,9 +29,13 @@ def zone_set(layout: Layout, shut: Collection[str], understood: Collection[str])
         Zones that nobody may enter now, whatever else they are.
     understood
         Zone types (`supportedZones` of the factsheet).
+    level
+        As `Node.level`; empty: the layout's own.
     """
     zones = []
     for zone in layout.zones:
+        if zone.level != level:
+            continue
         kind = BLOCKED if zone.id in shut else "" if zone.kind is ZoneKind.CLOSED else _TYPES.get(zone.kind, "")
         if kind and kind in understood:
             zones.append(
@@ -46,7 +52,7 @@ def zone_set(layout: Layout, shut: Collection[str], understood: Collection[str])
         return None
     # what a set's name stands for must never change: the name is made of the content
     name = hashlib.blake2b(encode(zones), digest_size=6).hexdigest()
-    return v3.ZoneSetBody(map_id=layout.map_id, zone_set_id=f"{layout.id}-{name}", zones=tuple(zones))
+    return v3.ZoneSetBody(map_id=level or layout.map_id, zone_set_id=f"{layout.id}-{name}", zones=tuple(zones))
 
 
 def leads_through(layout: Layout, zone: Zone, way: Sequence[NodeId]) -> bool:
@@ -55,9 +61,8 @@ def leads_through(layout: Layout, zone: Zone, way: Sequence[NodeId]) -> bool:
     if any(n in within for n in way):
         return True
     sides = [*pairwise(zone.corners), (zone.corners[-1], zone.corners[0])]
-    for a, b in pairwise(way):
-        start, end = layout.node[a].point, layout.node[b].point
-        if any(_cross(start, end, *side) for side in sides):
+    for a, b in pairwise(layout.node[n] for n in way):
+        if a.level == b.level == zone.level and any(_cross(a.point, b.point, *side) for side in sides):
             return True
     return False
 
