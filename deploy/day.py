@@ -10,6 +10,7 @@ from rich.table import Table
 
 from contracts.errors import Rejected
 from deploy.one_day import SCENARIOS, DayOptions, DaySummary, failures, run_day
+from deploy.savings import Saving, run_savings, savings_table
 from deploy.slotted_stock import SLOTTINGS
 from deploy.written import refuse_unwritable, write
 from dispatcher.params import BATCHING_RULES, RELEASE_RULES, STATION_RULES, Params
@@ -23,6 +24,9 @@ The same seed gives the same digest, to the last command and ledger row.
   floorplane day                                             a seeded one
   floorplane day --orders FILE --date 2013-12-02 --record R  and keep the recording for `floorplane replay R`
   floorplane day --orders FILE --date 2013-12-09 --scenario full   with people, returns, counts and two owners
+  floorplane day --orders FILE --date 2013-12-02 --savings   the day again and again, each time with one of --slotting,
+                                                             --batching, --release, --stations at its baseline: what
+                                                             each saves
 """
 
 
@@ -50,9 +54,13 @@ def main(args: list[str]) -> int:
     parser.add_argument(
         "--release",
         choices=RELEASE_RULES,
-        help="due: totes wait for others that need the same pods, as their due times allow (with --stations optimized, "
-        "and then by default); fcfs: at once",
+        help="due: totes wait for others that need the same pods, as long as --hold and their due times allow (with "
+        "--stations optimized, and then by default); fcfs: at once",
     )
+    parser.add_argument(
+        "--hold", type=float, metavar="MIN", default=Params().hold_ms / 60_000,
+        help="minutes that a tote may wait for others; fewer where it is due earlier",
+    )  # fmt: skip
     parser.add_argument(
         "--slotting", choices=SLOTTINGS, default="best",
         help="which parts lie in which pods, learned from the days before; best: optimized, where the file has earlier "
@@ -68,6 +76,7 @@ def main(args: list[str]) -> int:
     )  # fmt: skip
     parser.add_argument("--record", type=Path, help="folder that keeps the dispatcher's recording")
     parser.add_argument("--json", metavar="FILE", help="write the summary there as JSON; - is standard output")
+    parser.add_argument("--savings", action="store_true", help="say what each choice saves: runs the day six times")
     given = parser.parse_args(args)
     if given.orders is not None and given.date is None:
         raise Rejected("--date", None, "a planned ship date of the order file, like 2013-12-02")
@@ -80,28 +89,60 @@ def main(args: list[str]) -> int:
         **({} if given.date is None else {"date": given.date}),
     )  # fmt: skip
     screen = Console(stderr=True, highlight=False)
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("orders  {task.fields[hours]}"),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bar:
-        task = bar.add_task("the day", total=None, hours="")
+    if given.savings:
+        told = _savings(options, screen)
+        screen.print(savings_table(told))
+        found: object = told
+    else:
+        with _bar(screen) as bar:
+            task = bar.add_task("the day", total=None, hours="")
 
-        def show(done: int, of: int, hours: float) -> None:
-            bar.update(task, completed=done, total=of, hours=f"{hours:.1f} h")
+            def show(done: int, of: int, hours: float) -> None:
+                bar.update(task, completed=done, total=of, hours=f"{hours:.1f} h")
 
-        summary = run_day(options, show)
-    screen.print(_table(summary))
+            summary = run_day(options, show)
+        screen.print(_table(summary))
+        found = summary
     if given.json is not None:
-        write("--json", given.json, msgspec.json.format(msgspec.json.encode(summary)).decode() + "\n")
-    failures(summary)
+        write("--json", given.json, msgspec.json.format(msgspec.json.encode(found)).decode() + "\n")
+    if isinstance(found, DaySummary):
+        failures(found)
     return 0
+
+
+def _bar(screen: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("orders  {task.fields[hours]}"),
+        TimeElapsedColumn(), TimeRemainingColumn(), console=screen, disable=not screen.is_terminal, transient=True,
+    )  # fmt: skip
+
+
+def _savings(options: DayOptions, screen: Console) -> list[Saving]:
+    """Run the days; where there is no terminal to draw on, a line says which is running."""
+    with _bar(screen) as bar:
+        task = bar.add_task("", total=None, hours="")
+        now = ""
+
+        def show(name: str, n: int, of_days: int, done: int, of: int, hours: float) -> None:
+            nonlocal now
+            if name != now and not screen.is_terminal:
+                screen.print(f"day {n} of {of_days}: {name}")
+            now = name
+            bar.update(
+                task, description=f"{n}/{of_days} {name}", completed=done, total=of, hours=f"{hours:.1f} h"
+            )  # fmt: skip
+
+        return run_savings(options, show)
 
 
 def _params(given: argparse.Namespace) -> Params:
     rule = given.stations.replace("-", "_")
     release = given.release or ("due" if rule == "optimized" else "fcfs")
-    return Params(station_rule=rule, release_rule=release, batching=given.batching)
+    if not 0 < given.hold <= 1_440:
+        raise Rejected("--hold", given.hold, "above 0 and at most 1440 minutes")
+    return Params(
+        station_rule=rule, release_rule=release, batching=given.batching, hold_ms=round(given.hold * 60_000)
+    )  # fmt: skip
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):

@@ -25,6 +25,9 @@ long orders take, and what was busiest.
   floorplane whatif R --at 14400 --robots 25                        from the fifth hour on with 25 robots
   floorplane whatif R --at 0 --stations 6 --picture whatif.svg      with six stations, as a picture too
   floorplane whatif R --at 10800 --orders 1.5 --pace 1.2            half as many orders more, and faster people
+  floorplane whatif R --at 10800 --pickers 5 --packers 2            five people for all pick stations, two who pack
+  floorplane whatif R --at 7200 --close E-A1-A2 --without 10956     an edge is shut, and an order does not come
+  floorplane whatif R --at 7200 --layout site.json --also more.csv  other roads, and the orders of a file besides
 """
 
 
@@ -45,12 +48,26 @@ def main(args: list[str]) -> int:
     parser.add_argument("--stations", type=int, help="so many pick stations stay open from then on")
     parser.add_argument("--pace", type=float, help="how fast people work from then on; 1: as they did")
     parser.add_argument("--orders", type=float, metavar="TIMES", help="so many times the orders still to come")
+    parser.add_argument("--pickers", type=int, help="so many people for all pick stations together from then on")
+    parser.add_argument("--packers", type=int, help="so many people for all packing places together from then on")
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="REF", help="this order does not come (again)"
+    )
+    parser.add_argument("--also", type=Path, metavar="FILE", help="an order file whose orders come then too")
+    parser.add_argument(
+        "--close", action="append", default=[], metavar="NODE|EDGE", help="shut this from then on (again)"
+    )
+    parser.add_argument(
+        "--layout", type=Path, metavar="FILE", help="a site file with other roads, which hold from then on"
+    )
     parser.add_argument("--record", type=Path, help="folder that keeps the recording of the changed day")
     parser.add_argument("--picture", type=Path, metavar="FILE", help="write both days as one picture (.svg)")
     parser.add_argument("--json", metavar="FILE", help="write the comparison there as JSON; - is standard output")
     given = parser.parse_args(args)
     change = Change(
-        at_s=given.at, robots=given.robots, stations=given.stations, pace=given.pace, orders=given.orders
+        at_s=given.at, robots=given.robots, stations=given.stations, pace=given.pace, orders=given.orders,
+        pickers=given.pickers, packers=given.packers, without=tuple(given.without), close=tuple(given.close),
+        **{k: path.absolute() for k in ("also", "layout") if (path := getattr(given, k)) is not None},
     )  # fmt: skip
     if given.picture is not None and given.picture.suffix != ".svg":
         raise Rejected("--picture", str(given.picture), "a file that ends with .svg")
@@ -65,6 +82,10 @@ def main(args: list[str]) -> int:
     return 0
 
 
+_SHOWN_H = 0.02
+"""Of what is waited for less than this in all, the table says nothing."""
+
+
 class Comparison(msgspec.Struct, frozen=True):
     """The day as it was, and as it would have been."""
 
@@ -75,7 +96,7 @@ class Comparison(msgspec.Struct, frozen=True):
     def told(self) -> dict[str, Any]:
         """Return what is worth telling, as JSON values."""
         return {
-            "change": msgspec.to_builtins(self.change),
+            "change": msgspec.to_builtins(self.change, enc_hook=str),
             "was": msgspec.to_builtins(self.was.told()),
             "would": msgspec.to_builtins(self.would.told()),
         }
@@ -135,5 +156,14 @@ def _table(found: Comparison) -> Table:
         table.add_row(
             f"[bold]{name.rsplit('_', 1)[0] if unit else name}[/] {unit}", f"{a:.1f}", f"{b:.1f}", f"{b - a:+.1f}"
         )
-    table.add_row("[bold]bottleneck[/]", was["bottleneck"], would["bottleneck"], "")
+    for name in ("bottleneck", "waits_most_for"):
+        table.add_row(f"[bold]{name.replace('_', ' ')}[/]", was[name], would[name], "")
+    table.add_row("")
+    table.add_row("[bold]waiting, in hours[/]")
+    for what in sorted(
+        {**was["waiting_h"], **would["waiting_h"]}, key=lambda w: -max(x["waiting_h"].get(w, 0.0) for x in (was, would))
+    ):
+        a, b = was["waiting_h"].get(what, 0.0), would["waiting_h"].get(what, 0.0)
+        if max(a, b) >= _SHOWN_H:
+            table.add_row(f"  {what}", f"{a:.2f}", f"{b:.2f}", f"{b - a:+.2f}")
     return table

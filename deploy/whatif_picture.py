@@ -1,12 +1,14 @@
-"""Two days in one picture: totes packed and totes that wait, over the hours; how busy each station was."""
+"""Two days in one picture: totes packed and waiting over the hours, how busy stations were, what was waited for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from pathlib import Path
 
 from deploy.fork import Change
 from deploy.recorded_day import RecordedDay
 
 _WIDE, _HIGH, _LEFT = 900, 240, 60
+_MOST_BARS = 16
 _WAS, _WOULD = "#7a8794", "#0b6bcb"
 Line = Sequence[tuple[float, float]]
 
@@ -25,8 +27,14 @@ def picture(was: RecordedDay, would: RecordedDay, change: Change) -> str:
     ]
     parts += _chart("totes packed", packed, hours, change.at_s / 3600, 40)
     parts += _chart("totes that wait or are worked on", waiting, hours, change.at_s / 3600, 60 + _HIGH)
-    parts += _bars(was, would, 80 + 2 * _HIGH)
-    tall = 80 + 2 * _HIGH + 40 + 26 * len(was.busy | would.busy)
+    top = 80 + 2 * _HIGH
+    parts += _bars("share of the day in which each station picks", was.busy, would.busy, top, "{:.0%}")
+    top += 40 + 26 * len(was.busy | would.busy)
+    most = sorted({**was.waiting_h, **would.waiting_h}, key=lambda w: (-max(d.waiting_h.get(w, 0) for d, _ in days), w))
+    shown = most[:_MOST_BARS]
+    before, after = ({w: d.waiting_h.get(w, 0.0) for w in shown} for d, _ in days)
+    parts += _bars("hours of waiting, by what was waited for", before, after, top, "{:.1f} h")
+    tall = top + 40 + 26 * len(shown)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDE} {tall}" font-family="system-ui, sans-serif">'
         f'<rect width="{_WIDE}" height="{tall}" fill="white"/>{"".join(parts)}</svg>\n'
@@ -34,11 +42,15 @@ def picture(was: RecordedDay, would: RecordedDay, change: Change) -> str:
 
 
 def _said(change: Change) -> str:
-    said = [f"{v:g} {k}" for k, v in (("robots", change.robots), ("stations", change.stations)) if v is not None]
-    if change.pace is not None:
-        said.append(f"people at a pace of {change.pace:g}")
-    if change.orders is not None:
-        said.append(f"{change.orders:g} times the orders to come")
+    words = {
+        "robots": "{} robots", "stations": "{} stations", "pickers": "{} people who pick", "packers": "{} who pack",
+        "pace": "people at a pace of {:g}", "orders": "{:g} times the orders to come", "without": "{} orders less",
+        "also": "the orders of {}", "close": "{} closed", "layout": "the roads of {}",
+    }  # fmt: skip
+    said = []
+    for name, value in change.said().items():
+        shown = len(value) if name == "without" else ", ".join(value) if name == "close" else value
+        said.append(words[name].format(shown.name if isinstance(shown, Path) else shown))
     return f"from {change.at_s:g} s on with {', '.join(said)}"
 
 
@@ -66,14 +78,17 @@ def _chart(title: str, lines: Sequence[tuple[Line, str]], hours: float, at_h: fl
     return parts
 
 
-def _bars(was: RecordedDay, would: RecordedDay, top: float) -> list[str]:
-    parts = [_text(_LEFT, top + 12, "share of the day in which each station picks")]
-    wide = _WIDE - _LEFT - 80
-    for n, station in enumerate(sorted(was.busy | would.busy)):
+def _bars(title: str, was: Mapping[str, float], would: Mapping[str, float], top: float, figure: str) -> list[str]:
+    names = list(dict.fromkeys([*was, *would]))
+    left = max([_LEFT, *(7 * len(n) + 12 for n in names)])
+    parts = [_text(_LEFT, top + 12, title)]
+    most = max([*was.values(), *would.values()], default=1.0)
+    wide = (_WIDE - left - 80) / max(most, 1.0 if "%" in figure else 1e-9)
+    for n, name in enumerate(names):
         y = top + 22 + 26 * n
-        parts.append(_text(_LEFT - 6, y + 14, station, anchor="end"))
+        parts.append(_text(left - 6, y + 14, name, anchor="end"))
         for k, (day, colour) in enumerate(((was, _WAS), (would, _WOULD))):
-            share = day.busy.get(station, 0.0)
-            parts.append(f'<rect x="{_LEFT}" y="{y + 10 * k}" width="{share * wide:.1f}" height="9" fill="{colour}"/>')
-            parts.append(_text(_LEFT + share * wide + 4, y + 9 + 10 * k, f"{share:.0%}", size=9))
+            long = day.get(name, 0.0)
+            parts.append(f'<rect x="{left}" y="{y + 10 * k}" width="{long * wide:.1f}" height="9" fill="{colour}"/>')
+            parts.append(_text(left + long * wide + 4, y + 9 + 10 * k, figure.format(long), size=9))
     return parts

@@ -1,5 +1,6 @@
 """The person at a chute: takes a tote, scans its label over the scale, closes it when the scale's light was on."""
 
+import asyncio
 import random
 
 from contracts.runtime.clock import Clock
@@ -48,6 +49,10 @@ class PackerTwin:
     def set_pace(self, pace: float) -> None:
         """Work faster or slower from now on."""
         self._person.pace = pace
+
+    def set_shift(self, shift: asyncio.Semaphore) -> None:
+        """Share these people with other places from now on."""
+        self._person.shift = shift
 
     async def run(self) -> None:
         """Work until cancelled."""

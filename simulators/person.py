@@ -56,7 +56,14 @@ class Person:
 
     def __init__(self, clock: Clock, rng: random.Random, pace: float) -> None:
         self.clock, self.rng, self.pace = clock, rng, pace
+        self.shift: asyncio.Semaphore | None = None
+        """Who is there, where fewer people than places are: whoever is free does what comes next. None: one each."""
 
     async def spend(self, seconds: float) -> None:
-        """Take about so long (log-normal, a fifth of scatter)."""
-        await self.clock.sleep(seconds * self.rng.lognormvariate(0.0, 0.2) / self.pace)
+        """Take about so long (log-normal, a fifth of scatter), once somebody is free."""
+        takes_s = seconds * self.rng.lognormvariate(0.0, 0.2) / self.pace
+        if self.shift is None:
+            await self.clock.sleep(takes_s)
+        else:
+            async with self.shift:
+                await self.clock.sleep(takes_s)

@@ -5,6 +5,7 @@ the tote when the panel goes on, and push full totes onto the conveyor. They loo
 holds less than the books say is found out here.
 """
 
+import asyncio
 import random
 import re
 from collections import deque
@@ -115,6 +116,10 @@ class PickerTwin:
     def set_pace(self, pace: float) -> None:
         """Work faster or slower from now on."""
         self._person.pace = pace
+
+    def set_shift(self, shift: asyncio.Semaphore) -> None:
+        """Share these people with other places from now on."""
+        self._person.shift = shift
 
     async def run(self) -> None:
         """Work until cancelled."""

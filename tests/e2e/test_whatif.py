@@ -2,15 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 from contracts.errors import Broken, Rejected
+from contracts.ids import EdgeId
 from deploy.day import main as day
 from deploy.fork import Change
 from deploy.one_day import OPTIONS
 from deploy.whatif import main as whatif
+from simulators.catalogue import Catalogue
+from simulators.demand import day_plan, midnight_ms
+from simulators.orders import read_orders
+from simulators.site import build
 from tests.e2e.small_day import DATE, write_orders
 
 pytestmark = pytest.mark.slow
@@ -40,13 +47,13 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "R"
 
 
-def run(recording: Path, out: Path, *args: str) -> dict[str, dict[str, float]]:
+def run(recording: Path, out: Path, *args: str) -> dict[str, dict[str, Any]]:
     picture, told = out / "whatif.svg", out / "whatif.json"
     assert whatif([str(recording), "--picture", str(picture), "--json", str(told), *args]) == 0
     root = ET.parse(picture).getroot()
     assert root.tag.endswith("svg")
     assert sum(e.tag.endswith("polyline") for e in root.iter()) == 4
-    found: dict[str, dict[str, float]] = json.loads(told.read_text())
+    found: dict[str, dict[str, Any]] = json.loads(told.read_text())
     return found
 
 
@@ -65,6 +72,36 @@ def test_other_robots_stations_and_people_ship_the_same_totes(recording: Path, t
     found = run(recording, tmp_path, *args)
     assert found["would"]["totes_packed"] == found["was"]["totes_packed"]
     assert found["would"] != found["was"]
+
+
+def test_other_roads_staff_and_orders_are_compared_by_what_was_waited_for(recording: Path, tmp_path: Path) -> None:
+    """An edge is shut and a new one is there, one person packs for all, an order stays away and three come besides."""
+    options = json.loads((recording / OPTIONS).read_text())
+    catalogue = Catalogue.from_orders(Path(options["orders"]), options["seed"])
+    site = build(options["seed"], catalogue, options["robots"])
+    ends = {(e.start, e.end) for e in site.layout.edges}
+    gone = next(e for e in site.layout.edges if (e.end, e.start) not in ends and e.loaded)
+    new = msgspec.structs.replace(gone, id=EdgeId("new-way"), start=gone.end, end=gone.start)
+    edges = (*(e for e in site.layout.edges if e != gone), new)
+    layout = msgspec.structs.replace(site, layout=msgspec.structs.replace(site.layout, edges=edges))
+    (tmp_path / "site.json").write_bytes(msgspec.json.encode(layout))
+    other = tmp_path / "also.csv"
+    lines = Path(options["orders"]).read_text().splitlines()
+    other.write_text("\n".join([lines[0], *(f"also-{x}" for x in lines[1:4])]) + "\n")
+    planned = day_plan(read_orders(Path(options["orders"]), DATE), midnight_ms(DATE), options["seed"])
+    last = planned[-1].order.ref
+    args = ("--at", str(AT_S), "--layout", str(tmp_path / "site.json"), "--packers", "1", "--pickers", "1")
+    found = run(recording, tmp_path, *args, "--also", str(other), "--without", last)
+    was, would = found["was"], found["would"]
+    assert would["totes_packed"] != was["totes_packed"]
+    assert {"totes for their pods", "totes for the line and the sorter", "totes for the packer"} <= set(was["waiting_h"])
+    assert would["waits_most_for"] in would["waiting_h"]
+    assert found["change"]["packers"] == 1
+    assert new.id not in {e.id for e in site.layout.edges}
+    fewer = msgspec.structs.replace(site, chutes=site.chutes[:1])
+    (tmp_path / "site.json").write_bytes(msgspec.json.encode(fewer))
+    with pytest.raises(Rejected, match="roads only, not in its chutes"):
+        whatif([str(recording), *args])
 
 
 def test_a_recording_that_does_not_run_again_is_told(recording: Path, tmp_path: Path) -> None:
@@ -87,7 +124,13 @@ def test_a_recording_that_does_not_run_again_is_told(recording: Path, tmp_path: 
         ("--robots", ["--at", "5", "--robots", "0"]),
         ("--orders", ["--at", "5", "--orders", "11"]),
         ("--picture", ["--at", "5", "--orders", "1", "--picture", "a.png"]),
-        ("--robots, --stations, --pace, --orders", ["--at", "5"]),
+        ("--close", ["--at", "5", "--close", "nowhere"]),
+        ("--without", ["--at", "5", "--without", "nothing"]),
+        ("--pickers", ["--at", "5", "--pickers", "0"]),
+        (
+            "--robots, --stations, --pickers, --packers, --pace, --orders, --without, --also, --close, --layout",
+            ["--at", "5"],
+        ),
     ],
 )
 def test_bad_changes_are_refused_by_name(recording: Path, field: str, args: list[str]) -> None:
