@@ -145,7 +145,7 @@ def _path(kind: type[Any], value: str) -> Any:
 def _table(found: Comparison) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("", "as it was", "changed", ""):
-        table.add_column(name, justify="left" if not name else "right")
+        table.add_column(name, justify="left" if not name else "right", no_wrap=not name)
     was, would = found.was.told(), found.would.told()
     for name, unit, scale in (
         ("totes_packed", "", 1.0), ("picks", "", 1.0), ("finish_h", "h", 1.0), ("pod_visits", "", 1.0),
