@@ -66,10 +66,11 @@ END $$;
 
 -- Goods have come in: of a line of an ASN, or (p_asn NULL) of an item that nobody announced. Good pieces become free stock or wait
 -- for a look at them; damaged ones are `damaged`. Says 'posted', or the field that stands in the way and its bound, and then
--- nothing may stay of it: who calls rolls back.
+-- nothing may stay of it: who calls rolls back. `p_part`: more of the unit is to come; who calls lays out its putaway.
+DROP FUNCTION IF EXISTS receive(timestamptz, text, text, text, integer, text, text, text, text, date, date, integer, integer, text, text);
 CREATE OR REPLACE FUNCTION receive(
     p_at timestamptz, p_actor text, p_key text, p_asn text, p_line integer, p_item text, p_owner text, p_supplier text,
-    p_lot text, p_expires date, p_made date, p_qty integer, p_damaged integer, p_place text, p_unit text
+    p_lot text, p_expires date, p_made date, p_qty integer, p_damaged integer, p_place text, p_unit text, p_part boolean DEFAULT false
 ) RETURNS TABLE (outcome text, field text, bound text, status text, why text, tasks integer) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
@@ -174,7 +175,9 @@ BEGIN
     PERFORM emit(CASE WHEN p_asn IS NULL THEN 'floorplane.stock.received' ELSE 'floorplane.asn.received' END, COALESCE(p_asn, i.id), p_at,
         jsonb_build_object('line', p_line, 'item', i.id, 'lot', lot_name, 'qty', p_qty, 'damaged', p_damaged, 'status', status, 'why', why,
                            'place', goes, 'supplier', supplied, 'who', p_actor), COALESCE(a.correlation, ''));
-    IF status = 'ok' AND p_qty > 0 THEN
+    IF p_unit IS NOT NULL AND NOT p_part THEN
+        tasks := put_unit_away(p_at, p_unit, p_asn, 'U-' || left(md5(p_key), 16));
+    ELSIF p_unit IS NULL AND status = 'ok' AND p_qty > 0 THEN
         tasks := plan_putaway(p_at, goes, i.id, lot_name, i.owner, p_qty, p_asn, 'U-' || left(md5(p_key), 16));
     END IF;
     -- all is there and no more may come: nobody needs to close it
@@ -208,7 +211,7 @@ BEGIN
         JOIN asn_unit x ON x.asn = p_asn AND x.sscc = i.sscc AND x.state = 'expected' ORDER BY c.line, i.sscc
     LOOP
         SELECT * INTO r FROM receive(p_at, p_actor, p_key || '/' || u.sscc || '/' || u.line, p_asn, u.line, NULL, '', NULL, NULL, NULL, NULL,
-                                     u.qty, 0, p_place, u.sscc);
+                                     u.qty, 0, p_place, u.sscc, true);
         IF r.outcome <> 'posted' THEN field := r.field; bound := format('%s (line %s in %s)', r.bound, u.line, u.sscc); RETURN NEXT; RETURN; END IF;
     END LOOP;
     SELECT COALESCE(p_place, x.staging, 'inbound') INTO lane FROM asn x WHERE x.id = p_asn;
@@ -225,6 +228,7 @@ BEGIN
         UPDATE asn_unit x SET state = 'received', received_at = p_at WHERE x.asn = p_asn AND x.sscc = u.sscc AND x.state = 'expected';
     END LOOP;
     UPDATE asn_unit x SET state = 'received', received_at = p_at WHERE x.asn = p_asn AND x.sscc = p_unit AND x.state = 'expected';
+    PERFORM put_unit_away(p_at, p_unit, p_asn, 'U-' || left(md5(p_key), 16));
     outcome := 'posted'; field := NULL; RETURN NEXT;
 END $$;
 
@@ -313,6 +317,10 @@ BEGIN
     LOOP
         PERFORM cancel_hand_task(t.id, p_at, 'its receipt was undone');
     END LOOP;
+    -- a unit of which nothing is left is not carried
+    PERFORM cancel_hand_task(h.id, p_at, 'its receipt was undone') FROM hand_task h
+    WHERE h.kind = 'putaway' AND h.source = outermost(r.place) AND h.item IS NULL AND h.state IN ('open', 'leased')
+      AND NOT EXISTS (SELECT FROM units_within(h.source) w JOIN stock s ON s.place = w.code AND s.qty > 0);
     IF a.state = 'arrived' THEN PERFORM lay_out_receiving(a, p_at); END IF;
 END $$;
 CREATE OR REPLACE FUNCTION hand_undone_receive(t hand_task, p_why text, p_at timestamptz, p_actor text) RETURNS text LANGUAGE sql AS $$
@@ -333,7 +341,11 @@ BEGIN
         'place', c.place, 'item', c.item, 'lot', c.lot, 'qty', c.qty, 'from', c.was, 'to', c.becomes, 'reason', c.reason,
         'asked_by', c.asked_by, 'who', p_who));
     IF c.becomes = 'ok' AND EXISTS (SELECT FROM place p WHERE p.code = c.place AND p.kind IN ('staging', 'unit')) AND NOT on_shelf(c.place) THEN
-        PERFORM plan_putaway(p_at, c.place, c.item, c.lot, c.owner, c.qty, NULL, 'U-' || left(md5(c.key), 16));
+        IF EXISTS (SELECT FROM place p WHERE p.code = c.place AND p.kind = 'unit') THEN
+            PERFORM put_unit_away(p_at, c.place, NULL, 'U-' || left(md5(c.key), 16));
+        ELSE
+            PERFORM plan_putaway(p_at, c.place, c.item, c.lot, c.owner, c.qty, NULL, 'U-' || left(md5(c.key), 16));
+        END IF;
     END IF;
     RETURN NEXT;
 END $$;

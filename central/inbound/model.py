@@ -296,9 +296,9 @@ class PutawayTask(BaseModel):
     """Who is to put it away finds it here, and why there."""
 
     task: str
-    item: str
+    item: str | None = Field(description="None: a handling unit is put away as a whole, `source` is it")
     lot: str
-    qty: int
+    qty: int = Field(description="Pieces; of a whole unit: all that is in it")
     source: str
     target: str | None = Field(description="None: no place takes it; who does it chooses one")
     why: dict[str, Any]

@@ -105,9 +105,10 @@ async def _answer(connection: Connection, asn: str | None, key: str) -> str:
     receipts = await connection.fetch("SELECT * FROM receipt WHERE starts_with(key, $1) ORDER BY key", f"{key}/")
     tasks = await connection.fetch(
         "SELECT h.id AS task, h.item, h.lot, h.qty, h.source, h.target, h.detail->'why' AS why FROM hand_task h"
-        " WHERE h.kind = 'putaway' AND h.source = ANY($1) AND h.state IN ('open', 'leased')"
+        " WHERE h.kind = 'putaway' AND h.state IN ('open', 'leased')"
+        " AND h.source IN (SELECT x FROM unnest($1::text[]) AS x UNION SELECT outermost(x) FROM unnest($1::text[]) AS x)"
         " AND split_part(h.id, '-', 2) IN (SELECT left(md5(x), 16) FROM unnest($2::text[]) AS x) ORDER BY h.id",
-        sorted({r["place"] for r in receipts}), sorted({r["key"].rpartition("/")[0] for r in receipts}),
+        sorted({r["place"] for r in receipts}), sorted({key} | {r["key"].rpartition("/")[0] for r in receipts}),
     )  # fmt: skip
     docked = await connection.fetch(
         "SELECT k.id AS task, k.order_id AS order, k.line, k.item, k.qty, k.bin AS place FROM task k"

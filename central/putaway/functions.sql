@@ -6,7 +6,8 @@ BEGIN
         RETURN QUERY SELECT p.code FROM place p
             WHERE p.item = p_item AND p.kind = ANY (p_kinds) AND (p_zones IS NULL OR p.zone = ANY (p_zones)) ORDER BY p.way, p.code;
     ELSIF p_rule = 'same_item' THEN
-        RETURN QUERY SELECT p.code FROM stock s JOIN place p ON p.code = s.place
+        RETURN QUERY SELECT p.code FROM stock s JOIN place q ON q.code = s.place
+            JOIN place p ON p.code = CASE q.kind WHEN 'unit' THEN bound_by(q.code) ELSE q.code END
             WHERE s.item = p_item AND s.live AND p.item IS NULL AND p.kind = ANY (p_kinds) AND (p_zones IS NULL OR p.zone = ANY (p_zones))
             GROUP BY p.code, p.way ORDER BY p.way, p.code;
     ELSIF p_rule = 'nearest' THEN
@@ -119,8 +120,10 @@ BEGIN
     RETURN made;
 END $$;
 
--- Goods may be free where orders are picked: lines that wait for them get theirs, the most urgent first. Says how many pieces.
-CREATE OR REPLACE FUNCTION fill_waiting(p_at timestamptz, p_item text) RETURNS integer LANGUAGE plpgsql AS $$
+-- Goods may be free where orders are picked: lines that wait for them get theirs, the most urgent first. `p_good`: those for whom they
+-- were brought, who want them good until this day, before all others. Says how many pieces.
+DROP FUNCTION IF EXISTS fill_waiting(timestamptz, text);
+CREATE OR REPLACE FUNCTION fill_waiting(p_at timestamptz, p_item text, p_good date DEFAULT NULL) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
     w record;
     r record;
@@ -128,7 +131,9 @@ DECLARE
     pieces integer := 0;
     kinds text[];
 BEGIN
-    FOR w IN SELECT * FROM waiting_lines(p_at, p_item) LOOP
+    FOR w IN
+        SELECT x.* FROM waiting_lines(p_at, p_item) WITH ORDINALITY AS x(order_id, line, qty, good, n) ORDER BY (x.good = p_good) DESC, x.n
+    LOOP
         IF kinds IS NULL THEN
             kinds := picked_kinds();
             -- nothing is free: nobody is to be waited for
@@ -225,14 +230,23 @@ BEGIN
     RETURN made;
 END $$;
 
--- Somebody has put pieces away: where the task says, or at another place that takes them. What was not carried is laid out anew.
+-- Somebody has put pieces, or a whole unit, away: where the task says, or at another place that takes them. What was not carried is
+-- laid out anew.
 CREATE OR REPLACE FUNCTION hand_done_putaway(t hand_task, f jsonb, p_at timestamptz, p_actor text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     goal text := COALESCE(NULLIF(f->>'target', ''), t.target);
     got integer := (f->>'qty')::integer;
+    r record;
     said text;
 BEGIN
     IF goal IS NULL THEN RETURN 'target: none is planned; scan the place where it lies now'; END IF;
+    IF t.item IS NULL THEN
+        IF NOT EXISTS (SELECT FROM place p WHERE p.code = goal AND p.kind IN ('shelf', 'staging')) THEN
+            RETURN format('target: %s takes no whole units', goal);
+        END IF;
+        SELECT * INTO r FROM move_unit(t.source, goal, p_at, p_actor, 'putaway', t.id);
+        RETURN CASE r.outcome WHEN 'moved' THEN 'posted' WHEN 'no room' THEN r.what ELSE format('target: %s: %s', goal, r.outcome) END;
+    END IF;
     IF got > t.qty THEN RETURN format('qty: %s is above the task''s %s', got, t.qty); END IF;
     IF got > 0 THEN
         IF NOT EXISTS (SELECT FROM place p WHERE p.code = goal AND p.kind IN ('bin', 'shelf', 'staging')) THEN
@@ -247,15 +261,84 @@ BEGIN
     RETURN 'posted';
 END $$;
 
+-- Lay out the putaway of a unit that stands on a lane, the outermost around it: as a whole, to a shelf that has room for all of it;
+-- else, or where some of it is not for sale, piece by piece. What orders wait for is picked from it, wherever it stands then.
+-- Says how many tasks there are.
+CREATE OR REPLACE FUNCTION put_unit_away(p_at timestamptz, p_unit text, p_ref text, p_stem text) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    top text := outermost(p_unit);
+    lane text := (SELECT p.parent FROM place p WHERE p.code = outermost(p_unit));
+    g record;
+    i item;
+    steps jsonb;
+    step record;
+    c text;
+    whole boolean;
+    pieces integer;
+    why text;
+    passed jsonb := '[]';
+    made integer := 0;
+BEGIN
+    IF NOT EXISTS (SELECT FROM place p WHERE p.code = lane AND p.kind = 'staging') THEN RETURN 0; END IF;
+    -- who has it already takes all that is in it
+    IF EXISTS (SELECT FROM hand_task h WHERE h.source = top AND h.kind = 'putaway' AND h.item IS NULL AND h.state = 'leased') THEN RETURN 0; END IF;
+    PERFORM cancel_hand_task(h.id, p_at, 'laid out anew') FROM hand_task h
+    WHERE h.source = top AND h.kind = 'putaway' AND h.item IS NULL AND h.state = 'open';
+    SELECT COALESCE(bool_and(s.status = 'ok' AND NOT s.doubt), false), sum(s.qty) INTO whole, pieces
+    FROM units_within(top) w JOIN stock s ON s.place = w.code AND s.qty > 0;
+    whole := whole AND NOT EXISTS (SELECT FROM units_within(top) w JOIN hand_task h ON h.source = w.code
+                                   WHERE h.kind = 'putaway' AND h.state IN ('open', 'leased'));
+    IF whole THEN
+        SELECT y.* INTO i FROM units_within(top) w JOIN stock s ON s.place = w.code AND s.qty > 0 JOIN item y ON y.id = s.item
+        ORDER BY s.qty DESC, y.id LIMIT 1;
+        SELECT x.steps INTO steps FROM putaway_strategy x WHERE x.class IN (i.putaway, '') ORDER BY x.class = i.putaway DESC LIMIT 1;
+        FOR step IN
+            SELECT x.n, x.s->>'rule' AS rule,
+                   CASE WHEN x.s ? 'zones' THEN ARRAY(SELECT jsonb_array_elements_text(x.s->'zones')) END AS zones
+            FROM jsonb_array_elements(steps) WITH ORDINALITY AS x(s, n) WHERE COALESCE(x.s->'kinds', '["shelf"]') ? 'shelf' ORDER BY x.n
+        LOOP
+            IF step.rule = 'cross_dock' THEN
+                FOR g IN
+                    SELECT s.place, s.item, s.lot, s.owner, s.qty - s.reserved AS free FROM units_within(top) w
+                    JOIN stock s ON s.place = w.code AND s.qty > s.reserved ORDER BY s.item, s.lot, s.place
+                LOOP
+                    PERFORM cross_dock(p_at, g.place, g.item, g.lot, g.owner, g.free);
+                END LOOP;
+                CONTINUE;
+            END IF;
+            FOR c IN SELECT * FROM putaway_places(step.rule, i.id, '{shelf}', step.zones) LOOP
+                why := take_unit(p_at, top, c, '', '');
+                IF why = '' THEN
+                    PERFORM open_hand_task(
+                        p_stem || '-whole', 'putaway', p_at, NULL, pieces, top, c, p_ref, '', i.owner,
+                        p_detail => jsonb_build_object('unit', top, 'from', lane, 'elsewhere', true, 'asks', '["source", "target"]'::jsonb,
+                            'why', jsonb_build_object('rule', step.rule, 'step', step.n, 'passed', passed,
+                                                      'because', format('%s has room for the whole unit', c))));
+                    RETURN 1;
+                END IF;
+                IF jsonb_array_length(passed) < 10 THEN
+                    passed := passed || jsonb_build_object('rule', step.rule, 'place', c, 'why', why);
+                END IF;
+            END LOOP;
+        END LOOP;
+    END IF;
+    FOR g IN SELECT w.code FROM units_within(top) w ORDER BY w.depth, w.code LOOP
+        made := made + replan_putaway(p_at, g.code, NULL, p_stem || '-' || right(g.code, 6), p_ref);
+    END LOOP;
+    RETURN made;
+END $$;
+
 -- Lay out the putaway of what lies free in a place and has no task, or one without a target. Says how many tasks there are.
-CREATE OR REPLACE FUNCTION replan_putaway(p_at timestamptz, p_place text, p_item text, p_stem text) RETURNS integer LANGUAGE plpgsql AS $$
+DROP FUNCTION IF EXISTS replan_putaway(timestamptz, text, text, text);
+CREATE OR REPLACE FUNCTION replan_putaway(p_at timestamptz, p_place text, p_item text, p_stem text, p_ref text DEFAULT NULL) RETURNS integer
+LANGUAGE plpgsql AS $$
 DECLARE
     s record;
     n integer := 0;
     made integer := 0;
 BEGIN
     PERFORM cancel_hand_task(h.id, p_at, 'laid out anew') FROM hand_task h
-    WHERE h.kind = 'putaway' AND h.source = p_place AND h.state = 'open' AND h.target IS NULL AND (p_item IS NULL OR h.item = p_item);
+    WHERE h.kind = 'putaway' AND h.source = p_place AND h.item IS NOT NULL AND h.state = 'open' AND h.target IS NULL AND (p_item IS NULL OR h.item = p_item);
     FOR s IN
         SELECT x.item, x.lot, x.owner, x.qty - x.reserved - COALESCE((
             SELECT sum(h.qty) FROM hand_task h WHERE h.kind = 'putaway' AND h.source = p_place AND h.state IN ('open', 'leased')
@@ -265,14 +348,44 @@ BEGIN
     LOOP
         CONTINUE WHEN s.qty <= 0;
         n := n + 1;
-        made := made + plan_putaway(p_at, p_place, s.item, s.lot, s.owner, s.qty, NULL, p_stem || '-' || n);
+        made := made + plan_putaway(p_at, p_place, s.item, s.lot, s.owner, s.qty, p_ref, p_stem || '-' || n);
     END LOOP;
     RETURN made;
 END $$;
 
 -- A putaway that was undone is laid out anew from where the goods are again.
 CREATE OR REPLACE FUNCTION hand_undone_putaway(t hand_task, p_why text, p_at timestamptz, p_actor text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    r record;
 BEGIN
+    IF t.item IS NULL THEN
+        SELECT * INTO r FROM move_unit(t.source, t.detail->>'from', p_at, p_actor, p_why);
+        IF r.outcome <> 'moved' THEN RETURN COALESCE(NULLIF(r.what, ''), r.outcome); END IF;
+        PERFORM put_unit_away(p_at, t.source, t.ref, 'U-' || left(md5(t.id || '/undone'), 16));
+        RETURN 'undone';
+    END IF;
     PERFORM plan_putaway(p_at, t.source, t.item, t.lot, t.owner, t.done_qty, t.ref, 'U-' || left(md5(t.id || '/undone'), 16));
     RETURN 'undone';
+END $$;
+
+-- The same for a lane with the units that stand on it, or for one unit. `p_item`: only of this item, and no units.
+CREATE OR REPLACE FUNCTION lay_out_place(p_at timestamptz, p_place text, p_item text, p_stem text) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE
+    u record;
+    made integer;
+BEGIN
+    IF p_item IS NULL AND EXISTS (SELECT FROM place p JOIN place q ON q.code = p.parent AND q.kind = 'staging' WHERE p.code = p_place AND p.kind = 'unit') THEN
+        RETURN put_unit_away(p_at, p_place, NULL, p_stem);
+    END IF;
+    made := replan_putaway(p_at, p_place, p_item, p_stem);
+    IF p_item IS NOT NULL THEN RETURN made; END IF;
+    FOR u IN
+        SELECT p.code FROM place p WHERE p.parent = p_place AND p.kind = 'unit'
+          AND EXISTS (SELECT FROM units_within(p.code) w JOIN stock s ON s.place = w.code AND s.qty > 0)
+          AND NOT EXISTS (SELECT FROM hand_task h WHERE h.source = p.code AND h.kind = 'putaway' AND h.item IS NULL AND h.state IN ('open', 'leased')
+                          AND h.target IS NOT NULL) ORDER BY p.code
+    LOOP
+        made := made + put_unit_away(p_at, u.code, NULL, p_stem || '-' || right(u.code, 6));
+    END LOOP;
+    RETURN made;
 END $$;

@@ -182,6 +182,8 @@ async def plan(
 ) -> Response:
     """Lay out the putaway of what lies free on a lane without a task: after one was withdrawn, or when room was made.
 
+    Units that stand on the lane go as a whole, where a shelf has room for them.
+
     Open tasks without a target are laid out again.
     """
     at = moment(here.clock.now_ms())
@@ -191,11 +193,11 @@ async def plan(
         kind = await connection.fetchval("SELECT kind FROM place WHERE code = $1", body.place)
         if kind not in {"staging", "unit"}:
             raise refused("place", body.place, "a lane or a handling unit")
-        await connection.execute("SELECT replan_putaway($1, $2, $3, $4)", at, body.place, body.item, stem)
+        await connection.execute("SELECT lay_out_place($1, $2, $3, $4)", at, body.place, body.item, stem)
         rows = await connection.fetch(
             "SELECT h.id AS task, h.item, h.lot, h.qty, h.source, h.target, h.detail->'why' AS why FROM hand_task h"
-            " WHERE h.kind = 'putaway' AND h.source = $1 AND h.state = 'open' AND starts_with(h.id, $2) ORDER BY h.id",
-            body.place, stem,
+            " WHERE h.kind = 'putaway' AND h.state = 'open' AND starts_with(h.id, $1) ORDER BY h.id",
+            stem,
         )  # fmt: skip
         await connection.execute(AUDIT, at, who.name, who.role, "putaway.plan", body.place, "", correlation, None)
         tasks = [PutawayTask(**(dict(r) | {"why": json.loads(r["why"] or "{}")})).model_dump() for r in rows]

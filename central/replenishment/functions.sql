@@ -72,7 +72,7 @@ BEGIN
             IF open_hand_task(
                 'R-' || left(md5(concat_ws('/', p_item, s.place, s.lot, extract(epoch FROM p_at)) || CASE WHEN opened > 1 THEN '/' || opened ELSE '' END), 16),
                 'replenish', p_at, p_item, r.fits, s.place, c.code, p_item, s.lot, s.owner, p_priority, NULL,
-                jsonb_build_object('waiting', p_waiting, 'elsewhere', true)) THEN
+                jsonb_build_object('waiting', p_waiting, 'elsewhere', true, 'good', p_good)) THEN
                 pieces := pieces + r.fits; left_over := left_over - r.fits;
             END IF;
         END LOOP;

@@ -59,7 +59,10 @@ BEGIN
     INSERT INTO ledger (at, a, b, a_status, b_status, item, lot, owner, qty, reason, task, order_id, actor, key)
     VALUES (p_at, p_from, p_to, p_from_status, p_to_status, p_item, p_lot, p_owner, p_qty, p_reason, p_task, p_order, p_actor, p_key);
     IF from_kind = 'unit' AND p_from <> p_to THEN PERFORM open_unit(p_from, p_at, p_actor, p_reason); END IF;
-    IF p_to_status = 'ok' AND is_picked_from(p_to) THEN PERFORM fill_waiting(p_at, p_item); END IF;
+    IF p_to_status = 'ok' AND is_picked_from(p_to) THEN
+        PERFORM fill_waiting(p_at, p_item, CASE p_reason WHEN 'replenish' THEN (
+            SELECT (h.detail->>'good')::date FROM hand_task h WHERE h.id = p_task) END);
+    END IF;
     RETURN 'posted';
 END $$;
 

@@ -63,6 +63,8 @@ async def decide(
         )  # fmt: skip
         if row["outcome"] == "unknown":
             raise Refusal(404, f"{kind.noun}: {number} is not known")
+        if row["outcome"].startswith("no room"):
+            raise Refusal(409, f"{kind.noun} {number}: {row['outcome']}")
         if row["outcome"] in kind.conflicts:
             why_not = kind.conflicts[row["outcome"]].format(who=who.name, held=row["held"])
             raise Refusal(409, f"{kind.noun} {number}: {why_not}")

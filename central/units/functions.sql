@@ -149,6 +149,8 @@ BEGIN
     END IF;
     PERFORM emit('floorplane.unit.' || CASE WHEN goal.kind IN ('unit', 'tote') THEN 'nested' ELSE 'moved' END, u.sscc, p_at, jsonb_build_object(
         'unit', u.sscc, 'from', sscc_of(was.parent), 'to', sscc_of(p_into), 'to_kind', goal.kind, 'who', p_who, 'reason', p_why, 'owner', u.owner));
+    PERFORM cancel_hand_task(h.id, p_at, 'it was moved') FROM hand_task h
+    WHERE h.source = p_place AND h.kind = 'putaway' AND h.item IS NULL AND h.state IN ('open', 'leased') AND h.id <> p_task;
     outcome := 'moved';
     RETURN NEXT;
     IF is_picked_from(p_place) THEN  -- what is in it may be picked now
