@@ -7,9 +7,10 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from contracts.errors import Rejected
-from contracts.ids import DoorId, EdgeId, NodeId, RobotId
+from contracts.ids import DoorId, EdgeId, LiftId, NodeId, RobotId
 from contracts.layout import Edge, Layout, Node, NodeKind
 from dispatcher.traffic.engine import Traffic
+from dispatcher.traffic.graph import gate_of
 from dispatcher.traffic.params import TrafficParams
 
 
@@ -35,8 +36,8 @@ class Floor:
     """Robots that drive what is released to them, and nothing else.
 
     Checks at every event: a robot enters a resource only if no other body is in it; released nodes join on to the
-    base; nothing released is taken back; a closed door is not entered; a loaded robot is on a storage node only if it
-    was its start or its goal.
+    base; nothing released is taken back; a closed door is not entered; a lift stands open where a robot drives in or
+    out, and does not leave before it has; a loaded robot is on a storage node only if it was its start or its goal.
     """
 
     def __init__(self, layout: Layout, seed: int, params: TrafficParams | None = None, period_ms: int = 250) -> None:
@@ -53,6 +54,10 @@ class Floor:
         self.body: dict[str, RobotId] = {}
         self.goal: dict[RobotId, tuple[NodeId, bool]] = {}
         self.open: frozenset[DoorId] = frozenset(n.door for n in layout.nodes if n.door)
+        self.lift: dict[LiftId, str] = {n.lift: "" for n in layout.nodes if n.lift is not None}
+        """Where each lift stands open; empty: under way."""
+        self.called: dict[LiftId, str] = {}
+        self.rides = 0
         self.dead: set[RobotId] = set()
         self.on_settled: Callable[[RobotId], None] = lambda _: None
         self.arrivals = 0
@@ -75,8 +80,7 @@ class Floor:
         return done()
 
     def resource(self, node: NodeId) -> str:
-        group = self.layout.node[node].conflict
-        return f"group {group}" if group else f"node {node}"
+        return self.layout.node[node].resource
 
     def place(self, name: str, node: str) -> RobotId:
         robot, at = RobotId(name), NodeId(node)
@@ -93,10 +97,43 @@ class Floor:
     def tick(self) -> None:
         self.traffic.plan(self.now)
         self.give()
+        self.call_lifts()
         self.after(self.period_ms, self.tick)
 
+    def call_lifts(self) -> None:
+        for lift, level in self.traffic.wanted_lifts().items():
+            if self.lift[lift] not in {"", level}:
+                self.leaves(lift)
+            if self.lift[lift] != level and lift not in self.called:
+                self.called[lift] = level
+                self.after(self.rng.uniform(1_000, 12_000), lambda lift=lift: self.comes(lift))
+
+    def leaves(self, lift: LiftId) -> None:
+        for robot, to in self.moving.items():
+            if robot not in self.dead:
+                a, b = self.layout.node[self.at[robot]], self.layout.node[to]
+                assert lift not in {a.lift, b.lift}, f"lift {lift} leaves while {robot} drives from {a.id} to {b.id}"
+        self.lift[lift] = ""
+
+    def comes(self, lift: LiftId) -> None:
+        self.lift[lift] = self.called.pop(lift)
+        self.rides += 1
+        self.give()
+
+    def gates(self) -> frozenset[str]:
+        return self.open | {gate_of(lift, level) for lift, level in self.lift.items() if level}
+
+    def through(self, before: NodeId, node: NodeId) -> None:
+        """Assert that the lift that is entered or left stands open there."""
+        nodes = self.layout.node
+        a, b = nodes[before], nodes[node]
+        if b.lift is not None:
+            assert self.lift[b.lift] == self.layout.level(node), f"{before} -> {node}"
+        if a.lift is not None and a.lift != b.lift:
+            assert self.lift[a.lift] == self.layout.level(before), f"{before} -> {node}"
+
     def give(self) -> None:
-        for robot, nodes in self.traffic.release(self.now, self.open).items():
+        for robot, nodes in self.traffic.release(self.now, self.gates()).items():
             assert robot not in self.dead
             last = self.base[robot][-1] if self.base[robot] else self.moving.get(robot, self.at[robot])
             for node in nodes:
@@ -107,6 +144,7 @@ class Floor:
                     assert self.layout.node[node].kind is not NodeKind.STORAGE or node == goal
                 door = self.layout.node[node].door
                 assert door is None or door in self.open
+                self.through(last, node)
                 last = node
             self.base[robot].extend(nodes)
             self.drive(robot)
@@ -119,6 +157,7 @@ class Floor:
         assert self.body.get(resource, robot) == robot, f"{robot} drives into {self.body[resource]} at {node}"
         self.body[resource] = robot
         self.moving[robot] = node
+        self.through(self.at[robot], node)
         edge = self.layout.edge[self.at[robot], node]
         self.after(
             1000 * self.layout.length_m(edge) / edge.max_speed_mps * self.slow(), lambda: self.arrive(robot, node)
