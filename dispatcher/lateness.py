@@ -104,7 +104,7 @@ def _stop(world: World, v: Vehicle) -> None:
     v.late = Late.STOPPED
     world.traffic.lost(v.id)
     recovery.hand_on(world, v)
-    world.plan_wanted = world.release_wanted = True
+    world.plan_wanted = world.release_wanted = world.hauls_changed = True
     world.raise_alarm(
         f"stuck-{v.id}",
         "warning",

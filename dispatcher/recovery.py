@@ -66,7 +66,7 @@ def lost_due(world: World, name: str) -> None:
     world.traffic.lost(v.id)
     if v.id in world.halted:
         let_neighbours_go(world, v)
-    world.plan_wanted = world.release_wanted = True
+    world.plan_wanted = world.release_wanted = world.hauls_changed = True
     v.queue.clear()
     if not hand_on(world, v) and v.mission is None and v.transport is None:
         missions.give_up_place(world, v)

@@ -74,11 +74,16 @@ def assign(world: World) -> None:
     if not world.hauls or not (world.hauls_changed or world.fleet_changed) or world.stopped:
         return
     world.hauls_changed = False
+    impaired = world.traffic.impaired
+    if impaired:
+        _recall(world)
     waiting = [h for h in world.hauls.values() if h.stage is HaulStage.OPEN]
     if not waiting:
         return
     robots = [v for v in world.vehicles.values() if assignment.free(world, v)]
-    if not robots:
+    if robots and impaired:
+        waiting = _possible(world, robots, waiting)
+    if not robots or not waiting:
         return
     moving = [h for h in world.hauls.values() if h.stage is HaulStage.COLLECT and _may_swap(world, h)]
     if len(moving) + len(robots) > _SWAPPED:
@@ -148,16 +153,48 @@ def go_on(world: World, v: Vehicle, report: RobotState) -> None:
         )  # fmt: skip
 
 
-def hand_on(world: World, v: Vehicle) -> bool:
+def hand_on(world: World, v: Vehicle, why: str = "cannot go on") -> bool:
     """Let another robot collect what this one has not picked up; says whether it was so."""
     haul = None if v.transport is None else world.hauls.get(v.transport)
     if haul is None or haul.stage is not HaulStage.COLLECT or v.pins & Pin.LEG:
         return False
     haul.stage, haul.robot = HaulStage.OPEN, None
     world.hauls_changed = True
-    _tell(world, v, haul, "open", f"robot {v.id} cannot go on")
+    _tell(world, v, haul, "open", f"robot {v.id} {why}")
     _let_go(world, v)
     return True
+
+
+def _recall(world: World) -> None:
+    """Call robots back whose origin or goal is cut off by now, before they stand loaded before it; tell of the others.
+
+    A robot that carries its load already waits as near to its goal as it can: only a person knows another place for it.
+    """
+    for haul in list(world.hauls.values()):
+        v = None if haul.robot is None else world.vehicles[haul.robot]
+        if v is None or not v.placed or v.lost:
+            continue
+        if haul.stage is HaulStage.COLLECT and _may_swap(world, haul):
+            if world.traffic.cut_off(v.id) or not _deliverable(world, haul):
+                hand_on(world, v, "is called back: its way is cut off")
+        elif haul.stage is HaulStage.DELIVER and world.traffic.cut_off(v.id):
+            world.raise_alarm(
+                f"transport-{haul.work.task}", "warning", haul.work.task,
+                f"Robot {v.id} cannot bring transport {haul.work.task} to {haul.work.goal}: it is cut off.",
+                "Open what is closed, or remove the robot that stands in the way.",
+            )  # fmt: skip
+
+
+def _possible(world: World, robots: list[Vehicle], waiting: list[Haul]) -> list[Haul]:
+    """Return the transports whose origin a free robot reaches, and whose goal is reached from there."""
+    seconds = world.traffic.travel_times_s([v.node for v in robots], [h.work.origin for h in waiting], loaded=False)
+    near: NDArray[np.float64] = np.min(seconds, axis=0)
+    return [h for h, s in zip(waiting, near.tolist(), strict=True) if s < _FAR_S and _deliverable(world, h)]
+
+
+def _deliverable(world: World, haul: Haul) -> bool:
+    work = haul.work
+    return world.travel_s(work.origin, work.goal, loaded=work.handling) < _FAR_S
 
 
 def _begin(world: World, v: Vehicle, haul: Haul) -> None:

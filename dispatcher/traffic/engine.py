@@ -299,6 +299,11 @@ class Traffic:
         f, r = self._fleet, self._fleet.of(robot)
         return f.goal[r] >= 0 and bool(self._tables.pool[f.row[r], f.end[r]] >= LONGEST_MS)
 
+    @property
+    def impaired(self) -> bool:
+        """Whether anything is closed, or shut by a robot that stopped for good."""
+        return self._roads.impaired or bool(self._tables.shut.any())
+
     def close(self, node: NodeId) -> None:
         """Close a node: nobody plans to enter it, and what was planned but not released is taken back."""
         n = self._roads.at("node", node)

@@ -118,6 +118,11 @@ class Roads:
         found: list[int] = self.nbr[part][self.ms[part] < LONGEST_MS].tolist()
         return found
 
+    @property
+    def impaired(self) -> bool:
+        """Whether an edge is closed."""
+        return bool(self._closed)
+
     def close_edge(self, start: int, end: int) -> None:
         """Let nobody drive an edge: it takes longer than any way."""
         for kind in (EMPTY, LOADED):

@@ -178,6 +178,27 @@ def test_a_closed_node_is_driven_around_until_it_is_open_again_and_an_unknown_on
     assert "e" in [n.node_id for o in b.orders("R1") for n in o.nodes]
 
 
+def test_a_transport_to_a_place_that_is_cut_off_gets_no_robot_and_one_that_was_sent_for_it_is_called_back() -> None:
+    """It waits, others are done meanwhile; when the place can be reached again it is done too."""
+    b = bench(1)
+    b.robot("R1").manual = True
+    b.work(transport("V1", "p4", "w2"))
+    assert b.vehicle("R1").transport == "V1"
+    assert ask(b, CloseNode(NodeId("w2"))).done
+    b.work(transport("V2", "w1", "p3"))
+    assert changes(b, "V1") == ["assigned", "open"]
+    b.robot("R1").manual = False
+    b.robot("R1").drive()
+    b.hear(b.robot("R1").state())
+    b.wait(120)
+    assert changes(b, "V2")[-1] == "done"
+    assert changes(b, "V1")[-1] == "open"
+    assert ask(b, ReopenNode(NodeId("w2"))).done
+    b.work(transport("V3", "p3", "w1"))
+    b.wait(180)
+    assert changes(b, "V1")[-1] == "done"
+
+
 def test_a_zone_pauses_who_is_in_it_and_nobody_else() -> None:
     b = bench(2)
     zone = (b.robot("R1").node,)
