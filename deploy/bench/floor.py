@@ -33,6 +33,8 @@ from simulators.world import World
 
 _WARM_S = 120.0
 _LOOK_S = 0.1
+_PODS_A_ROBOT = 1.25
+"""One transport each: more than robots, as one whose place is cut off by a dead robot waits for a person."""
 _DEATHS = (0.1, 0.5)
 """Robots die within this part of the run."""
 _START_MS = 1_767_600_000_000
@@ -106,7 +108,7 @@ def run(args: list[str]) -> dict[str, object]:
 async def _run(plan: Plan) -> Outcome:
     wall, cpu = time.perf_counter(), time.process_time()
     clock, broker, store = LoopClock(_START_MS), MemoryBroker(), MemoryStore()
-    site = streets(plan.robots, plan.seed)
+    site = streets(plan.robots, plan.seed, round(_PODS_A_ROBOT * plan.robots))
     world = World(site, Catalogue((), ()), (), clock)
     faults = RobotFaults(stall_chance=plan.stalls)
     params = RobotParams(faults=faults, level=(0.9, 1.0), battery=BatteryParams(capacity_wh=1e6))
@@ -126,7 +128,7 @@ async def _run(plan: Plan) -> Outcome:
     gone: set[int] = set()
     warm = 0
     try:
-        for _ in range(plan.robots):
+        for _ in site.pods:
             await books.order()
         for step in range(1, round(seconds / _LOOK_S) + 1):
             await asyncio.sleep(_LOOK_S)

@@ -26,8 +26,8 @@ _ROAD_MPS, _BAY_MPS = 1.5, 0.8
 Cell = tuple[int, int]
 
 
-def streets(robots: int, seed: int) -> Site:
-    """Return a floor with 24 street nodes and 16 bays for each one and a half robots; one pod a robot stands in a bay.
+def streets(robots: int, seed: int, pods: int | None = None) -> Site:
+    """Return a floor with 24 street nodes and 16 bays for each one and a half robots; pods stand in some of the bays.
 
     Parameters
     ----------
@@ -35,6 +35,8 @@ def streets(robots: int, seed: int) -> Site:
         From 1 to 10,000; they stand in bays at first.
     seed
         Chooses where pods and robots stand.
+    pods
+        How many; by default one a robot.
     """
     blocks = max(4, math.ceil(robots / _ROBOTS_A_BLOCK))
     across = max(2, round(math.sqrt(blocks / 2.5)))
@@ -70,7 +72,7 @@ def streets(robots: int, seed: int) -> Site:
             way((x, y), (x, y - 1))
     rng = random.Random(f"{seed}/streets")
     bays = [n.id for n in nodes.values() if n.kind is NodeKind.STORAGE]
-    homes, starts = rng.sample(bays, robots), rng.sample(bays, robots)
+    homes, starts = rng.sample(bays, pods or robots), rng.sample(bays, robots)
     return Site(
         id=SiteId("bench"), layout=Layout("streets", "floor", "1", tuple(nodes.values()), tuple(edges)),
         pods=tuple(Pod(PodId(f"P{k}"), home, ()) for k, home in enumerate(homes)), stations=(), chutes=(), doors=(),
