@@ -88,12 +88,13 @@ FROM hand_task h CROSS JOIN LATERAL unnest(h.moves) AS m(seq) LEFT JOIN ledger l
 GROUP BY m.seq HAVING count(*) > 1 OR count(l.seq) = 0
 UNION ALL
 SELECT 'a count is settled by two, or by none', c.id, format('%s, difference %s, results %s', c.state, c.difference, count(r.round))
-FROM stock_count c LEFT JOIN count_result r ON r.count_id = c.id AND NOT r.moving AND r.counted - r.expected = c.difference
+FROM stock_count c LEFT JOIN count_proof r ON r.count_id = c.id AND r.counted - r.expected = c.difference
 WHERE c.state IN ('posted', 'pending') GROUP BY c.id HAVING count(DISTINCT r.person) < 2 OR c.difference = 0
 UNION ALL
 SELECT 'a count posts what it says', c.id, format('says %s, posted %s', c.posted, COALESCE(l.qty, 0))
 FROM stock_count c LEFT JOIN (
-    SELECT key, sum(CASE a WHEN 'adjustment' THEN qty ELSE -qty END) AS qty FROM ledger WHERE reason = 'count' GROUP BY key
+    SELECT split_part(x.key, '#', 1) AS key, sum(CASE x.a WHEN 'adjustment' THEN x.qty ELSE -x.qty END) AS qty FROM ledger x
+    WHERE x.reason = 'count' AND NOT EXISTS (SELECT FROM ledger r WHERE r.reverses = x.seq) GROUP BY 1
 ) AS l ON l.key = 'count/' || c.id WHERE c.state <> 'pending' AND c.posted <> COALESCE(l.qty, 0)
 UNION ALL
 SELECT 'never more returned than shipped', l.order_id || '/' || l.line, format('shipped %s, returned %s, announced %s', l.done, l.returned, COALESCE(r.qty, 0))

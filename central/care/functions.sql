@@ -17,6 +17,12 @@ DECLARE
     n integer;
 BEGIN
     SELECT * INTO l FROM ledger x WHERE x.seq = NEW.reverses;
+    IF l.reason = 'count' THEN
+        -- what two people found is not in the books any more: nobody relies on them there
+        UPDATE stock_count SET posted = 0 WHERE 'count/' || id = split_part(l.key, '#', 1) AND state = 'posted';
+        IF FOUND THEN UPDATE stock SET doubt = true WHERE place IN (l.a, l.b) AND item = l.item AND lot = l.lot AND owner = l.owner AND live; END IF;
+        RETURN NULL;
+    END IF;
     IF l.reason NOT IN ('return', 'transfer_out', 'transfer_in') THEN RETURN NULL; END IF;
     document := split_part(l.key, '/', 2); n := split_part(l.key, '/', 3)::integer;
     IF l.reason = 'return' THEN

@@ -31,7 +31,7 @@ BEGIN
     SELECT * INTO c FROM stock_count WHERE id = p_id;
     PERFORM open_hand_task(c.id || '-' || c.rounds, 'count', p_at, c.item, NULL, c.place, NULL, c.id, c.lot, c.owner, p_priority, p_due,
         jsonb_build_object('round', c.rounds, 'blind', true, 'asks', '["source", "item", "qty"]'::jsonb, 'not', COALESCE((
-            SELECT jsonb_agg(DISTINCT r.person) FROM count_result r WHERE r.count_id = c.id AND NOT r.moving), '[]')), c.status);
+            SELECT jsonb_agg(DISTINCT r.person) FROM count_proof r WHERE r.count_id = c.id), '[]')), c.status);
 END $$;
 
 -- From here on whatever moves there makes the count void.
@@ -57,7 +57,7 @@ BEGIN
     IF f->>'lot' <> t.lot THEN RETURN format('wrong lot: %s was scanned, %s is wanted', f->>'lot', t.lot); END IF;
     SELECT * INTO c FROM stock_count WHERE id = t.ref FOR UPDATE;
     IF c.closed_at IS NOT NULL THEN RETURN format('count %s is %s already', c.id, c.state); END IF;
-    IF EXISTS (SELECT FROM count_result r WHERE r.count_id = c.id AND r.person = p_actor AND NOT r.moving) THEN
+    IF EXISTS (SELECT FROM count_proof r WHERE r.count_id = c.id AND r.person = p_actor) THEN
         RETURN format('%s has counted it before; somebody else must', p_actor);
     END IF;
     SELECT * INTO rule FROM care_policy;
@@ -70,7 +70,7 @@ BEGIN
     INSERT INTO count_result VALUES (c.id, c.rounds, p_actor, p_at, n, s.qty, moves);
     IF NOT moves AND differs = 0 THEN
         PERFORM settle_count(c, 'agreed', 0, 0, p_at, p_actor);
-    ELSIF NOT moves AND EXISTS (SELECT FROM count_result r WHERE r.count_id = c.id AND r.round < c.rounds AND NOT r.moving
+    ELSIF NOT moves AND EXISTS (SELECT FROM count_proof r WHERE r.count_id = c.id AND r.round < c.rounds
                                 AND r.person <> p_actor AND r.counted - r.expected = differs) THEN
         PERFORM post_count(c, s, differs, rule.count_limit, p_at, p_actor);
     ELSE
@@ -112,7 +112,7 @@ BEGIN
     END IF;
     SELECT b.outcome INTO said FROM book(p_at, p_actor, jsonb_build_array(jsonb_build_object(
         'n', 1, 'place', c.place, 'item', c.item, 'lot', c.lot, 'status', c.status, 'qty', n, 'reason', 'count',
-        'key', 'count/' || c.id)), '', p_limit) AS b;
+        'key', count_key(c.id))), '', p_limit) AS b;
     IF said NOT IN ('posted', 'pending') THEN
         RAISE EXCEPTION 'count %: % pieces of % in %: %', c.id, n, c.item, c.place, said USING ERRCODE = 'integrity_constraint_violation';
     END IF;
@@ -131,6 +131,46 @@ BEGIN
         'bin', c.place, 'item', c.item, 'difference', p_differs, 'who', p_who, 'key', 'count/' || c.id, 'count', c.id,
         'cause', c.cause, 'posted', p_posted, 'state', p_state));
     IF c.status = 'ok' THEN PERFORM fill_waiting(p_at, c.item); END IF;
+END $$;
+
+-- What the posting of a count is called: another name each time that it was taken back.
+CREATE OR REPLACE FUNCTION count_key(p_id text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT 'count/' || p_id || CASE WHEN count(*) > 0 THEN '#' || count(*) ELSE '' END FROM count_undone u WHERE u.count_id = p_id;
+$$;
+
+-- A person takes back what they said: its posting is reversed by now, and the place is counted anew. What was found stays on
+-- record and proves nothing. 'undone', or why not.
+CREATE OR REPLACE FUNCTION hand_undone_count(t hand_task, p_reason text, p_at timestamptz, p_who text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    c stock_count;
+    was record;
+    n integer := (t.detail->>'round')::integer;
+    other text;
+BEGIN
+    SELECT * INTO c FROM stock_count WHERE id = t.ref FOR UPDATE;
+    IF c.state = 'cancelled' THEN RETURN format('count %s is cancelled', c.id); END IF;
+    IF c.state = 'pending' THEN
+        SELECT a.id, a.state INTO was FROM adjustment a WHERE a.key = count_key(c.id);
+        IF was.state = 'pending' THEN RETURN format('the difference waits for a third person: have adjustment %s refused', was.id); END IF;
+        IF was.state = 'approved' THEN RETURN format('adjustment %s was approved by a third person: a supervisor reverses its move', was.id); END IF;
+    END IF;
+    IF c.closed_at IS NOT NULL AND n < (SELECT max(r.round) FROM count_result r WHERE r.count_id = c.id) THEN
+        RETURN format('count %s was settled by a later round: that one is to be taken back', c.id);
+    END IF;
+    SELECT h.person INTO other FROM hand_task h WHERE h.ref = c.id AND h.kind = 'count' AND h.state = 'leased' LIMIT 1;
+    IF other IS NOT NULL THEN RETURN format('%s is counting it again', other); END IF;
+    SELECT x.id INTO other FROM stock_count x WHERE x.id <> c.id AND x.closed_at IS NULL AND x.place = c.place AND x.item = c.item
+        AND x.lot = c.lot AND x.status = c.status LIMIT 1;
+    IF other IS NOT NULL THEN RETURN format('the place is counted anew with count %s', other); END IF;
+    INSERT INTO count_undone VALUES (c.id, n, p_at, p_who, p_reason);
+    PERFORM cancel_hand_task(h.id, p_at, 'a count of it was taken back') FROM hand_task h
+    WHERE h.ref = c.id AND h.kind = 'count' AND h.state = 'open';
+    UPDATE stock_count SET state = 'recount', rounds = rounds + 1, closed_at = NULL, difference = NULL, posted = 0
+    WHERE id = c.id RETURNING * INTO c;
+    PERFORM emit('floorplane.count.reopened', c.id, p_at, jsonb_build_object(
+        'place', c.place, 'item', c.item, 'lot', c.lot, 'cause', c.cause, 'who', p_who, 'reason', p_reason));
+    PERFORM ask_count(c.id, p_at, t.priority);
+    RETURN 'undone';
 END $$;
 
 -- Nobody counts it any more.

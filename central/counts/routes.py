@@ -157,7 +157,7 @@ _SHOWN = (
     " c.opened_by,"
     " c.closed_at, c.reason, c.evidence, CASE a.state WHEN 'approved' THEN a.qty ELSE c.posted END AS posted,"
     " CASE WHEN c.state <> 'pending' THEN c.state WHEN a.state = 'approved' THEN 'posted' WHEN a.state = 'refused' THEN"
-    " 'refused' ELSE 'pending' END AS state FROM stock_count c LEFT JOIN adjustment a ON a.key = 'count/' || c.id"
+    " 'refused' ELSE 'pending' END AS state FROM stock_count c LEFT JOIN adjustment a ON a.key = count_key(c.id)"
 )
 
 

@@ -43,6 +43,7 @@ CARE: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ("floorplane.return.closed", "return", "Nothing more will come: refund what was received", _RETURN | _END),
     ("floorplane.return.cancelled", "return", "Nothing has come, and nothing will", _RETURN | _END),
     ("floorplane.count.opened", "count", "Somebody shall count an account", _COUNT),
+    ("floorplane.count.reopened", "count", "It is taken back, and counted anew", _COUNT | {"reason": _TEXT}),
     ("floorplane.count.cancelled", "count", "Nobody counts it any more", _COUNT | {"reason": _TEXT}),
     (
         "floorplane.stock.replenished", "item", "Pieces came from the reserve to where robots pick",

@@ -33,6 +33,7 @@ OUTBOUND: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
     ),
     ("floorplane.wave.cancelled", "wave", "It is given up; its orders wait again", _WAVE | _DONE),
     ("floorplane.order.packed", "order", "It waits for its truck", _ORDER | {"route": _TEXT, "totes": _NUMBER}),
+    ("floorplane.order.unpacked", "order", "A packed tote of it was opened again", _ORDER | _DONE | {"tote": _TEXT}),
     ("floorplane.order.partly_shipped", "order", "A part of it has left", _ORDER | _SENT),
     (
         "floorplane.order.unshipped",

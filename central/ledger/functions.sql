@@ -1,3 +1,30 @@
+-- Why a move is not undone by itself, and what is to be done instead; '' when it may be.
+CREATE OR REPLACE FUNCTION why_not_reversed(l ledger) RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    what text;
+BEGIN
+    IF l.reverses IS NOT NULL THEN RETURN 'is itself a reversal; post what really happened instead'; END IF;
+    IF l.reason = 'ship' THEN RETURN 'is of a shipment; reverse that before it departs, or book the goods that come back as a return'; END IF;
+    IF l.reason = 'putback' OR starts_with(l.key, 'lost/') THEN
+        RETURN 'belongs to an order that was cancelled; move the pieces from where they are now';
+    END IF;
+    SELECT h.id INTO what FROM hand_task h WHERE h.id = l.task AND h.kind IN ('kit', 'grade');
+    IF FOUND THEN RETURN format('is part of a whole; undo the hand task that posted it: %s', what); END IF;
+    IF l.reason = 'return' THEN
+        SELECT g.id INTO what FROM goods_return g WHERE g.id = split_part(l.key, '/', 2) AND g.closed_at IS NOT NULL;
+        IF FOUND THEN RETURN format('is of return %s, whose refund was told; book what differs', what); END IF;
+    ELSIF l.reason IN ('transfer_out', 'transfer_in', 'transfer_difference') THEN
+        SELECT t.id INTO what FROM transfer t WHERE t.id = split_part(l.key, '/', 2) AND t.closed_at IS NOT NULL AND t.state = 'closed';
+        IF FOUND THEN RETURN format('is of transfer %s, which is closed at both sites; make another one', what); END IF;
+        SELECT t.id INTO what FROM transfer t WHERE t.id = split_part(l.key, '/', 2) AND t.way = 'out' AND t.state = 'sent';
+        IF FOUND THEN RETURN format('is of transfer %s; cancel that, and all of it comes back', what); END IF;
+    ELSIF l.reason IN ('fill', 'empty') THEN
+        SELECT format('%s is %s', u.sscc, u.state) INTO what FROM unit u WHERE u.place IN (l.a, l.b) AND u.state <> 'open' LIMIT 1;
+        IF FOUND THEN RETURN format('is into or out of a handling unit: %s; open it first', what); END IF;
+    END IF;
+    RETURN '';
+END $$;
+
 -- Undo one move: a row in the other direction that points back. Says what came of it, and the number of the new row.
 -- The write is the gate: what is reserved, or is not there any more, is not taken back.
 CREATE OR REPLACE FUNCTION reverse_move(p_seq bigint, p_at timestamptz, p_who text, p_error text, p_why text, p_owner text)

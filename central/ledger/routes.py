@@ -38,14 +38,6 @@ class MoveOut(BaseModel):
     reversed_by: int | None = Field(description="The move that undoes this one")
 
 
-_WHOLE = frozenset({"kit", "kit_part", "unkit", "unkit_part", "regrade_from", "regrade_to"})
-"""Moves of which one makes no sense without the others: the hand task that posted them is undone."""
-_WHY = {
-    "a reversal": "is itself a reversal; post what really happened instead",
-    "shipped": "is of a shipment; reverse that before it departs, or book the goods that come back as a return",
-    "put back": "belongs to an order that was cancelled; move the pieces from where they are now",
-    "reversed already": "is reversed already",
-}
 _MOVE = (
     "SELECT l.seq, l.at, l.a, l.b, l.item, l.lot, l.qty, l.reason, l.task, l.order_id, l.line, l.actor, l.key,"
     " l.reverses, (SELECT r.seq FROM ledger r WHERE r.reverses = l.seq) AS reversed_by"
@@ -79,9 +71,13 @@ async def reverse_move(
     at = moment(here.clock.now_ms())
 
     async def work(connection: Any) -> str:
-        reason = await connection.fetchval("SELECT reason FROM ledger WHERE seq = $1", move_id)
-        if reason in _WHOLE:
-            raise Refusal(409, f"move: {move_id} is part of a whole; undo the hand task that posted it")
+        why = await connection.fetchval(
+            "SELECT why_not_reversed(l) FROM ledger l JOIN item i ON i.id = l.item"
+            " WHERE l.seq = $1 AND ($2 = '' OR i.owner = $2)",
+            move_id, who.owner,
+        )  # fmt: skip
+        if why:
+            raise Refusal(409, f"move: {move_id} {why}")
         row = await connection.fetchrow(
             "SELECT * FROM reverse_move($1, $2, $3, $4, $5, $6)",
             move_id, at, who.name, body.how, body.reason, who.owner,
@@ -91,7 +87,7 @@ async def reverse_move(
         if row["outcome"] == "too little":
             raise Refusal(409, f"move: of what {move_id} brought, only {row['held']} are there and not reserved")
         if row["outcome"] != "reversed":
-            raise Refusal(409, f"move: {move_id} {_WHY[row['outcome']]}")
+            raise Refusal(409, f"move: {move_id} is {row['outcome']}")
         await connection.execute(
             AUDIT, at, who.name, who.role, "ledger.reverse", str(move_id), body.reason, correlation, None
         )

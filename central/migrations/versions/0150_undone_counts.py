@@ -1,0 +1,20 @@
+"""Counts that are taken back."""
+
+from pathlib import Path
+
+from central.migrations.script import execute
+
+revision = "0150"
+down_revision = "0140"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Lay the table of counts that were taken back, and the view of those that prove something."""
+    execute(Path(__file__).with_suffix(".sql").read_text())
+
+
+def downgrade() -> None:
+    """Refuse: what was recorded is not thrown away."""
+    raise NotImplementedError("this is never taken back; restore a backup instead")
