@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from contracts.errors import Broken, Rejected
-from dispatcher.optimizers.transport import Matrix, Params, Plan, Problem, Unplanned, check, insert, plan
+from dispatcher.optimizers.transport import UNBOUNDED, Matrix, Params, Plan, Problem, Unplanned, check, insert, plan
 from dispatcher.optimizers.transport.matrices import great_circle, rectangular, straight
 from dispatcher.optimizers.transport.problem import Depot, Place, Shipment, Stop, Vehicle
 from dispatcher.planning.kinds import Report, Solved, read
@@ -66,6 +66,10 @@ def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
             return at[ends[name][kind == "delivery"]]
         return at[place[name]]
 
+    windows: dict[tuple[str, str], dict[str, int]] = {("stop", s.id): _window(s.open_s, s.close_s) for s in asked.stops}
+    for x in asked.shipments:
+        windows["pickup", x.id] = _window(x.pickup_open_s, x.pickup_close_s)
+        windows["delivery", x.id] = _window(x.delivery_open_s, x.delivery_close_s)
     picture = {
         "kind": "routes",
         "depots": [{"id": d.id, "x": at[d.place].x, "y": at[d.place].y} for d in asked.depots],
@@ -73,7 +77,7 @@ def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
             {
                 "vehicle": f"{r.vehicle} {r.number + 1}",
                 "stops": [
-                    {"id": v.id, "x": p.x, "y": p.y, "arrive_s": v.arrive_s}
+                    {"id": v.id, "x": p.x, "y": p.y, "arrive_s": v.arrive_s} | windows.get((v.kind, v.id), {})
                     for v in r.visits
                     if v.kind != "break"
                     for p in (where(v.kind, v.id),)
@@ -85,6 +89,11 @@ def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
     }
     told = msgspec.structs.replace(found, unplanned=(*found.unplanned, *asked.left))
     return Solved(float(found.cost), found.iterations, msgspec.to_builtins(told), picture)
+
+
+def _window(open_s: int, close_s: int) -> dict[str, int]:
+    """When a service may begin, where it is not any time."""
+    return {} if close_s >= UNBOUNDED and open_s <= 0 else {"open_s": open_s, "close_s": close_s}
 
 
 def _matrices(asked: Transport) -> tuple[Matrix, ...]:

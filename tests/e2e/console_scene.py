@@ -17,6 +17,7 @@ from contracts.codec import encode
 from contracts.ids import EdgeId, NodeId, PodId, RobotId, StationId
 from contracts.messages.ops import FleetView, RobotView, StationView, VehicleState, VendorView, Wait
 from deploy.embedded.scratch import ScratchPostgres
+from dispatcher.planning.worker import PlannerWorker
 from tests.wire.care_floor import confirm, lay, next_task, put, say, see, shelves
 from tests.wire.central_floor import DUE, Floor, running
 from tests.wire.outbound_hands import Hands
@@ -125,6 +126,80 @@ def replace_robot(
     )
 
 
+AREA = {"aisles": 8, "pitch_m": 4.0, "block_m": [18.0, 18.0], "depots": [{"id": "desk", "aisle": 3, "cross": 2}]}
+PLANS: dict[str, dict[str, Any]] = {
+    "picking": {
+        "area": AREA,
+        "wants": [
+            {"id": f"w{k}", "spots": [{"aisle": k * 5 % 8, "at_m": 2.0 + k * 7 % 34, "id": f"A{k}"}]} for k in range(14)
+        ],
+    },
+    "batching": {
+        "area": AREA,
+        "orders": [
+            {
+                "id": f"o{k}",
+                "due_s": 600.0 + 120 * k,
+                "lines": [{"aisle": (k * 3 + n) % 8, "at_m": 1.0 + (k * 11 + n * 5) % 35} for n in range(1 + k % 4)],
+            }
+            for k in range(18)
+        ],
+        "cart": {"totes": 4},
+        "pickers": [{"id": "anna"}, {"id": "bert"}],
+    },
+    "waves": {
+        "workers": [
+            {"id": w, "skills": ["pick"], "zones": ["all"], "begin_s": 0, "end_s": 7_200,
+             "breaks": [{"begin_s": 3_600, "end_s": 3_900}]}
+            for w in ("anna", "bert", "cora")
+        ],
+        "batches": [
+            {"id": f"b{k}", "duration_s": 500 + 90 * k % 700, "due_s": 1_500 + 420 * (k % 7), "weight": 1 + k % 3}
+            for k in range(16)
+        ],
+    },
+    "slotting": {
+        "items": [{"id": f"i{k}", "bins": 1, "pod": f"P{k * 7 % 24}"} for k in range(48)],
+        "pods": [
+            {"id": f"P{k}", "bins": 3, "x_m": 2.0 * (k % 6), "y_m": 3.0 * (k // 6), "way_m": 8.0 + 3 * (k // 6)}
+            for k in range(24)
+        ],
+        "orders": [[f"i{(k * k) % 11}", f"i{(k * 5) % 48}"] for k in range(300)],
+    },
+    "transport": {
+        "places": [{"id": f"p{k}", "x": 900.0 * (k * 4 % 7), "y": 700.0 * (k * 3 % 5)} for k in range(16)],
+        "depots": [{"id": "dock", "place": "p0"}],
+        "vehicles": [{"id": "van", "start_depot": "dock", "end_depot": "dock", "count": 4, "capacity": [6]}],
+        "stops": [
+            {"id": f"s{k}", "place": f"p{k}", "delivery": [1 + k % 2], "service_s": 120,
+             "open_s": 300 * (k % 4), "close_s": 2_400 + 300 * (k % 5)}
+            for k in range(1, 16)
+        ],
+    },
+}  # fmt: skip
+
+
+async def plan(floor: Floor, *kinds: str, effort: int = 400) -> dict[str, str]:
+    """Have a worker plan small problems of these kinds; their plans by kind."""
+    worker = PlannerWorker(floor.site.id, floor.store.connect("planner"), "w1")
+    working = asyncio.create_task(worker.run(), name="test.planner")
+    names: dict[str, str] = {}
+    try:
+        for kind in kinds:
+            body = {"problem": PLANS[kind], "effort": effort}
+            names[kind] = (await say(floor.operator, f"/v1/plans/{kind}", body, 202))["id"]
+            await floor.until(lambda: _ended(floor) >= set(names.values()))
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    return names
+
+
+def _ended(floor: Floor) -> set[str]:
+    """Plans that are made, or cannot be."""
+    return {e["subject"] for e in floor.events if e["type"] in {"floorplane.plan.done", "floorplane.plan.failed"}}
+
+
 @asynccontextmanager
 async def opened(postgres: ScratchPostgres) -> AsyncIterator[tuple[Floor, str]]:
     """Run a central with the scene behind a real socket; its address."""
@@ -174,4 +249,4 @@ async def browser(floor: Floor, url: str, **context: Any) -> AsyncIterator[tuple
             await made.close()
 
 
-__all__ = ["Seen", "browser", "opened", "said", "see", "stand"]
+__all__ = ["Seen", "browser", "opened", "plan", "said", "see", "stand"]

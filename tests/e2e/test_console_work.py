@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from deploy.embedded.scratch import ScratchPostgres
-from tests.e2e.console_scene import CHROMIUM, Seen, browser, opened, said
+from tests.e2e.console_scene import CHROMIUM, Seen, browser, opened, plan, said
 from tests.wire.care_floor import held, see
 from tests.wire.central_floor import Floor
 
@@ -169,6 +169,29 @@ async def test_the_other_care_of_the_stock(page: Page, scene: tuple[Floor, str])
     await done(page)
     await expect(page.locator("aside [data-line='1']")).to_contain_text("20 of 20 sent")
     assert (await see(floor.erp, "/v1/transfers/out-north-UML-7"))["state"] == "sent"
+
+
+async def test_plans_are_pictures_beside_their_baselines(page: Page, scene: tuple[Floor, str]) -> None:
+    """Walks, shifts, pods and routes are drawn; one walk stands out when it is chosen; a plan is accepted."""
+    floor, url = scene
+    plans = await plan(floor, "batching", "waves", "slotting", "transport")
+    kinds = {"batching": "walks", "waves": "gantt", "slotting": "heat", "transport": "routes"}
+    for kind, name in plans.items():
+        await page.goto(f"{url}/#/plans/{name}")
+        shown = page.locator(f"[data-plan={name}]")
+        await expect(shown.locator(f"[data-picture={kinds[kind]}]").first).to_be_visible()
+    await page.goto(f"{url}/#/plans/{plans['batching']}")
+    walks = page.locator("[data-picture=walks]").first.locator(".plan-walk")
+    await page.locator(".picture-chips .chip").first.click()
+    await expect(page.locator(".plan-walk.lit")).to_have_count(1)
+    assert await page.locator(".plan-walk.off").count() == await walks.count() - 1
+    assert float(await page.locator("[data-saved]").get_attribute("data-saved") or "0") >= 0
+    await page.locator("[data-do=accept]").click()
+    await act(page, "Accept", reason="looks right")
+    await done(page)
+    await expect(page.locator("[data-plan] h2")).to_contain_text("accepted")
+    made = (await see(floor.operator, f"/v1/plans/{plans['batching']}"))["state"]
+    assert made == "accepted"
 
 
 @pytest.mark.parametrize("look", ["desk", "phone"])

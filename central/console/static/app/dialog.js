@@ -3,7 +3,7 @@ import { html, nothing, render } from '../vendor/lit.js';
 import { Refused } from './rest.js';
 
 /**
- * @typedef {{name: string, label: string, kind?: 'text' | 'number' | 'choice', value?: string | number, options?: (string | [string, string])[],
+ * @typedef {{name: string, label: string, kind?: 'text' | 'number' | 'choice' | 'area', value?: string | number, options?: (string | [string, string])[],
  *   min?: number, max?: number, optional?: boolean, hint?: string, list?: string[]}} Field
  * @typedef {{title: string, text: string, note?: string, action: string, danger?: boolean}} Asked
  * @typedef {Record<string, any>} Values
@@ -96,6 +96,10 @@ function one(f, first, wrong) {
   if (f.kind === 'choice') {
     return html`<label class="field"><span>${f.label}</span><select class="input" name=${f.name} ?autofocus=${first} aria-invalid=${wrong}>
       ${(f.options ?? []).map((o) => (typeof o === 'string' ? [o, o] : o)).map(([value, name]) => html`<option value=${value} ?selected=${value === f.value}>${name}</option>`)}</select></label>`;
+  }
+  if (f.kind === 'area') {
+    return html`<label class="field">${label}<textarea class="input mono" name=${f.name} rows="7" spellcheck="false" ?required=${!f.optional} ?autofocus=${first} aria-invalid=${wrong}></textarea>
+      ${f.hint ? html`<small class="dim">${f.hint}</small>` : nothing}</label>`;
   }
   const number = f.kind === 'number';
   return html`<label class="field">${label}<input class="input ${number ? '' : 'mono'}" name=${f.name} type=${number ? 'number' : 'text'} value=${f.value ?? ''}

@@ -140,7 +140,7 @@ function view(place, id, more, task) {
     case 'stations': return html`<fp-stations></fp-stations>`;
     case 'alarms': return html`<fp-alarms></fp-alarms>`;
     case 'throughput': return html`<fp-throughput></fp-throughput>`;
-    case 'plans': return html`<fp-plans></fp-plans>`;
+    case 'plans': return html`<fp-plans .chosen=${id ?? ''}></fp-plans>`;
     case 'audit': return html`<fp-audit></fp-audit>`;
     default: return html`<fp-floor .robot=${place === 'robots' ? (id ?? '') : ''}></fp-floor>`;
   }

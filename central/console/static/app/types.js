@@ -56,7 +56,7 @@ export {};
 
 /**
  * @typedef {{id: string, kind: string, state: string, effort: number, seed: number, worker: string, share: number, cost: number | null,
- *   used: number | null, reason: string, asked_by: string, asked_at: string, begun_at: string | null, ended_at: string | null,
+ *   used: number | null, reason: string, done?: number, eta_s?: number | null, asked_by: string, asked_at: string, begun_at: string | null, ended_at: string | null,
  *   decided_by: string, decided_at: string | null}} PlanRow
- * @typedef {PlanRow & {plan: any, picture: any}} PlanDetail
+ * @typedef {PlanRow & {plan: any, picture: any, steps?: {done: number, cost: number}[], outcome?: any}} PlanDetail
  */
