@@ -8,6 +8,7 @@ from fastapi.staticfiles import StaticFiles
 
 from central import health, invariants, problems
 from central.alarms import routes as alarms
+from central.areas import routes as areas
 from central.care import policy
 from central.console import hub
 from central.console import routes as console
@@ -85,6 +86,7 @@ _ROUTERS = (
     shipping.router,
     units.router,
     rounds.router,
+    areas.router,
     waves.router,
     plans.router,
     loading.router,

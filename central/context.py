@@ -6,6 +6,7 @@ import msgspec
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from central.areas.batcher import Batcher
 from central.care.caretaker import Caretaker
 from central.console.hub import Hub
 from central.database import Database
@@ -38,6 +39,7 @@ class Context(msgspec.Struct, frozen=True):
     releaser: Releaser
     caretaker: Caretaker
     mover: Mover
+    batcher: Batcher
     published: Published
     epcis: EpcisProjector
     webhooks: WebhookPump

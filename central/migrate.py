@@ -26,6 +26,7 @@ FUNCTIONS = (
     "loading",
     "packing",
     "picking",
+    "areas",
     "rounds",
     "orders",
     "waves",

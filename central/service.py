@@ -5,6 +5,7 @@ import asyncio
 from fastapi import FastAPI
 
 from central.app import build
+from central.areas.batcher import Batcher
 from central.care.caretaker import Caretaker
 from central.console.hub import Hub
 from central.context import Context
@@ -68,6 +69,7 @@ class Central:
         self._releaser = Releaser(self._database, clock, settings.release_in_work, settings.release_ahead_h)
         self._caretaker = Caretaker(self._database, clock)
         self._mover = Mover(self._database, clock)
+        self._batcher = Batcher(self._database, clock)
         self._plans = PlanDesk(self._database, log, site, clock)
         published = Published()
         self._epcis = EpcisProjector(self._database, clock, Names(site.id, settings.epcis_gln))
@@ -98,6 +100,7 @@ class Central:
                 releaser=self._releaser,
                 caretaker=self._caretaker,
                 mover=self._mover,
+                batcher=self._batcher,
                 published=published,
                 epcis=self._epcis,
                 webhooks=self._webhooks,
@@ -111,7 +114,7 @@ class Central:
             async with asyncio.TaskGroup() as group:
                 for part in (
                     self._hub, self._relay, self._facts, self._releaser, self._caretaker, self._epcis, self._webhooks,
-                    self._plans, self._mover,
+                    self._plans, self._mover, self._batcher,
                 ):  # fmt: skip
                     group.create_task(part.run(), name=part.name)
                 for sink in self._sinks:

@@ -74,6 +74,13 @@ DECLARE
     t hand_task;
 BEGIN
     PERFORM end_leases(p_at);
+    IF p_scan = '' AND 'pick' = ANY (p_kinds) THEN
+        SELECT * INTO t FROM next_of_round(p_person, p_client, p_at, p_until);
+        IF FOUND THEN
+            RETURN NEXT t;
+            RETURN;
+        END IF;
+    END IF;
     LOOP
         SELECT x.id INTO best FROM unnest(p_kinds) AS k(kind) CROSS JOIN LATERAL (
             SELECT h.id, h.priority, h.due FROM hand_task h WHERE h.kind = k.kind AND h.state = 'open'

@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from central.areas.problems import problem_of_books, refuse_untaken
 from central.context import Context, Correlation, Here
 from central.database import Connection
 from central.idempotency import IdempotencyKey, once
@@ -151,6 +152,8 @@ async def post_plan(
         given = await slotting_problem(here.database, here.site)
     elif kind == "transport" and given is not None and "orders" in given:
         given = await transport_problem(here.database, given)
+    elif given is not None:
+        given = await problem_of_books(here.database, kind, given, at)
     problem = encoded(given or {})
     if len(problem) > _MOST_BYTES:
         raise refused("problem", f"{len(problem)} bytes", f"at most {_MOST_BYTES} bytes", status=413)
@@ -245,6 +248,7 @@ async def _decide(
             raise refused("state", now.removeprefix("is "), f"{_FROM[to]}, to be {to}", status=409)
         if to == "accepted":
             await make_trucks(connection, plan_id, at, who)
+            await refuse_untaken(connection, plan_id)
         await connection.execute(AUDIT, at, who.name, who.role, f"plan.{to}", plan_id, why.reason, correlation, None)
         row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM plan WHERE id = $1", plan_id)  # noqa: S608 - constants
         return PlanOut.model_validate(dict(row)).model_dump_json()
@@ -304,7 +308,9 @@ async def accept_plan(
     Of `slotting` the moves become tasks for hands, a few at a time while there is nothing else to do (`GET …/moves`);
     `/stop` gives up those that are left. Of `transport` planned from orders each route becomes a truck with its stops
     in order; an order that has left or goes with another truck by now refuses it (409). A plan of `waves`, and a
-    transport of things that are no orders, is only kept.
+    transport of things that are no orders, is only kept. Of `batching` from the books (`{"books": area}`) the batches
+    are given to people who begin rounds, `picking` of a round (`{"round": id}`) becomes its walk; if somebody has begun
+    to walk it, that is refused (409).
     """
     return await _decide(plan_id, "accepted", why, here, correlation, who, idempotency_key)
 

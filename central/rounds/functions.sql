@@ -214,12 +214,17 @@ DECLARE
     k record;
     into_tote text;
     slots integer := 0;
+    batch pick_batch;
 BEGIN
+    IF p_zone IS NULL AND p_orders IS NULL THEN
+        SELECT * INTO batch FROM next_batch();
+    END IF;
     INSERT INTO pick_round (id, how, zone, join_by, person, state, created_at, created_by)
     VALUES (p_id, p_how, COALESCE(p_zone, ''), p_join, p_person, 'open', p_at, p_client);
     FOR t IN
         SELECT x.id, x.order_id FROM tote x JOIN orders o ON o.id = x.order_id
         WHERE x.hand AND x.state = 'open' AND o.state IN ('released', 'picking') AND (p_orders IS NULL OR o.id = ANY (p_orders))
+          AND (batch.totes IS NULL OR x.id = ANY (batch.totes))
           AND NOT EXISTS (SELECT FROM pick_round_tote y WHERE y.tote = x.id AND NOT y.done)
           AND EXISTS (SELECT FROM task y WHERE y.tote = x.id AND y.kind = 'pick' AND y.state = 'released'
                       AND (p_zone IS NULL OR zone_of(y.bin) = p_zone))
@@ -241,6 +246,13 @@ BEGIN
         INSERT INTO pick_round_tote (round, slot, tote) VALUES (p_id, slots, into_tote);
     END LOOP;
     PERFORM lease_round(p_id, p_client, p_at, p_until);
+    IF batch.n IS NULL THEN
+        PERFORM ask_walk(p_id, p_at);
+    ELSE
+        UPDATE pick_round SET plan = batch.plan WHERE id = p_id;
+        INSERT INTO round_walk (round, place, n) SELECT p_id, w.place, w.n FROM unnest(batch.walk) WITH ORDINALITY AS w (place, n);
+        DELETE FROM pick_batch b WHERE NOT EXISTS (SELECT FROM open_totes() o WHERE o.tote = ANY (b.totes));
+    END IF;
     RETURN slots;
 END $$;
 
@@ -322,16 +334,52 @@ BEGIN
     RETURN 'ended';
 END $$;
 
--- The stops of a round in the order in which the person walks: by the places' `way`, then by their code.
+-- The stops of a round in the order in which the person walks: as it was planned, else by the places' `way`, then by their code.
+DROP FUNCTION IF EXISTS round_stops(text);
 CREATE OR REPLACE FUNCTION round_stops(p_round text) RETURNS TABLE (
-    place text, zone text, item text, barcode text, name text, lot text, qty bigint, picked bigint, parts jsonb
+    place text, zone text, item text, barcode text, name text, lot text, qty bigint, picked bigint, parts jsonb, aisle integer, at_m double precision
 ) LANGUAGE sql STABLE AS $$
     SELECT h.source, zone_of(h.source), h.item, i.barcode, i.name, h.lot, sum(h.qty), sum(COALESCE(h.done_qty, 0)),
            jsonb_agg(jsonb_build_object('slot', x.slot, 'tote', x.tote, 'task', h.id, 'attempt', h.attempt, 'qty', h.qty,
-                                        'picked', h.done_qty, 'state', h.state) ORDER BY x.slot, h.id)
+                                        'picked', h.done_qty, 'state', h.state) ORDER BY x.slot, h.id),
+           s.aisle, s.at_m
     FROM pick_round_tote x JOIN pick_round r ON r.id = x.round
     JOIN hand_task h ON h.kind = 'pick' AND h.target = x.tote AND h.state IN ('leased', 'done')
     JOIN item i ON i.id = h.item JOIN place p ON p.code = h.source
+    LEFT JOIN pick_spot s ON s.place = h.source
     WHERE x.round = p_round AND (r.how <> 'zone' OR zone_of(h.source) = r.zone)
-    GROUP BY h.source, h.item, i.barcode, i.name, h.lot, p.way, p.code ORDER BY p.way, p.code, h.item, h.lot;
+    GROUP BY h.source, h.item, i.barcode, i.name, h.lot, p.way, p.code, s.aisle, s.at_m
+    ORDER BY walked_at(p_round, h.source) NULLS LAST, p.way, p.code, h.item, h.lot;
 $$;
+
+-- The next pick of the round that a person walks, on the handheld that asks for it. Where an area gives handhelds rounds, one that
+-- is picked is over, and the next one begins.
+CREATE OR REPLACE FUNCTION next_of_round(p_person text, p_client text, p_at timestamptz, p_until timestamptz) RETURNS SETOF hand_task LANGUAGE plpgsql AS $$
+DECLARE
+    t hand_task;
+    totes integer;
+    made text;
+BEGIN
+    FOR turn IN 1..2 LOOP
+        UPDATE hand_task SET attempt = attempt + 1, client = p_client, lease_until = GREATEST(lease_until, p_until) WHERE id = (
+            SELECT h.id FROM pick_round r JOIN pick_round_tote x ON x.round = r.id AND NOT x.done
+            JOIN hand_task h ON h.kind = 'pick' AND h.target = x.tote AND h.state = 'leased' AND h.person = p_person
+            JOIN place p ON p.code = h.source
+            WHERE r.person = p_person AND r.state = 'open' AND (r.how <> 'zone' OR zone_of(h.source) = r.zone)
+            ORDER BY r.created_at, r.id, walked_at(r.id, h.source) NULLS LAST, p.way, p.code, h.item, x.slot, h.id LIMIT 1)
+        RETURNING * INTO t;
+        IF FOUND THEN
+            RETURN NEXT t;
+            RETURN;
+        END IF;
+        SELECT max((a.habit->>'handheld_totes')::integer) INTO totes FROM pick_area a;
+        IF turn = 2 OR COALESCE(totes, 0) = 0 THEN RETURN; END IF;
+        UPDATE pick_round_tote x SET done = true FROM pick_round r WHERE r.id = x.round AND r.person = p_person AND r.state = 'open';
+        UPDATE pick_round SET state = 'done', closed_at = p_at WHERE person = p_person AND state = 'open';
+        made := 'R-' || left(md5(format('%s/%s', p_person, p_at)), 12);
+        IF start_round(made, 'cluster', NULL, '', p_person, p_client, totes, NULL, p_at, p_until) = 0 THEN
+            DELETE FROM pick_round WHERE id = made;
+            RETURN;
+        END IF;
+    END LOOP;
+END $$;

@@ -57,8 +57,8 @@ class RoundIn(BaseModel):
 class PickIn(BaseModel):
     """So many pieces were taken at a stop."""
 
-    place: _Name
-    item: _Name = Field(description="Item id")
+    place: _Name = Field(examples=["R-01-2"])
+    item: _Name = Field(description="Item id", examples=["part4d4c799"])
     lot: _Said | None = Field(None, description="As it was scanned")
     qty: int = Field(ge=0, le=1_000_000, strict=True)
     tote: _Name | None = Field(None, description="Into this tote alone; needed in a cluster")
@@ -69,13 +69,15 @@ class PickIn(BaseModel):
 class EndIn(BaseModel):
     """Where the cart is."""
 
-    to: Annotated[str, Field(pattern=PATTERN)] = Field(description="A lane, station, chute or dock")
+    to: Annotated[str, Field(pattern=PATTERN)] = Field(
+        description="A lane, station, chute or dock", examples=["LANE-1"]
+    )
 
 
 class Why(BaseModel):
     """Why the round is given up."""
 
-    reason: _Name
+    reason: _Name = Field(examples=["the cart is broken"])
 
 
 class Slot(BaseModel):
@@ -97,6 +99,8 @@ class RoundStop(BaseModel):
     lot: str
     qty: int
     picked: int
+    aisle: int | None = Field(None, description="Where it lies in its pick area, if it is in one")
+    at_m: float | None = Field(None, description="Metres from the top cross aisle")
     parts: list[dict[str, Any]] = Field(description="`slot`, `tote`, `task`, `attempt`, `qty`, `picked`, `state`")
 
 
@@ -108,13 +112,17 @@ class Round(BaseModel):
     zone: str
     join_by: str = Field(description="pass | consolidate, of a zone")
     person: str
+    plan: str | None = Field(None, description="The plan of its walk (`GET /v1/plans/{id}`), asked for or taken")
     state: str = Field(description="open | done | cancelled")
     created_at: datetime
     closed_at: datetime | None
 
 
 class RoundOut(Round):
-    """A round: its totes by slot, its stops in the order in which they are walked: by the places' `way`, then code."""
+    """A round: its totes by slot, its stops in the order in which they are walked.
+
+    In a pick area the walk is planned; until that is there, and elsewhere: by the places' `way`, then code.
+    """
 
     totes: list[Slot]
     stops: list[RoundStop]
@@ -124,7 +132,10 @@ class RoundOut(Round):
     "", status_code=201, response_model=RoundOut, responses=documented(400, 409), summary="Begin a picking round"
 )
 async def post_round(body: RoundIn, here: Here, idempotency_key: IdempotencyKey, who: Principal = PICKERS) -> Response:
-    """Give a person a round: the most urgent totes and their picks, leased. 409 when there is nothing to pick."""
+    """Give a person a round: the next planned batch, or the most urgent totes, with their picks leased.
+
+    409 when there is nothing to pick.
+    """
     at = moment(here.clock.now_ms())
     name = "R-" + hashlib.sha256(f"{who.name}\n{idempotency_key}\n{at.isoformat()}".encode()).hexdigest()[:12]
     join = (body.join or "pass") if body.how == "zone" else ""
