@@ -3,8 +3,8 @@
 from typing import Any
 
 from fastapi import FastAPI, Response
-from fastapi.openapi.utils import get_openapi
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import Match, Mount
 
 from central import health, invariants, problems
 from central.alarms import routes as alarms
@@ -15,6 +15,7 @@ from central.console import routes as console
 from central.context import Context
 from central.counts import routes as counts
 from central.docks import routes as docks
+from central.document import document_of
 from central.epcis import routes as epcis
 from central.events import asyncapi, stream
 from central.fleet import routes as fleet
@@ -31,11 +32,8 @@ from central.ledger import routes as ledger
 from central.loading import manifest
 from central.loading import routes as loading
 from central.masterdata import customers, items, lots, storage
-from central.masterdata.ndjson import LineResult
 from central.orders import routes as orders
-from central.orders.model import OrderIn
 from central.plans import routes as plans
-from central.problems import Problem
 from central.putaway import routes as putaway
 from central.quota import Quota
 from central.replenishment import routes as replenishment
@@ -131,10 +129,10 @@ def build(context: Context) -> FastAPI:
         body_limit_bytes=settings.body_limit_bytes,
         bulk_limit_bytes=settings.bulk_limit_bytes,
     )
-    app.openapi = lambda: _document(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
+    app.openapi = lambda: document_of(app)  # type: ignore[method-assign]  # FastAPI's own way to change the document
     folder = console_folder(settings)
     if folder is not None:
-        app.mount("/", _Console(directory=folder, html=True), name="console")
+        app.router.routes.append(_Pages("/", _Console(directory=folder, html=True), name="console"))
     return app
 
 
@@ -142,6 +140,15 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
     " font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+
+class _Pages(Mount):
+    """Everything but the interface, whose wrong paths and methods are answered by itself."""
+
+    def matches(self, scope: Any) -> tuple[Match, Any]:
+        if scope.get("path", "").startswith("/v1/"):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 class _Console(StaticFiles):
@@ -154,24 +161,3 @@ class _Console(StaticFiles):
         response.headers.setdefault("Referrer-Policy", "no-referrer")
         response.headers.setdefault("Content-Security-Policy", _POLICY)
         return response
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, summary=app.summary, routes=app.routes, openapi_version="3.1.0"
-        )
-        schemas = document["components"]["schemas"]
-        for unused in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(unused, None)
-        for model in (Problem, LineResult, OrderIn, stock.BookingIn, items.Item, storage.Place):
-            schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(schema.pop("$defs", {}))
-            schemas[model.__name__] = schema
-        document["components"]["securitySchemes"] = {
-            "token": {"type": "http", "scheme": "bearer"},
-            "session": {"type": "apiKey", "in": "cookie", "name": "floorplane_session"},
-        }
-        document["security"] = [{"token": []}, {"session": []}]
-        app.openapi_schema = document
-    return app.openapi_schema

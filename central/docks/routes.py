@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import asyncpg
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from central.context import Context, Correlation, Here
@@ -57,8 +57,8 @@ class AppointmentChange(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    begin: Moment | None = Field(None, alias="from")
-    end: Moment | None = Field(None, alias="to")
+    begin: Moment | None = Field(None, alias="from", examples=["2026-12-02T10:00:00Z"])
+    end: Moment | None = Field(None, alias="to", examples=["2026-12-02T10:45:00Z"])
     dock: str | None = Field(None, pattern=PATTERN, description="Another door")
     carrier: Short | None = None
     vehicle: Short | None = None
@@ -198,23 +198,33 @@ async def _say(connection: Connection, what: str, name: str, at: datetime, who: 
 
 @router.get("/appointments", response_model=list[Appointment], responses=documented())
 async def list_appointments(
+    request: Request,
+    response: Response,
     here: Here,
     day: Annotated[Day | None, Query(description="Only what touches this day (UTC)")] = None,
     days: Annotated[int, Query(ge=1, le=_MOST_DAYS, description="So many days from `day`")] = 1,
     dock: Annotated[str | None, Query(max_length=64, description="Only of this door")] = None,
     state: Annotated[str | None, Query(max_length=20, description="Only in this state")] = None,
-    limit: Annotated[int, Query(ge=1, le=1_000, description="Most rows")] = 500,
+    limit: Annotated[int, Query(ge=1, le=1_000, description="Most rows of a page")] = 500,
+    cursor: Annotated[str | None, Query(max_length=64, description="Of the `Link` of the page before")] = None,
     who: Principal = ANYONE,
 ) -> list[dict[str, Any]]:
-    """List appointments by door and time, of one day or several; all that is to come when `day` is absent."""
+    """List appointments by door and time, of one day or several; all that is to come when `day` is absent.
+
+    A full page has a `Link` with `rel=next`.
+    """
     begin = moment(here.clock.now_ms()) if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
     end = begin + timedelta(days=days if day is not None else 366)
     rows = await here.database.read(
-        _SHOWN + "WHERE p.during && tstzrange($1, $2) AND ($3::text IS NULL OR p.dock = $3)"
-        " AND ($4::text IS NULL OR p.state = $4) AND ($5 = '' OR p.owner = $5)"
+        f"{_SHOWN}WHERE p.during && tstzrange($1, $2) AND ($3::text IS NULL OR p.dock = $3)"  # noqa: S608 - a constant
+        " AND ($4::text IS NULL OR p.state = $4) AND ($5 = '' OR p.owner = $5) AND ($7::text IS NULL"
+        " OR (p.dock, lower(p.during), p.id) >"
+        " (SELECT x.dock, lower(x.during), x.id FROM appointment x WHERE x.id = $7))"
         " ORDER BY p.dock, lower(p.during), p.id LIMIT $6",
-        begin, end, dock, state, who.owner, limit,
+        begin, end, dock, state, who.owner, limit, cursor,
     )  # fmt: skip
+    if len(rows) == limit:
+        response.headers["Link"] = f'<{request.url.include_query_params(cursor=rows[-1]["id"])}>; rel="next"'
     return [dict(r) for r in rows]
 
 

@@ -28,13 +28,44 @@ _VERSIONS = {
     "GS1-EPCIS-Min": "2.0.0",
     "GS1-EPCIS-Max": "2.0.0",
 }
+_EVENT = {
+    "@context": ["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"],
+    "type": "ObjectEvent",
+    "eventTime": "2026-12-02T09:00:00Z",
+    "eventTimeZoneOffset": "+00:00",
+    "epcList": ["https://id.gs1.org/00/340123450000000017"],
+    "action": "OBSERVE",
+    "bizStep": "receiving",
+    "readPoint": {"id": "https://id.gs1.org/414/9521141000004"},
+}
+"""An example."""
+_DOCUMENT = {
+    "@context": _EVENT["@context"],
+    "type": "EPCISDocument",
+    "schemaVersion": "2.0",
+    "creationDate": "2026-12-02T09:00:01Z",
+    "epcisBody": {"eventList": [{k: v for k, v in _EVENT.items() if k != "@context"}]},
+}
 _BODY = {
     "requestBody": {
         "required": True,
         "description": "An EPCISDocument, or an EPCISQueryDocument that somebody gave you",
-        "content": {m: {"schema": {"type": "object"}} for m in ("application/json", "application/ld+json")},
+        "content": {
+            m: {"schema": {"type": "object"}, "example": _DOCUMENT} for m in ("application/json", "application/ld+json")
+        },
     }
-}  # fmt: skip
+}
+
+
+def _body(example: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}, "example": example}},
+        }
+    }
+
+
 _JSON_LD: dict[int | str, dict[str, Any]] = {
     200: {"description": "JSON-LD of the standard", "content": {"application/json": {"schema": {"type": "object"}}}}
 }
@@ -175,7 +206,7 @@ def _job(row: Any) -> dict[str, Any]:
     status_code=201,
     response_class=Response,
     responses=documented(400, 409, 413),
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
+    openapi_extra=_body(_EVENT),
     summary="Capture one event",
 )
 async def capture_event(request: Request, here: Here, key: Key = "", who: Principal = ERP) -> Response:
@@ -227,7 +258,7 @@ async def query_events(request: Request, here: Here, who: Principal = ANYONE) ->
     "/events:query",
     response_class=Response,
     responses=documented(400, 413) | _JSON_LD,
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}},
+    openapi_extra=_body({"EQ_bizStep": ["receiving"], "GE_eventTime": "2026-12-01T00:00:00Z"}),
     summary="Ask for events with a query that is too long for a URL",
 )
 async def query_events_at_length(request: Request, here: Here, who: Principal = ANYONE) -> Response:

@@ -72,7 +72,7 @@ class Next(BaseModel):
 class Take(BaseModel):
     """Who wants this task, or more time for it."""
 
-    person: Name | None = Field(None, description="Who does it; whoever is logged in when absent")
+    person: Name | None = Field(None, description="Who does it; whoever is logged in when absent", examples=["anna"])
     lease_s: int = Field(900, ge=30, le=86_400, strict=True)
 
 
@@ -131,13 +131,15 @@ class GiveBack(BaseModel):
 class Why(BaseModel):
     """Why it is withdrawn or undone."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    reason: Annotated[
+        str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["the wrong shelf"])
+    ]
 
 
 class HandChange(BaseModel):
     """How urgent it is."""
 
-    priority: int | None = Field(None, ge=-1_000, le=1_000, strict=True)
+    priority: int | None = Field(None, ge=-1_000, le=1_000, strict=True, examples=[5])
     due: Moment | None = None
 
 

@@ -24,8 +24,8 @@ router = APIRouter(prefix="/v1", tags=["identity"])
 class Login(BaseModel):
     """A person's name and password."""
 
-    name: str = Field(min_length=1, max_length=64)
-    password: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=64, examples=["anna"])
+    password: str = Field(min_length=1, max_length=200, examples=["correct horse battery staple"])
 
 
 class Me(BaseModel):

@@ -254,7 +254,9 @@ class AsnChange(BaseModel):
 class ArriveIn(BaseModel):
     """It is here: where it is unloaded."""
 
-    staging: str | None = Field(None, pattern=PATTERN, description="A staging lane; absent: the first one")
+    staging: str | None = Field(
+        None, pattern=PATTERN, description="A staging lane; absent: the first one", examples=["lane-1"]
+    )
     reason: str = Field("", max_length=500, pattern=r"^[^\x00]*$")
 
 

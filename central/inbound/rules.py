@@ -24,7 +24,7 @@ _Owner = Annotated[str, Path(max_length=64, pattern=r"^(-|[A-Za-z0-9][A-Za-z0-9.
 class ReceivingRuleIn(BaseModel):
     """What is taken in for an owner."""
 
-    over_pct: int = Field(0, ge=0, le=100, strict=True, description="So much more than announced")
+    over_pct: int = Field(0, ge=0, le=100, strict=True, description="So much more than announced", examples=[5])
     blind: bool = Field(False, strict=True, description="Whether anything is taken in without an ASN")
 
 

@@ -58,27 +58,31 @@ class OrdersIn(BaseModel):
     """Orders that go to a stop too."""
 
     stop: int = Field(ge=1, le=MOST_STOPS, strict=True)
-    orders: list[Name] = Field(min_length=1, max_length=MOST_ORDERS)
+    orders: list[Name] = Field(min_length=1, max_length=MOST_ORDERS, examples=[["A-1001", "A-1002"]])
 
 
 class LeaveIn(BaseModel):
     """Orders that do not go with this truck after all."""
 
-    orders: list[Name] = Field(min_length=1, max_length=MOST_ORDERS)
+    orders: list[Name] = Field(min_length=1, max_length=MOST_ORDERS, examples=[["A-1001", "A-1002"]])
     reason: Reason
 
 
 class LoadIn(BaseModel):
     """The truck stands at its door."""
 
-    dock: Name | None = Field(None, description="The door, where it is another one than planned")
+    dock: Name | None = Field(None, description="The door, where it is another one than planned", examples=["dock-2"])
 
 
 class DispatchIn(BaseModel):
     """Close the truck."""
 
     reason: str = Field(
-        "", max_length=500, pattern=r"^[^\x00]*$", description="Why what is missing stays here; needed only then"
+        "",
+        max_length=500,
+        pattern=r"^[^\x00]*$",
+        description="Why what is missing stays here; needed only then",
+        examples=["the truck is full"],
     )
 
 

@@ -26,6 +26,7 @@ class CustomerIn(BaseModel):
     name: Text = ""
     min_days: int = Field(
         0,
+        examples=[21],
         ge=0,
         le=3_650,
         strict=True,

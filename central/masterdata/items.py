@@ -102,6 +102,12 @@ class ItemIn(BaseModel):
 class Item(ItemIn):
     """An article of the item master."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"id": "part4d4c799", "barcode": "4006381333931", "weight_g": 320, "volume_ml": 900}]
+        }
+    )
+
     id: str = Field(pattern=PATTERN)
 
 

@@ -22,8 +22,8 @@ _Lot = Annotated[str, Path(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x
 class LotIn(BaseModel):
     """What is known of a lot."""
 
-    made: Day | None = Field(None, description="Day of making")
-    expires: Day | None = Field(None, description="Last day on which it is good")
+    made: Day | None = Field(None, description="Day of making", examples=["2026-11-30"])
+    expires: Day | None = Field(None, description="Last day on which it is good", examples=["2026-12-30"])
     supplier: str = Field("", max_length=64, pattern=r"^[^\x00-\x1f\x7f]*$")
     reason: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="Why it is changed; it is kept")
 

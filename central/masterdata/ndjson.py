@@ -9,10 +9,12 @@ from starlette.requests import Request
 
 from central.database import Connection, Database
 from central.idempotency import once
-from central.problems import FieldError, refused
+from central.problems import FieldError
 
 M = TypeVar("M", bound=BaseModel)
 _LONGEST_LINE = 100_000
+_MARK = b"\xef\xbb\xbf"
+"""What some programs write before the first line."""
 
 
 class LineResult(BaseModel):
@@ -49,23 +51,22 @@ class Numbered(msgspec.Struct, Generic[M]):
 
 
 async def read_lines(request: Request, model: type[M]) -> AsyncIterator[Numbered[M]]:
-    """Yield each line of a body as a model, or with what is wrong with it; empty lines are skipped.
-
-    Raises
-    ------
-    Refusal
-        422: a line is longer than 100,000 bytes.
-    """
-    number, rest = 0, b""
+    """Yield each line of a body as a model, or with what is wrong with it; empty lines are skipped."""
+    number, rest, endless = 0, b"", False
     async for chunk in request.stream():
         *lines, rest = (rest + chunk).split(b"\n")
         for raw in lines:
             number += 1
-            if raw.strip():
+            if endless or len(raw) > _LONGEST_LINE:
+                endless = False
+                yield Numbered(number, None, _too_long(number))
+            elif raw.strip():
                 yield _read(number, raw, model)
-        if len(rest) > _LONGEST_LINE:
-            raise refused(f"lines/{number + 1}", f"{len(rest)} bytes", f"a line of at most {_LONGEST_LINE} bytes")
-    if rest.strip():
+        if endless or len(rest) > _LONGEST_LINE:
+            endless, rest = True, b""
+    if endless:
+        yield Numbered(number + 1, None, _too_long(number + 1))
+    elif rest.strip():
         yield _read(number + 1, rest, model)
 
 
@@ -87,11 +88,6 @@ async def take_lines(
         Does what the (number, line) pairs of a chunk ask for, in one transaction.
     apart
         Lines for which it gives the same come into different chunks.
-
-    Raises
-    ------
-    Refusal
-        As `read_lines`; the chunks before are taken in.
     """
     results: list[LineResult] = []
     chunk: list[tuple[int, M]] = []
@@ -141,9 +137,14 @@ async def once_lines(
     return [LineResult.model_validate_json(line) for line in bytes(answer.body).splitlines()]
 
 
+def _too_long(number: int) -> LineResult:
+    error = FieldError(field="line", value=None, bound=f"a line of at most {_LONGEST_LINE} bytes")
+    return LineResult(line=number, outcome="refused", errors=[error])
+
+
 def _read(number: int, raw: bytes, model: type[M]) -> Numbered[M]:
     try:
-        return Numbered(number, model.model_validate_json(raw), None)
+        return Numbered(number, model.model_validate_json(raw.removeprefix(_MARK) if number == 1 else raw), None)
     except ValidationError as e:
         errors = [
             FieldError(field="/".join(map(str, x["loc"])) or "line", value=_shown(x.get("input")), bound=x["msg"])
@@ -153,6 +154,8 @@ def _read(number: int, raw: bytes, model: type[M]) -> Numbered[M]:
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, bytes):
+        value = value[:200].decode(errors="replace")
     return value if isinstance(value, bool | int | None) else str(value)[:100]
 
 

@@ -72,6 +72,10 @@ class PlaceIn(BaseModel):
 class Place(PlaceIn):
     """A place as it is kept."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"code": "A-01", "kind": "shelf", "volume_ml": 1_200_000, "weight_g": 800_000}]}
+    )
+
     code: str = Field(pattern=PATTERN)
 
 

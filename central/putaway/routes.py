@@ -172,7 +172,7 @@ async def list_putaway(
 class PlanIn(BaseModel):
     """What should be laid out anew."""
 
-    place: str = Field(pattern=PATTERN, description="A lane or a handling unit")
+    place: str = Field(pattern=PATTERN, description="A lane or a handling unit", examples=["inbound"])
     item: str | None = Field(None, pattern=PATTERN, description="Only this item")
 
 

@@ -13,6 +13,7 @@ from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
+from central.preconditions import IfMatch, check, tag
 from central.problems import Refusal, documented, refused
 from central.transports.model import TransportDetail, TransportIn, TransportOut
 from contracts.ids import NodeId
@@ -96,8 +97,14 @@ async def list_transports(
 
 
 @router.get("/{transport_id}", response_model=TransportDetail, responses=documented(404))
-async def get_transport(transport_id: str, here: Here, _: Principal = HOUSE) -> dict[str, Any]:
-    """Show a transport: its state, its robot, its history."""
+async def get_transport(transport_id: str, response: Response, here: Here, _: Principal = HOUSE) -> dict[str, Any]:
+    """Show a transport: its state, its robot, its history; its `ETag` changes with its state and its robot."""
+    found = await _transport(transport_id, here)
+    response.headers["ETag"] = f'"{tag(found["id"], found["state"], found["robot"])}"'
+    return found
+
+
+async def _transport(transport_id: str, here: Context) -> dict[str, Any]:
     rows = await here.database.read("SELECT * FROM transport WHERE id = $1", transport_id)
     if not rows:
         raise Refusal(404, f"transport: {transport_id!r} is not known")
@@ -108,12 +115,13 @@ async def get_transport(transport_id: str, here: Here, _: Principal = HOUSE) -> 
     return _shown(rows[0]) | {"history": [dict(r) for r in history]}
 
 
-@router.delete("/{transport_id}", response_model=TransportDetail, responses=documented(404, 409))
+@router.delete("/{transport_id}", response_model=TransportDetail, responses=documented(404, 409, 412))
 async def cancel_transport(
     transport_id: str,
     here: Here,
     correlation: Correlation,
     reason: Annotated[str, Query(min_length=1, max_length=500, description="Kept with the transport")] = "cancelled",
+    if_match: IfMatch = None,
     who: Principal = MOVERS,
 ) -> dict[str, Any]:
     """Cancel a transport that no robot has picked up yet; 409 when it is too late. Again without effect."""
@@ -123,6 +131,7 @@ async def cancel_transport(
         row = await connection.fetchrow("SELECT state, robot FROM transport WHERE id = $1 FOR UPDATE", transport_id)
         if row is None:
             raise Refusal(404, f"transport: {transport_id!r} is not known")
+        check(if_match, tag(transport_id, row["state"], row["robot"]), needed=False)
         if row["state"] == "cancelled":
             return
         if row["state"] in {"loaded", "done"}:
@@ -136,7 +145,7 @@ async def cancel_transport(
         )
 
     await here.database.unit(work)
-    return await get_transport(transport_id, here)
+    return await _transport(transport_id, here)
 
 
 _HISTORY = "INSERT INTO transport_history (transport, at, state, reason, who) VALUES ($1, $2, $3, $4, $5)"

@@ -65,7 +65,9 @@ class UnitFill(BaseModel):
 class UnitClose(BaseModel):
     """Nothing more goes in."""
 
-    weight_g: int | None = Field(None, ge=0, le=50_000_000, strict=True, description="What the scale says")
+    weight_g: int | None = Field(
+        None, ge=0, le=50_000_000, strict=True, description="What the scale says", examples=[312_000]
+    )
 
 
 class UnitOut(BaseModel):

@@ -1,6 +1,7 @@
 """REST of webhooks: register, look, remove, and what could not be delivered."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -8,12 +9,13 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from central.context import Correlation, Here
+from central.context import Context, Correlation, Here
 from central.events.stream import patterns
 from central.idempotency import IdempotencyKey, once
 from central.identity.access import ERP, Principal
 from central.identity.audit import AUDIT
 from central.moment import moment
+from central.preconditions import IfMatch, check, tag
 from central.problems import Refusal, documented
 from central.webhooks import signature
 from central.webhooks.address import check_url, resolve
@@ -78,7 +80,7 @@ class DeadLetter(BaseModel):
 class Replay(BaseModel):
     """Which dead letters to send again."""
 
-    ids: list[int] = Field(default_factory=list, max_length=1000, description="None: all")
+    ids: list[int] = Field(default_factory=list, max_length=1000, description="None: all", examples=[[17, 18]])
 
 
 class Replayed(BaseModel):
@@ -136,25 +138,39 @@ async def list_webhooks(here: Here, who: Principal = ERP) -> list[dict[str, Any]
 
 
 @router.get("/{webhook_id}", response_model=Webhook, responses=documented(404))
-async def get_webhook(webhook_id: WebhookId, here: Here, who: Principal = ERP) -> dict[str, Any]:
+async def get_webhook(webhook_id: WebhookId, response: Response, here: Here, who: Principal = ERP) -> dict[str, Any]:
     """Show one webhook."""
+    found = await _webhook(webhook_id, here, who)
+    response.headers["ETag"] = f'"{_tag(found)}"'
+    return found
+
+
+def _tag(webhook: Mapping[str, Any]) -> str:
+    return tag(webhook["id"], webhook["url"], str(webhook["created_at"]))
+
+
+async def _webhook(webhook_id: str, here: Context, who: Principal) -> dict[str, Any]:
     rows = await here.database.read(_LIST + " AND w.id = $2", who.owner, webhook_id)
     if not rows:
         raise _unknown(webhook_id)
     return _out(rows[0])
 
 
-@router.delete("/{webhook_id}", status_code=204, response_model=None, responses=documented(404))
-async def delete_webhook(webhook_id: WebhookId, here: Here, correlation: Correlation, who: Principal = ERP) -> None:
+@router.delete("/{webhook_id}", status_code=204, response_model=None, responses=documented(404, 412))
+async def delete_webhook(
+    webhook_id: WebhookId, here: Here, correlation: Correlation, if_match: IfMatch = None, who: Principal = ERP
+) -> None:
     """Remove a webhook with all that it was still to be sent."""
     at = moment(here.clock.now_ms())
 
     async def work(connection: Any) -> None:
-        found = await connection.fetchval(
-            "DELETE FROM webhook WHERE id = $1 AND ($2 = '' OR owner = $2) RETURNING id", webhook_id, who.owner
-        )
+        found = await connection.fetchrow(
+            "DELETE FROM webhook WHERE id = $1 AND ($2 = '' OR owner = $2) RETURNING id, url, created_at",
+            webhook_id, who.owner,
+        )  # fmt: skip
         if found is None:
             raise _unknown(webhook_id)
+        check(if_match, _tag(found), needed=False)
         await connection.execute(AUDIT, at, who.name, who.role, "webhook.remove", webhook_id, "", correlation, None)
 
     await here.database.unit(work)
@@ -169,7 +185,7 @@ async def list_dead_letters(
     who: Principal = ERP,
 ) -> list[DeadLetter]:
     """List what could not be delivered, the oldest first."""
-    await get_webhook(webhook_id, here, who)
+    await _webhook(webhook_id, here, who)
     rows = await here.database.read(
         "SELECT d.id, e.type, e.subject, e.at, d.attempts, d.outcome, e.data::text AS data FROM webhook_delivery d"
         " JOIN event e ON e.tx = d.tx AND e.seq = d.seq"
@@ -193,7 +209,7 @@ async def replay_dead_letters(
     who: Principal = ERP,
 ) -> Response:
     """Send dead letters again, from now on with fresh attempts; a webhook that was gone is tried again."""
-    await get_webhook(webhook_id, here, who)
+    await _webhook(webhook_id, here, who)
     at = moment(here.clock.now_ms())
 
     async def work(connection: Any) -> str:
