@@ -27,8 +27,8 @@ def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
     picture = {
         "kind": "gantt",
         "rows": [w.id for w in asked.workers],
-        "begin_s": min(w.begin_s for w in asked.workers),
-        "end_s": max([w.end_s for w in asked.workers] + [s.end_s for s in found.shifts]),
+        "begin_s": min((w.begin_s for w in asked.workers), default=0),
+        "end_s": max([w.end_s for w in asked.workers] + [s.end_s for s in found.shifts], default=0),
         "bars": [
             {
                 "row": s.worker, "id": s.batch, "begin_s": s.begin_s, "end_s": s.end_s,

@@ -3,6 +3,7 @@
 import itertools
 import random
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,6 +98,19 @@ def test_a_generated_shift_beats_every_rule_by_far() -> None:
     assert found.charge * 3 <= earliest_due_date(problem).charge * 2
 
 
+def test_nobody_and_nothing_are_a_plan_too() -> None:
+    """Without people all is left with the reason; the planner worker draws it all the same."""
+    from dispatcher.planning.kinds import solve
+
+    problem = Problem((), (Batch("b", 60, 100),))
+    found = plan(problem, Params(moves=100, rounds=1))
+    check(problem, found)
+    assert [u.reason for u in found.unplanned] == ["nobody has the skill pick"]
+    for batches in ([], [{"id": "b", "duration_s": 60, "due_s": 100}]):
+        told = solve("waves", msgspec.json.encode({"workers": [], "batches": batches}), 100, 1, lambda *_: False)
+        assert told.picture["rows"] == told.picture["bars"] == []
+
+
 def test_what_nobody_can_do_is_left_with_the_reason() -> None:
     """An unknown skill, a zone of nobody with that skill, a batch longer than any time between breaks, and no time."""
     problem = Problem(
@@ -129,14 +143,19 @@ def test_bad_input_is_refused_with_the_element_named() -> None:
         Problem((Worker("w", w.skills, w.zones, 0, 9, (Break(5, 5),)),), ())
     with pytest.raises(Rejected, match="batches/b/duration_s: 0"):
         Problem((w,), (Batch("b", 0, 5),))
+    for field in ("duration_s", "due_s", "weight", "release_s"):
+        with pytest.raises(Rejected, match=f"batches/b/{field}: 1000000000000000000000"):
+            Problem((w,), (msgspec.structs.replace(Batch("b", 1, 5), **{field: 10**21}),))
+    with pytest.raises(Rejected, match="workers/w/breaks/0/end_s"):
+        Problem((Worker("w", w.skills, w.zones, 0, 9, (Break(5, 10**12),)),), ())
+    with pytest.raises(Rejected, match="unplanned_s: -1"):
+        Problem((w,), (), -1)
     with pytest.raises(Rejected, match="batches/1/id: 'b'"):
         Problem((w,), (Batch("b", 1, 5), Batch("b", 1, 5)))
 
 
 def test_the_check_can_fail() -> None:
     """Work in a break, two batches at once and a wrong charge are each found."""
-    import msgspec
-
     problem = Problem(
         (Worker("w", frozenset({"pick"}), frozenset({"all"}), 0, 100, (Break(30, 40),)),),
         (Batch("a", 20, 10), Batch("b", 20, 10)),

@@ -3,7 +3,6 @@
 A pick list is what one person is to bring on one walk. Every want names one place or several; one of them is enough.
 """
 
-import math
 from typing import Literal
 
 import msgspec
@@ -12,6 +11,7 @@ from contracts.errors import Rejected
 from dispatcher.optimizers.picking.warehouse import Warehouse
 
 MOST_CROWD = 100.0
+MOST_M = 10_000.0
 
 
 class Depot(msgspec.Struct, frozen=True):
@@ -92,8 +92,8 @@ class Area(msgspec.Struct, frozen=True):
 
     def __post_init__(self) -> None:
         for name, value in (("pitch_m", self.pitch_m), *((f"block_m/{b}", m) for b, m in enumerate(self.block_m))):
-            if not math.isfinite(value):
-                raise Rejected(name, value, "finite")
+            if not value <= MOST_M:
+                raise Rejected(name, value, f"at most {MOST_M:g}")
         Warehouse(self.aisles, self.pitch_m, self.block_m)
         if not self.depots:
             raise Rejected("depots", [], "at least one")

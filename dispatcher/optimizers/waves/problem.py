@@ -13,6 +13,15 @@ import msgspec
 
 from contracts.errors import Broken, Rejected
 
+MOST_S = 100_000_000
+"""Three years; so that a day's charge is a whole number that a machine can count."""
+MOST_WEIGHT = 1_000_000
+
+
+def _within(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise Rejected(name, value, f"in {least}..{most}")
+
 
 class Break(msgspec.Struct, frozen=True):
     """Nobody works from `begin_s` until `end_s`."""
@@ -61,8 +70,7 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
     unplanned_s: int = 86_400
 
     def __post_init__(self) -> None:
-        if self.unplanned_s < 0:
-            raise Rejected("unplanned_s", self.unplanned_s, "at least 0")
+        _within("unplanned_s", self.unplanned_s, 0, MOST_S)
         for field, names in (("workers", [w.id for w in self.workers]), ("batches", [b.id for b in self.batches])):
             for n, name in enumerate(names):
                 if name in names[:n]:
@@ -70,15 +78,17 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
         for w in self.workers:
             if not 0 <= w.begin_s < w.end_s:
                 raise Rejected(f"workers/{w.id}/end_s", (w.begin_s, w.end_s), "a shift that begins before it ends")
+            _within(f"workers/{w.id}/end_s", w.end_s, 0, MOST_S)
             for n, rest in enumerate(w.breaks):
                 if not 0 <= rest.begin_s < rest.end_s:
                     raise Rejected(f"workers/{w.id}/breaks/{n}", (rest.begin_s, rest.end_s), "begun before it ends")
+                _within(f"workers/{w.id}/breaks/{n}/end_s", rest.end_s, 0, MOST_S)
         for b in self.batches:
-            if b.duration_s < 1:
-                raise Rejected(f"batches/{b.id}/duration_s", b.duration_s, "at least 1")
-            for name, value in (("due_s", b.due_s), ("weight", b.weight), ("release_s", b.release_s)):
-                if value < 0:
-                    raise Rejected(f"batches/{b.id}/{name}", value, "at least 0")
+            for name, value, least, most in (
+                ("duration_s", b.duration_s, 1, MOST_S), ("due_s", b.due_s, 0, MOST_S),
+                ("weight", b.weight, 0, MOST_WEIGHT), ("release_s", b.release_s, 0, MOST_S),
+            ):  # fmt: skip
+                _within(f"batches/{b.id}/{name}", value, least, most)
 
     @cached_property
     def able(self) -> tuple[tuple[int, ...], ...]:
