@@ -140,7 +140,7 @@ class Floor {
         moved = true;
       }
     }
-    const doors = (/** @type {any} */ v) => JSON.stringify([v?.doors, v?.stations, v?.closed]);
+    const doors = (/** @type {any} */ v) => JSON.stringify([v?.doors, v?.stations, v?.closed, v?.closed_edges]);
     moved ||= doors(view) !== doors(this.view);
     this.view = view;
     this.robots = new Map(view.robots.map((r) => [r.id, r]));

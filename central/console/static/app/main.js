@@ -10,6 +10,7 @@ import { may } from './roles.js';
 import './views/alarms.js';
 import './views/audit.js';
 import './views/care.js';
+import './views/fleet_page.js';
 import './views/floor_view.js';
 import './views/hands.js';
 import './views/inbound.js';
@@ -115,11 +116,11 @@ class FpConsole extends Part {
 }
 
 /** @type {[string, string][]} */
-const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['outbound', 'Outbound'], ['care', 'Care'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['plans', 'Plans'], ['audit', 'Audit']];
+const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['outbound', 'Outbound'], ['care', 'Care'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['fleet', 'Fleet'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['plans', 'Plans'], ['audit', 'Audit']];
 
 /** @param {string} place */
 function rail(place) {
-  const here = place === 'robots' ? '' : place;
+  const here = place === 'robots' || place === 'nodes' ? '' : place;
   const unseen = floor.activeAlarms.filter((a) => !a.acknowledged_at).length;
   return html`<nav class="rail" aria-label="Views">${PLACES.filter(([p]) => p !== 'audit' || may('audit')).map(([p, name]) => html`
     <a href="#/${p}" aria-current=${p === here ? 'page' : nothing}>${icon(p)}${name}
@@ -135,6 +136,7 @@ function view(place, id, more, task) {
     case 'tasks': return html`<fp-tasks></fp-tasks>`;
     case 'inbound': return html`<fp-inbound .chosen=${id ?? ''}></fp-inbound>`;
     case 'outbound': return html`<fp-outbound></fp-outbound>`;
+    case 'fleet': return html`<fp-fleet-page></fp-fleet-page>`;
     case 'care': return html`<fp-care .tab=${id ?? ''} .chosen=${more ?? ''}></fp-care>`;
     case 'hands': return html`<fp-hands></fp-hands>`;
     case 'stations': return html`<fp-stations></fp-stations>`;
@@ -142,7 +144,7 @@ function view(place, id, more, task) {
     case 'throughput': return html`<fp-throughput></fp-throughput>`;
     case 'plans': return html`<fp-plans .chosen=${id ?? ''}></fp-plans>`;
     case 'audit': return html`<fp-audit></fp-audit>`;
-    default: return html`<fp-floor .robot=${place === 'robots' ? (id ?? '') : ''}></fp-floor>`;
+    default: return html`<fp-floor .robot=${place === 'robots' ? (id ?? '') : ''} .node=${place === 'nodes' ? (id ?? '') : ''}></fp-floor>`;
   }
 }
 

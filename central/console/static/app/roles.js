@@ -6,7 +6,7 @@ const FLOOR = ['operator', 'supervisor'];
 const MAY = {
   pause: FLOOR, resume: FLOOR, charge: FLOOR, acknowledge: FLOOR, stop: FLOOR, cancel_robot: FLOOR, reassign: FLOOR, node: FLOOR,
   plan: FLOOR, hands: FLOOR, hands_any: ['supervisor'],
-  approve: ['supervisor'], retire: ['supervisor'], return: ['supervisor'], adopt: ['supervisor'], audit: ['supervisor'], cancel: ['erp', 'supervisor'],
+  approve: ['supervisor'], zone: FLOOR, edge: FLOOR, station: FLOOR, retire: ['supervisor'], return: ['supervisor'], adopt: ['supervisor'], audit: ['supervisor'], cancel: ['erp', 'supervisor'],
 };
 
 /** @param {string} what */

@@ -5,16 +5,19 @@
  *   at_ms: number, pod?: string, mission?: string, station?: string, tasks?: string[], order_id?: string, wait?: Wait[],
  *   errors?: string[], retired?: boolean, manufacturer?: string, serial?: string, version?: string, dialect?: string,
  *   series?: string, adopted?: boolean}} RobotView
- * @typedef {{id: string, totes: (string | null)[], pod: string | null, queue: string[], open_picks: number}} StationView
+ * @typedef {{id: string, totes: (string | null)[], pod: string | null, queue: string[], open_picks: number, closed?: boolean}} StationView
  * @typedef {{id: string, state: string}} DoorView
  * @typedef {{site: string, epoch: number, at_ms: number, stopped: boolean, robots: RobotView[], stations: StationView[],
- *   open_tasks: number, doors?: DoorView[], closed?: string[]}} FleetView
- * @typedef {{id: string, x_m: number, y_m: number, kind?: string, door?: string}} Node
- * @typedef {{id: string, start: string, end: string}} Edge
+ *   open_tasks: number, doors?: DoorView[], closed?: string[], closed_edges?: string[],
+ *   vendors?: {manufacturer: string, robots: number, deviations: Record<string, number>}[],
+ *   unreadable?: {topic: string, text: string, error: string, at_ms: number}[], unreadable_count?: number}} FleetView
+ * @typedef {{id: string, x_m: number, y_m: number, kind?: string, door?: string, level?: string, lift?: string, conflict?: string}} Node
+ * @typedef {{id: string, start: string, end: string, max_speed_mps?: number, loaded?: boolean}} Edge
+ * @typedef {{id: string, kind: string, corners: {x_m: number, y_m: number}[], max_speed_mps?: number, level?: string}} Zone
  * @typedef {{id: string, kind: string, lane: string[], exit: string, slots: number}} Station
  * @typedef {{id: string, position_m: number, capacity: number}} Chute
- * @typedef {{id: string, layout: {nodes: Node[], edges: Edge[]}, pods: {id: string, home: string}[], stations: Station[],
- *   chutes: Chute[], doors: {id: string, nodes: string[]}[], robots: {id: string}[], line_length_m: number,
+ * @typedef {{id: string, layout: {nodes: Node[], edges: Edge[], zones?: Zone[]}, pods: {id: string, home: string}[], stations: Station[],
+ *   chutes: Chute[], doors: {id: string, nodes: string[]}[], robots: {id: string}[], lifts?: {id: string, nodes: string[]}[], line_length_m: number,
  *   infeed_m: Record<string, number>}} Site
  * @typedef {{id: string, kind: string, state: string, priority: number, due: string | null, item: string | null, name: string | null,
  *   lot: string, qty: number | null, source: string | null, target: string | null, ref: string | null, attempt: number,

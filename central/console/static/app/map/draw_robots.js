@@ -3,7 +3,7 @@ import { COLOUR } from './paint.js';
 
 /**
  * @typedef {{pose: import('../poses.js').Pose, id: string, stale: boolean, age: string, alarm: boolean}} Shown
- * @typedef {{selected: string, over: string, links: [string, string][]}} Marks
+ * @typedef {{selected: string, over: string, links: [string, string][], node?: import('../types.js').Node | null}} Marks
  */
 
 const HALF_M = 0.42;
@@ -19,6 +19,13 @@ const HALF_M = 0.42;
 export function drawRobots(g, c, robots, paint, hatch, marks) {
   g.clearRect(0, 0, c.width, c.height);
   const r = Math.max(4.2, HALF_M * c.scale);
+  if (marks.node) {
+    g.beginPath();
+    g.roundRect(c.px(marks.node.x_m) - r * 1.5, c.py(marks.node.y_m) - r * 1.5, r * 3, r * 3, r * 0.4);
+    g.strokeStyle = paint.accent;
+    g.lineWidth = 2;
+    g.stroke();
+  }
   const loads = robots.filter((s) => s.pose.loaded);
   if (loads.length) {
     g.beginPath();

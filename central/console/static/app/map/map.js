@@ -14,12 +14,14 @@ const LEGEND = ['driving', 'acting', 'waiting', 'charging', 'idle', 'paused', 'i
 const COUNTS_MS = 500;
 
 class FpMap extends Part {
-  static properties = { selected: {}, over: { state: true } };
+  static properties = { selected: {}, node: {}, over: { state: true } };
 
   constructor() {
     super();
     /** @type {string} */
     this.selected = '';
+    /** The node that is looked at. */
+    this.node = '';
     /** @type {{id: string, x: number, y: number} | null} */
     this.over = null;
     this.camera = new Camera();
@@ -120,6 +122,7 @@ class FpMap extends Part {
         stations: new Map(view?.stations.map((s) => [s.id, s])),
         doors: new Map(view?.doors?.map((d) => [d.id, d.state])),
         closed: view?.closed ?? [],
+        edges: view?.closed_edges ?? [],
       });
     }
     const gliding = floor.poses.blend(began);
@@ -128,6 +131,7 @@ class FpMap extends Part {
     this.shown = shown();
     drawRobots(g, this.camera, this.shown, this.paint, this.hatch, {
       selected: this.selected,
+      node: this.scene.node.get(this.node) ?? null,
       over: this.over?.id ?? '',
       links: this.links(),
     });
@@ -172,6 +176,23 @@ class FpMap extends Part {
     return id;
   }
 
+  /** @param {number} px @param {number} py @returns {string} the node there, if any is near */
+  nodeAt(px, py) {
+    if (!this.scene) return '';
+    const [x, y] = this.camera.metres(px, py);
+    let [best, id] = [(this.scene.pitch * 0.6) ** 2, ''];
+    for (const n of this.scene.node.values()) {
+      const d = (n.x_m - x) ** 2 + (n.y_m - y) ** 2;
+      if (d < best) [best, id] = [d, n.id];
+    }
+    return id;
+  }
+
+  /** @param {string} id */
+  chooseNode(id) {
+    if (id || location.hash.startsWith('#/nodes/')) this.dispatchEvent(new CustomEvent('choose-node', { detail: id }));
+  }
+
   /** @param {WheelEvent} e */
   wheel(e) {
     e.preventDefault();
@@ -208,7 +229,9 @@ class FpMap extends Part {
     this.dragged = undefined;
     if (!drag || drag.far >= 4) return;
     const box = this.getBoundingClientRect();
-    this.choose(this.robotAt(e.clientX - box.x, e.clientY - box.y));
+    const id = this.robotAt(e.clientX - box.x, e.clientY - box.y);
+    if (id || this.selected) this.choose(id);
+    else this.chooseNode(this.nodeAt(e.clientX - box.x, e.clientY - box.y));
   }
 
   /** @param {string} id */

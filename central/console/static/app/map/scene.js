@@ -5,7 +5,8 @@
  * @typedef {{node: Map<string, import('../types.js').Node>, pitch: number, roads: [Point, Point][],
  *   kinds: Map<string, import('../types.js').Node[]>, bounds: {left: number, right: number, bottom: number, top: number},
  *   stations: {station: import('../types.js').Station, at: Point, lane: Point[], side: Point}[],
- *   doors: {id: string, from: Point, to: Point}[], belt: Belt | null}} Scene
+ *   doors: {id: string, from: Point, to: Point}[], belt: Belt | null,
+ *   edge: Map<string, [Point, Point]>, zones: {id: string, kind: string, corners: Point[], speed: number | null}[], lifts: {id: string, at: Point}[]}} Scene
  * @typedef {{left: number, right: number, top: number, bottom: number, infeeds: {id: string, x: number, from: Point}[],
  *   chutes: {chute: import('../types.js').Chute, x: number}[], scanner: number}} Belt
  */
@@ -54,7 +55,10 @@ export function scene(site) {
     if (side.y > 0) bounds.top = Math.max(bounds.top, max(ys) + depth);
   }
   if (belt) bounds.bottom = belt.bottom - 2.6 * pitch;
-  return { node, pitch, roads, kinds, bounds, stations, doors, belt };
+  const edge = new Map(site.layout.edges.map((e) => /** @type {[string, [Point, Point]]} */ ([e.id, [at(node, e.start), at(node, e.end)]])));
+  const zones = (site.layout.zones ?? []).map((z) => ({ id: z.id, kind: z.kind, corners: z.corners.map((p) => ({ x: p.x_m, y: p.y_m })), speed: z.max_speed_mps ?? null }));
+  const lifts = (site.lifts ?? []).flatMap((l) => l.nodes.map((n) => ({ id: l.id, at: at(node, n) })));
+  return { edge, zones, lifts, node, pitch, roads, kinds, bounds, stations, doors, belt };
 }
 
 /** @param {Map<string, import('../types.js').Node>} node @param {string} id @returns {Point} */

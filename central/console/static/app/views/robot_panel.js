@@ -57,7 +57,7 @@ class FpRobot extends Part {
         <dt>Make</dt><dd>${[r.manufacturer, r.series].filter(Boolean).join(' ') || '–'} <span class="dim">${r.version ? `VDA 5050 ${r.version}` : ''}${r.dialect ? ` · ${r.dialect}` : ''}</span></dd>
         <dt>At</dt><dd><span class="mono">${r.node}</span> <span class="dim">${r.x_m.toFixed(1)}, ${r.y_m.toFixed(1)} m · ${Math.round((r.heading_rad * 180) / Math.PI)}°</span></dd>
       </dl></section>
-      ${r.wait?.length ? html`<section data-wait><h3>Why it waits</h3><ol class="chain">${r.wait.map((w) => this.link(w))}</ol></section>` : nothing}
+      ${r.wait?.length ? html`<section data-wait><h3>Why it waits</h3>${this.chain(r)}</section>` : nothing}
       ${r.errors?.length ? html`<section><h3>Errors</h3>${r.errors.map((e) => html`<p class="bad-text">${e}</p>`)}</section>` : nothing}
       <section><h3>Works for</h3>${r.tasks?.length ? r.tasks.map((id) => this.task(id)) : html`<p class="dim">No order’s task now.</p>`}</section>
       <section><h3>Commands</h3><div class="actions">
@@ -75,14 +75,23 @@ class FpRobot extends Part {
     return html`<button class="button ${danger ? 'danger' : ''}" data-command=${name} @click=${() => this.ask(name)}>${action}</button>`;
   }
 
+  /** From itself over each holder to what would free them all. @param {import('../types.js').RobotView} r */
+  chain(r) {
+    const links = r.wait ?? [];
+    const last = links[links.length - 1];
+    return html`<ol class="chain"><li class="box self"><b class="mono">${r.id}</b> <span class="pill"><i class="dot ${floor.isStale(r) ? 'stale' : r.state}"></i>${words(r.state)}</span></li>
+      ${links.map((w) => this.link(w))}<li class="frees" data-frees><small>all go on when</small>${until(last, this.robot)}</li></ol>`;
+  }
+
   /** @param {import('../types.js').Wait} w */
   link(w) {
-    const robot = floor.robots.has(w.holder);
-    return html`<li>until ${until(w, this.robot)}
-      <small>${w.resource !== w.holder && w.holder !== this.robot ? html`<span class="mono">${w.resource}</span> is held by ` : nothing}
-        ${robot ? html`<a class="mono" href="#/robots/${w.holder}">${w.holder}</a>` : html`<span class="mono">${w.holder}</span>`}
-        ${w.holder_task ? html` for <span class="mono">${w.holder_task}</span>` : nothing}
-        · for ${age(floor.clock.now() - w.since_ms)}, since ${clock(w.since_ms)}</small></li>`;
+    const holder = floor.robots.get(w.holder);
+    const itself = w.holder === this.robot;
+    const place = floor.site?.layout.nodes.some((n) => n.id === w.resource);
+    return html`<li class="hop"><span>waits for ${place ? html`<a class="mono" href="#/nodes/${encodeURIComponent(w.resource)}">${w.resource}</a>` : html`<span class="mono">${w.resource}</span>`}</span>
+        <small>for ${age(floor.clock.now() - w.since_ms)}, since ${clock(w.since_ms)}</small></li>
+      <li class="box">${itself ? html`<b>itself</b>` : holder ? html`<a class="mono" href="#/robots/${w.holder}"><b>${w.holder}</b></a> <span class="pill"><i class="dot ${floor.isStale(holder) ? 'stale' : holder.state}"></i>${words(holder.state)}</span>` : html`<b class="mono">${w.holder || 'nobody'}</b>`}
+        <small>${itself ? nothing : html`has it${w.holder_task ? html` for ${floor.tasks.has(w.holder_task) ? this.task(w.holder_task) : html`<span class="mono">${w.holder_task}</span>`}` : nothing}; `}until ${until(w, this.robot)}</small></li>`;
   }
 
   /** @param {string} id */

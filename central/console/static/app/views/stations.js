@@ -2,6 +2,8 @@
 import { html, nothing } from '../../vendor/lit.js';
 import { floor } from '../floor.js';
 import { Part } from '../part.js';
+import { may } from '../roles.js';
+import { askClosure } from './node_panel.js';
 
 class FpStations extends Part {
   static topics = /** @type {import('../floor.js').Topic[]} */ (['fleet', 'site', 'standing']);
@@ -30,7 +32,8 @@ class FpStations extends Part {
       <span class="end">${s.slots ? `${v?.open_picks ?? 0} open picks` : ''}</span></header>
       ${s.slots ? html`<div class="slots">${Array.from({ length: s.slots }, (_, i) => slot(i, v?.totes[i] ?? null))}</div>` : nothing}
       <dl class="facts"><dt>Pod</dt><dd class="mono">${v?.pod ?? html`<span class="dim">none</span>`}</dd>
-        <dt>Robots</dt><dd>${v?.queue.length ? v.queue.map((r) => html`<a class="mono" href="#/robots/${r}">${r}</a> `) : html`<span class="dim">none on the way</span>`}</dd></dl></article>`;
+        <dt>Robots</dt><dd>${v?.queue.length ? v.queue.map((r) => html`<a class="mono" href="#/robots/${r}">${r}</a> `) : html`<span class="dim">none on the way</span>`}</dd></dl>
+      ${s.kind === 'pick' && may('station') ? html`<div class="actions">${v?.closed ? html`<span class="bad-text">out of service</span>` : nothing}<button class="button small" data-do=${v?.closed ? 'reopen' : 'close'} @click=${() => askClosure('stations', s.id, !!v?.closed)}>${v?.closed ? 'Put back …' : 'Take out of service …'}</button></div>` : nothing}</article>`;
   }
 
   /** @param {import('../types.js').Chute} c */

@@ -1,0 +1,87 @@
+// <fp-fleet-page>: what holds robots up, what is closed, how each maker departs from VDA 5050, and messages that nobody could read.
+import { html, nothing } from '../../vendor/lit.js';
+import { floor } from '../floor.js';
+import { clock, count, some } from '../format.js';
+import { Part } from '../part.js';
+import { may } from '../roles.js';
+import { causes } from '../waits.js';
+import { askClosure, askZone } from './node_panel.js';
+
+class FpFleetPage extends Part {
+  static topics = /** @type {import('../floor.js').Topic[]} */ (['fleet', 'site', 'tick', 'me']);
+
+  render() {
+    const view = floor.view;
+    const robots = view?.robots ?? [];
+    const fresh = robots.filter((r) => r.state === 'new');
+    return html`<section class="view"><header><h1>Fleet</h1><span class="end">${some(robots.length, 'robot')}${fresh.length ? html`, <b>${fresh.length} not adopted yet</b>` : nothing}</span></header>
+      <div class="scroll"><div class="inbound">
+        ${fresh.length ? html`<div class="panel"><h2>New <small>they spoke, and get work once somebody adopts them</small></h2><p class="pad">${fresh.map((r) => html`<a class="mono" href="#/robots/${r.id}">${r.id}</a> <span class="soft">${r.manufacturer} ${r.series}</span> `)}</p></div>` : nothing}
+        <div class="panel"><h2>What holds robots up <small>the cause that keeps most waiting first</small></h2>${this.causes()}</div>
+        <div class="panel"><h2>Closed <small>by people, or where robots got stuck time and again</small></h2>${this.closed()}</div>
+        ${(floor.site?.layout.zones ?? []).length ? html`<div class="panel"><h2>Zones</h2>${this.zones()}</div>` : nothing}
+        <div class="panel"><h2>Makers <small>where their robots depart from VDA 5050, and how often</small></h2>${this.makers()}</div>
+        <div class="panel"><h2>Messages that could not be read <small>kept to look at; nothing stops for them</small></h2>${this.unreadable()}</div>
+      </div></div></section>`;
+  }
+
+  causes() {
+    const all = causes();
+    if (!all.length) return html`<p class="none">Nobody waits for anybody.</p>`;
+    const most = Math.max(...all.map((c) => c.held.length));
+    return html`<table data-table="causes"><thead><tr><th>Until</th><th>Robots</th><th>Which</th></tr></thead><tbody>${all.map((c) => html`<tr><td class="wrap"><a href="#/robots/${c.robot}">${c.text}</a></td>
+      <td><progress class="low" max=${most} value=${c.held.length}></progress> ${c.held.length}</td><td class="wrap">${c.held.map((id) => html`<a class="mono" href="#/robots/${id}">${id}</a> `)}</td></tr>`)}</tbody></table>`;
+  }
+
+  closed() {
+    const nodes = floor.view?.closed ?? [];
+    const edges = floor.view?.closed_edges ?? [];
+    const stations = (floor.view?.stations ?? []).filter((s) => s.closed).map((s) => s.id);
+    if (!nodes.length && !edges.length && !stations.length) return html`<p class="none">Every road is open. A click on a place of the map closes it, or a way from it.</p>`;
+    /** @type {['nodes' | 'edges' | 'stations', string][]} */
+    const all = [...nodes.map((n) => /** @type {['nodes', string]} */ (['nodes', n])), ...edges.map((e) => /** @type {['edges', string]} */ (['edges', e])), ...stations.map((s) => /** @type {['stations', string]} */ (['stations', s]))];
+    const start = (/** @type {string} */ edge) => floor.site?.layout.edges.find((e) => e.id === edge)?.start ?? edge;
+    return html`<table data-table="closed"><tbody>${all.map(([what, id]) => html`<tr data-closed=${id}><td class="soft">${{ nodes: 'place', edges: 'way', stations: 'station' }[what]}</td>
+      <td>${what === 'stations' ? html`<a class="mono" href="#/stations">${id}</a>` : html`<a class="mono" href="#/nodes/${encodeURIComponent(what === 'edges' ? start(id) : id)}">${id}</a>`}</td>
+      <td>${may('node') ? html`<button class="button small" @click=${() => askClosure(what, id, true)}>Open again …</button>` : nothing}</td></tr>`)}</tbody></table>`;
+  }
+
+  zones() {
+    const site = floor.site;
+    if (!site) return nothing;
+    return html`<table data-table="zones"><tbody>${(site.layout.zones ?? []).map((z) => {
+      const nodes = site.layout.nodes.filter((n) => (z.level ?? '') === (n.level ?? '') && inside(z.corners, n.x_m, n.y_m)).map((n) => n.id);
+      return html`<tr><td class="mono">${z.id}</td><td class="soft">${z.kind.replaceAll('_', ' ')}${z.max_speed_mps ? ` ${z.max_speed_mps} m/s` : ''}</td><td class="num">${some(nodes.length, 'place')}</td>
+        <td>${may('zone') && nodes.length ? html`<button class="button small danger" @click=${() => askZone(nodes, z.id, true)}>Pause all there …</button> <button class="button small" @click=${() => askZone(nodes, z.id, false)}>Resume …</button>` : nothing}</td></tr>`;
+    })}</tbody></table>`;
+  }
+
+  makers() {
+    const vendors = floor.view?.vendors ?? [];
+    if (!vendors.length) return html`<p class="none">No robot has departed from the standard.</p>`;
+    return html`${vendors.map((v) => {
+      const seen = Object.entries(v.deviations).sort((a, b) => b[1] - a[1]);
+      const most = Math.max(1, ...seen.map(([, n]) => n));
+      return html`<div class="maker" data-maker=${v.manufacturer}><h3><b>${v.manufacturer || 'unnamed'}</b> <span class="soft">${some(v.robots, 'robot')}</span></h3>
+        ${seen.length ? html`<dl class="tally">${seen.map(([how, n]) => html`<dt>${how.replaceAll('_', ' ')}</dt><dd><progress max=${most} value=${n}></progress> ${count(n)}</dd>`)}</dl>` : html`<p class="soft">Nothing was seen.</p>`}</div>`;
+    })}`;
+  }
+
+  unreadable() {
+    const kept = floor.view?.unreadable ?? [];
+    if (!kept.length) return html`<p class="none">Every message could be read.</p>`;
+    return html`<div class="kept">${[...kept].reverse().map((m) => html`<details data-unreadable><summary><span class="soft">${clock(m.at_ms)}</span> <span class="mono">${m.topic}</span> <span class="bad-text">${m.error}</span></summary><pre class="mono">${m.text}</pre></details>`)}
+      ${(floor.view?.unreadable_count ?? 0) > kept.length ? html`<p class="dim pad">${count(floor.view?.unreadable_count ?? 0)} in all; the newest are kept.</p>` : nothing}</div>`;
+  }
+}
+
+/** Whether a place is in a polygon. @param {{x_m: number, y_m: number}[]} corners @param {number} x @param {number} y */
+function inside(corners, x, y) {
+  let odd = false;
+  corners.forEach(({ x_m: x1, y_m: y1 }, n) => {
+    const { x_m: x2, y_m: y2 } = corners[(n + 1) % corners.length];
+    if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) odd = !odd;
+  });
+  return odd;
+}
+customElements.define('fp-fleet-page', FpFleetPage);
