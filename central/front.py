@@ -16,6 +16,7 @@ from contracts.runtime.logging import correlation as correlating
 
 CORRELATION = "x-correlation-id"
 _OPEN = ("/v1/session", "/v1/openapi.json")
+_ANSWERED = ("/v1/", "/healthz", "/readyz", "/metrics")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -73,14 +74,22 @@ class Front:
                 told[CORRELATION] = state["correlation"]
                 for name, value in state.get("quota", {}).items():
                     told[name] = value
+            if head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
+        head = scope["method"] == "HEAD" and scope["path"].startswith(_ANSWERED)
+        if head:  # as GET answers it, without its body; and never a stream, which has no end
+            plain = [h for h in scope["headers"] if h[0] != b"accept"]
+            scope = {**scope, "method": "GET", "headers": plain}
+            headers = Headers(scope=scope)
         token = correlating.set(state["correlation"])
         try:
             await self._serve(scope, headers, receive, answer)
         finally:
             correlating.reset(token)
-        self._metrics.requests.labels(scope["method"] if scope["method"] in _METHODS else "other", status).inc()
+        method = "HEAD" if head else scope["method"]
+        self._metrics.requests.labels(method if method in _METHODS else "other", status).inc()
         self._metrics.request_s.observe(time.perf_counter() - began)
 
     async def _serve(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
@@ -107,8 +116,19 @@ class Front:
                     )
                     await refused(scope, receive, send)
                     return
+        if headers.get("content-encoding", "identity").strip().lower() not in {"identity", ""}:
+            coding = headers["content-encoding"][:40]
+            refused = problem(
+                415, f"Content-Encoding: {coding!r}; send it as it is", headers={"Accept-Encoding": "identity"}
+            )
+            await refused(scope, receive, send)
+            return
         limit = self._bulk_limit if path.endswith(":bulk") else self._body_limit
-        if int(headers.get("content-length") or 0) > limit:
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit() and len(length) < 20):
+            await problem(400, f"Content-Length: {length[:40]!r} is not a number of bytes")(scope, receive, send)
+            return
+        if int(length) > limit:
             await problem(413, f"The body is larger than {limit} bytes")(scope, receive, send)
             return
         taken = 0

@@ -40,6 +40,7 @@ def after(cursor: str | None) -> tuple[datetime, str]:
         return BEGIN
     try:
         at_ms, name = json.loads(base64.urlsafe_b64decode(cursor))
+        str(name).encode()  # half a character is none that a row has
         return moment(int(at_ms)), str(name)
     except (ValueError, TypeError, binascii.Error, OverflowError) as e:
         raise refused("cursor", cursor, "a cursor that a page before has given") from e

@@ -1,5 +1,6 @@
 """Every error as RFC 9457 problem+json, FastAPI's own included: one mapping, one shape, in the document too."""
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
@@ -9,7 +10,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
+from pydantic_core import PydanticSerializationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from central.database import DiskFull
 from contracts.errors import Rejected, Unavailable
@@ -57,7 +60,11 @@ def problem(
 ) -> Response:
     """Write a problem as an answer."""
     body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors))
-    return Response(body.model_dump_json(), status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+    try:
+        text = body.model_dump_json()
+    except PydanticSerializationError:  # what was found may be half a character
+        text = json.dumps(body.model_dump(), default=str)
+    return Response(text, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 _TEXT = {
@@ -69,6 +76,7 @@ _TEXT = {
     409: "In conflict with what is stored, or the same request is under way",
     412: "If-Match names another state of the resource than it has now",
     413: "The body is larger than allowed",
+    415: "The body is compressed, which is not taken",
     422: "A field is missing or out of its bounds; `errors` names each",
     428: "If-Match is needed: read the resource first",
     429: "More than this client may ask at a time; `Retry-After` says when it may again",
@@ -81,7 +89,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route that may answer with these problems (401, 403, 422, 429, 503, 507 always)."""
     return {
         s: {"description": _TEXT[s], "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
-        for s in sorted({401, 403, 422, 429, 503, 507, *statuses})
+        for s in sorted({401, 403, 422, 429, 503, 507, *statuses, *({415} if 400 in statuses else ())})
     }
 
 
@@ -92,7 +100,10 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Unavailable, _unavailable)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(asyncpg.CharacterNotInRepertoireError, _unkept)
+    app.add_exception_handler(asyncpg.DataError, _half)
+    app.add_exception_handler(PydanticSerializationError, _half)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _fault)
 
 
@@ -114,6 +125,16 @@ async def _unavailable(_: Request, e: Exception) -> Response:
 
 async def _unkept(_: Request, __: Exception) -> Response:
     return problem(422, "A text holds a character that no database keeps (NUL)")
+
+
+async def _gone(_: Request, __: Exception) -> Response:
+    return problem(400, "The body broke off")  # nobody hears it
+
+
+async def _half(_: Request, e: Exception) -> Response:
+    if "surrogates not allowed" not in str(e):
+        raise e
+    return problem(422, "A text holds half a character (a surrogate without its other half)")
 
 
 async def _http(_: Request, e: Exception) -> Response:

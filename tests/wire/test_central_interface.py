@@ -1,5 +1,9 @@
 """What an integrator relies on: preconditions, quotas, bulk intake, changes of an order, reservations that expire."""
 
+import base64
+import gzip
+import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,6 +69,71 @@ async def test_bulk_intake_answers_each_line_and_each_once(postgres: ScratchPost
         assert [(await floor.shown(a))["short"] for a in ("A1", "A3")] == [0, 2]
         assert (await floor.shown("A5"))["state"] == "shipped"
         assert await floor.violations() == []
+
+
+async def test_what_no_database_and_no_body_can_hold_is_refused_and_never_a_fault(postgres: ScratchPostgres) -> None:
+    """Half characters, nesting without end, compressed bodies, lengths that are none, wrong methods and paths."""
+    async with running(postgres) as floor:
+        good = {"ref": "A1", "due": DUE, "lines": order_lines(("serv1", 1))}
+        said = {"Content-Type": "application/json"}
+        for n, (status, body, headers) in enumerate((
+            (422, json.dumps(good | {"ship_to": "\ud800"}).encode(), {}),
+            (422, json.dumps(good | {"ref": "\udfff"}).encode(), {}),
+            (422, json.dumps(good | {"priority": float("nan")}).encode(), {}),
+            (400, b"[" * 100_000, {}),
+            (400, b'{"ref": "\xff"}', {}),
+            (400, b'{"priority": ' + b"9" * 5_000 + b"}", {}),
+            (415, gzip.compress(json.dumps(good).encode()), {"Content-Encoding": "gzip"}),
+            (400, b"{}", {"Content-Length": "many"}),
+            (400, b"{}", {"Content-Length": "-5"}),
+            (413, b"{}", {"Content-Length": "9" * 15}),
+            (400, json.dumps(good).encode(), {"Content-Type": "text/plain"}),
+        )):  # fmt: skip
+            answer = await floor.erp.post(
+                "/v1/orders", content=body, headers=said | {"Idempotency-Key": f"bad-{n}"} | headers
+            )
+            assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), body[
+                :60
+            ]
+        assert (await floor.erp.get("/v1/orders")).json()["items"] == []
+        half = base64.urlsafe_b64encode(b'[1, "\\ud800"]').decode()
+        assert (await floor.erp.get("/v1/orders", params={"cursor": half})).status_code == 422
+        assert (await floor.erp.get("/v1/orders/%00")).status_code == 422
+        for method, path, status in (
+            ("HEAD", "/v1/items/part1", 200), ("HEAD", "/v1/items/none", 404), ("HEAD", "/healthz", 200),
+            ("HEAD", "/v1/none", 404), ("POST", "/v1/none", 404), ("DELETE", "/v1/orders", 405),
+        ):  # fmt: skip
+            answer = await floor.erp.request(method, path, headers={"Accept": "text/event-stream"})
+            assert answer.status_code == status, (method, path)
+            assert bool(answer.content) is (method != "HEAD")
+        seen = await floor.erp.head("/v1/items/part1")
+        assert seen.headers["etag"] == (await floor.erp.get("/v1/items/part1")).headers["etag"]
+
+
+async def test_a_bulk_body_is_answered_line_by_line_whatever_stands_in_it(postgres: ScratchPostgres) -> None:
+    """A line without end, one that breaks off, a byte order mark, Windows' ends of line, bytes that are no text."""
+    async with running(postgres) as floor:
+        lines = [
+            b"\xef\xbb\xbf" + json.dumps({"id": "i1"}).encode() + b"\r", b'{"id": "' + b"x" * 150_000 + b'"}',
+            b"\xff\xfe", b"", b"[" * 90_000, b'{"id": "i2", "name": "\\ud800"}', b'{"id": "i3"}', b"null",
+            b'{"id": "i4", "na',
+        ]  # fmt: skip
+        body = b"\n".join(lines)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for at in range(0, len(body), 4_000):
+                yield body[at : at + 4_000]
+
+        for content in (body, pieces()):
+            answer = results(await floor.erp.post("/v1/items:bulk", content=content))
+            assert [(r["line"], r["outcome"] == "refused") for r in answer] == [
+                (1, False), (2, True), (3, True), (5, True), (6, True), (7, False), (8, True), (9, True),
+            ]  # fmt: skip
+            assert all(r["errors"][0]["bound"] for r in answer if r["outcome"] == "refused")
+        assert [i["id"] for i in (await floor.erp.get("/v1/items")).json()["items"] if i["id"][0] == "i"] == [
+            "i1",
+            "i3",
+        ]
 
 
 async def patch(floor: Floor, order: str, **change: Any) -> httpx.Response:
