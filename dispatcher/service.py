@@ -14,7 +14,7 @@ from contracts.errors import Rejected, Unavailable
 from contracts.ids import RobotId, TaskId
 from contracts.messages import facts as told
 from contracts.messages.floor import CellState, EdgeAnswer, EdgeEvent, StopState
-from contracts.messages.ops import OpsAnswer, OpsCommand
+from contracts.messages.ops import OpsAnswer, OpsCommand, Unreadable
 from contracts.messages.work import Work
 from contracts.runtime.clock import Clock
 from contracts.runtime.floor import Floor, FloorConnector
@@ -65,6 +65,10 @@ _TOLD_AT_ONCE = 10_000
 """Facts that wait for the log at most; more are dropped here, and sent again by the outbox."""
 _KEPT = 100
 """Unreadable messages that are kept to look at."""
+_SHOWN = 10
+"""Of them so many are shown in the fleet's view,"""
+_SHOWN_BYTES = 600
+"""each with so much of its payload."""
 _OPS_S = 5.0
 _FOLDED = 100
 """Steps that who stands by folds at a time."""
@@ -94,8 +98,8 @@ class Dispatcher:
         self.ready = asyncio.Event()
         self.core: Core
         self.journal = Journal(settings.journal, site, settings.params, gathered=not settings.fsync)
-        self.unreadable: deque[tuple[str, bytes, str]] = deque(maxlen=_KEPT)
-        """Topic, payload and error of messages that could not be read, the newest last."""
+        self.unreadable: deque[Unreadable] = deque(maxlen=_KEPT)
+        """Messages that could not be read, the newest last."""
         self.deviations: dict[str, dict[str, int]] = {}
         """What had to be mended in states, by manufacturer."""
         self.counts = {"facts": 0, "commands": 0, "steps": 0, "unreadable": 0}
@@ -405,7 +409,8 @@ class Dispatcher:
     def _keep(self, topic: str, payload: bytes, error: Rejected) -> None:
         """Keep a message that cannot be read, and go on."""
         self.counts["unreadable"] += 1
-        self.unreadable.append((topic, payload, str(error)))
+        text = payload[:_SHOWN_BYTES].decode(errors="replace").replace("\x00", "\ufffd")
+        self.unreadable.append(Unreadable(topic, text, str(error), self._clock.now_ms()))
         _log.warning("unreadable message", topic=topic, error=str(error))
 
     # -------------------------------------------------------------------------------------------------------- doing
@@ -494,7 +499,10 @@ class Dispatcher:
                 robots.append(views.robot_view(self.core.world, v, self._clock.now_ms(), self._places))
                 if len(robots) % _VIEWED == 0:
                     await asyncio.sleep(0)  # robots are not kept waiting by a large fleet's view
-            view = views.fleet_view(self.core.world, self._clock.now_ms(), robots, self.deviations)
+            newest = list(self.unreadable)[-_SHOWN:]
+            view = views.fleet_view(
+                self.core.world, self._clock.now_ms(), robots, self.deviations, newest, self.counts["unreadable"]
+            )
             self._log.say(subject, encode(view))
 
     async def _say_poses(self) -> None:

@@ -6,7 +6,16 @@ import numpy as np
 
 from contracts import poses
 from contracts.ids import RobotId, StationId, TaskId
-from contracts.messages.ops import DoorView, FleetView, RobotView, StationView, VehicleState, VendorView, Wait
+from contracts.messages.ops import (
+    DoorView,
+    FleetView,
+    RobotView,
+    StationView,
+    Unreadable,
+    VehicleState,
+    VendorView,
+    Wait,
+)
 from dispatcher.fleet.member import Vehicle
 from dispatcher.world import Mission, PickState, Stage, World
 
@@ -16,7 +25,12 @@ _STATES = {s: i for i, s in enumerate(VehicleState)}
 
 
 def fleet_view(
-    world: World, now_ms: int, robots: Sequence[RobotView], deviations: dict[str, dict[str, int]]
+    world: World,
+    now_ms: int,
+    robots: Sequence[RobotView],
+    deviations: dict[str, dict[str, int]],
+    unreadable: Sequence[Unreadable] = (),
+    unreadable_count: int = 0,
 ) -> FleetView:
     """Return the whole view; `robots` (see `robot_view`) in the order in which they first spoke, as in `pose_frame`."""
     return FleetView(
@@ -31,6 +45,8 @@ def fleet_view(
         closed=tuple(world.closed_nodes),
         closed_edges=tuple(world.closed_edges),
         doors=tuple(DoorView(name, watch.state) for name, watch in world.doors.items()),
+        unreadable=tuple(unreadable),
+        unreadable_count=unreadable_count,
     )
 
 

@@ -100,6 +100,15 @@ class VendorView(msgspec.Struct, frozen=True):
     deviations: dict[str, int]
 
 
+class Unreadable(msgspec.Struct, frozen=True):
+    """A message that could not be read: the begin of its text, what is no text in it replaced, and why not."""
+
+    topic: str
+    text: str
+    error: str
+    at_ms: int
+
+
 class FleetView(msgspec.Struct, frozen=True):
     """The dispatcher's view of the site, said about once a second on `topics.fleet`."""
 
@@ -116,6 +125,10 @@ class FleetView(msgspec.Struct, frozen=True):
     """Nodes that an operator closed."""
     closed_edges: tuple[EdgeId, ...] = ()
     """Edges that an operator closed, or on which robots got stuck time and again."""
+    unreadable: tuple[Unreadable, ...] = ()
+    """Messages that could not be read, the newest few of them, the newest last."""
+    unreadable_count: int = 0
+    """How many there were since the dispatcher began."""
 
 
 class PauseRobot(msgspec.Struct, frozen=True, tag="pause_robot"):

@@ -354,7 +354,7 @@ def test_a_message_that_cannot_be_read_is_kept_and_counted_and_stops_nothing() -
         assert not answer.done
         await ship(site, 1, 2)
         assert site.dispatcher.counts["unreadable"] == len(site.dispatcher.unreadable) == 6
-        assert {t.rpartition("/")[2] for t, _, _ in site.dispatcher.unreadable} >= {"state", "connection", "event"}
+        assert {m.topic.rpartition("/")[2] for m in site.dispatcher.unreadable} >= {"state", "connection", "event"}
 
     on_site(script, lambda: Site(2))
 
