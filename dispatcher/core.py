@@ -154,7 +154,7 @@ def _transport_up(world: World, fact: TransportUp) -> None:
 
 def _restarted(world: World, fact: Restarted) -> None:
     """Go on in a new process: what was under way may be lost, and the clock may have been set."""
-    world.started_ms = world.now_ms
+    world.started_ms, world.fresh = world.now_ms, False
     world.timers.hasten(world.now_ms)
     for v in world.vehicles.values():
         v.heard_ms = v.moved_ms = world.now_ms

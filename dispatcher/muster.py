@@ -12,8 +12,15 @@ from dispatcher.world import World
 def begin(world: World) -> None:
     """Wait for the site's robots; for a core that has heard nothing yet."""
     if world.site.robots:
+        expect(world)
+
+
+def expect(world: World) -> None:
+    """Wait for a robot that was made known after a fresh start, if it is not too late for that."""
+    until_ms = world.started_ms + world.params.muster_ms
+    if world.fresh and not world.mustering and world.now_ms < until_ms:
         world.mustering = True
-        world.timers.set(world.now_ms + world.params.muster_ms, "muster")
+        world.timers.set(until_ms, "muster")
 
 
 def over(world: World) -> bool:
@@ -26,14 +33,15 @@ def over(world: World) -> bool:
 def muster_due(world: World, _: str) -> None:
     """Go on without those that have not spoken, around where they were last."""
     for robot, node in _missing(world).items():
-        if not any(v.placed and v.node == node for v in world.vehicles.values()):
+        if node and not any(v.placed and v.node == node for v in world.vehicles.values()):
             mask(world, robot, node)
-        world.raise_alarm(
-            f"unheard-{robot}", "warning", robot,
-            f"Robot {robot} has not said where it stands; the others keep off {node}, where it was last.",
-            "Switch it on, or see where it is: the place is given to others after "
-            f"{world.params.absent_ms // 60_000} minutes.",
-        )  # fmt: skip
+        masked = robot in world.masked
+        where = f"the others keep off {node}, where it was last" if masked else "nobody knows where it is"
+        remedy = "Switch it on, or see that it is not on the road."
+        if masked:
+            remedy += f" The place is given to others after {world.params.absent_ms // 60_000} minutes."
+        text = f"Robot {robot} has not said where it stands; {where}."
+        world.raise_alarm(f"unheard-{robot}", "warning", robot, text, remedy)
     if world.masked:
         world.timers.set(world.now_ms + world.params.absent_ms, "absent")
     if world.mustering:
@@ -76,7 +84,7 @@ def found(world: World, robot: RobotId) -> None:
 
 def _missing(world: World) -> dict[RobotId, NodeId]:
     """Return the robots of the fleet that are not placed, and where each was last."""
-    known = {r.id: r.start for r in world.site.robots}
+    known = {r.id: r.start for r in world.site.robots} | {m.robot: NodeId("") for m in world.members.values()}
     known |= {v.id: v.node for v in world.vehicles.values() if v.node}
     for v in world.vehicles.values():
         if v.report is not None and v.report.node in world.site.layout.node:

@@ -9,6 +9,7 @@ from contracts.messages.ops import (
     CloseEdge,
     CloseNode,
     CloseStation,
+    ForgetRobot,
     OpsAnswer,
     OpsCommand,
     PauseRobot,
@@ -22,7 +23,7 @@ from contracts.messages.ops import (
     ReturnRobot,
     VehicleState,
 )
-from dispatcher import lateness, orders, recovery, vehicles
+from dispatcher import lateness, members, orders, recovery, vehicles
 from dispatcher.commands import AnswerOps
 from dispatcher.fleet.member import Pin, Vehicle
 from dispatcher.world import World
@@ -110,6 +111,9 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
     found = world.vehicles.get(body.robot)
     if found is None:
         return _unknown(command, body.robot)
+    if isinstance(body, ForgetRobot):
+        refused = members.forget(world, found)
+        return OpsAnswer(command.id, done=not refused, reason=refused)
     if isinstance(body, CancelRobot):
         if not found.placed or found.state is VehicleState.OFFLINE or found.cancelling:
             return OpsAnswer(command.id, done=False, reason=f"Robot {found.id} is {found.state}: it cannot be asked.")

@@ -3,8 +3,8 @@
 from bisect import insort
 
 from contracts.ids import TaskId
-from contracts.messages.work import Convey, Pick, Transport, Work
-from dispatcher import stations, transports
+from contracts.messages.work import Convey, Member, Pick, Transport, Work
+from dispatcher import members, stations, transports
 from dispatcher.world import PickState, PickTask, Place, Tote, World, remember
 
 
@@ -12,6 +12,9 @@ def opened(world: World, work: Work) -> None:
     """Take a work key: a new task, a new attempt at one, or one that is known (which changes nothing)."""
     if isinstance(work, Transport):
         transports.opened(world, work)
+        return
+    if isinstance(work, Member):
+        members.opened(world, work)
         return
     if world.closed.get(work.task, -1) >= work.attempt:
         return
@@ -45,7 +48,7 @@ def list_for_slot(world: World, tote: Tote, *, empty: bool = False) -> None:
 
 def closed(world: World, task: TaskId) -> None:
     """Let a task go: central committed its result, or cancelled it."""
-    if transports.closed(world, task):
+    if transports.closed(world, task) or members.closed(world, task):
         return
     if (name := world.picks.pop(task, None)) is not None:
         tote = world.totes[name]

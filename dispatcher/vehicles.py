@@ -6,6 +6,7 @@ from contracts.errors import Rejected
 from contracts.ids import RobotId, identifier
 from contracts.messages.ops import VehicleState
 from dispatcher import energy, lateness, leases, missions, muster, recovery
+from dispatcher import orders as orders_of
 from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState
 from dispatcher.fleet import order as orders
 from dispatcher.fleet.dialect import dialect_of, spoken
@@ -83,6 +84,8 @@ def connection_heard(world: World, message: RobotConnection) -> None:
     v = known(world, message.robot, message.manufacturer)
     if v is not None:
         _learn_version(v, message.version)
+    if v is not None and message.online and v.report is None and world.mustering:
+        orders_of.instant(world, v, "stateRequest")  # some say their state seldom, and everybody waits for it
     if v is not None and not message.online and v.state is not VehicleState.OFFLINE:
         v.state = step(v.state, Signal.GONE)
         recovery.gone(world, v, "its connection is lost")
@@ -111,10 +114,11 @@ def adopt(world: World, name: RobotId) -> None:
 
 
 def _meet(world: World, robot: RobotId, manufacturer: str) -> Vehicle | None:
-    ours = any(r.id == robot and r.manufacturer == manufacturer for r in world.site.robots)
+    kept = next((m.robot for m in world.members.values() if (m.manufacturer, m.serial) == (manufacturer, robot)), None)
+    ours = kept is not None or any(r.id == robot and r.manufacturer == manufacturer for r in world.site.robots)
     if not ours and len(world.strangers) >= _MOST_STRANGERS:
         return None
-    name = RobotId(identifier(robot))
+    name = kept or RobotId(identifier(robot))
     if not ours and (name in world.vehicles or name in world.strangers or any(r.id == name for r in world.site.robots)):
         name = RobotId(identifier(f"{manufacturer} {robot}"))  # another maker's robot has that serial number
     world.names[manufacturer, robot] = name

@@ -22,7 +22,7 @@ from contracts.layout import NodeKind
 from contracts.messages.facts import AlarmCleared, AlarmRaised, Fact, FactBody
 from contracts.messages.floor import CommandBody, EdgeCommand, EventAck
 from contracts.messages.ops import OpsAnswer
-from contracts.messages.work import Convey, Pack, Pick
+from contracts.messages.work import Convey, Member, Pack, Pick
 from contracts.site import Chute, Door, Lift, Site, Station
 from dispatcher.commands import AckEvents, Command, SendEdgeCommand, TellCentral
 from dispatcher.fleet.member import Vehicle
@@ -218,23 +218,23 @@ class World:
     asking: dict[RobotId, None] = field(default_factory=dict)
     """Robots with open requests, those first that asked first."""
     shut_zones: frozenset[str] = frozenset()
+    members: dict[TaskId, Member] = field(default_factory=dict)
+    """Robots that central keeps as adopted, by their keys."""
     halted: dict[RobotId, list[RobotId]] = field(default_factory=dict)
     """Robots that stand because another one drove where it was not sent."""
     deviations: dict[str, dict[str, int]] = field(default_factory=dict)
     """What was seen of each manufacturer's robots that the standard does not say, and how often."""
+    fresh: bool = True
     mustering: bool = False
-    """Not all robots are placed yet since the first start: nobody gets a way."""
+    """Not gone on from a recording, so nobody's place is known; and nobody gets a way before all are placed."""
     masked: dict[RobotId, NodeId] = field(default_factory=dict)
     """Where robots may stand that have no right of way: those that have not spoken, and strangers."""
     closed_nodes: dict[NodeId, None] = field(default_factory=dict)
-    closed_stations: dict[StationId, None] = field(default_factory=dict)
-    """They get no totes any more."""
+    closed_stations: dict[StationId, None] = field(default_factory=dict)  # they get no totes any more
     closed_edges: dict[EdgeId, int] = field(default_factory=dict)
     """Until when (ms): 0 for those that an operator closed, until he opens them."""
-    got_stuck: dict[EdgeId, dict[RobotId, int]] = field(default_factory=dict)
-    """When (ms) each robot was last late on an edge."""
-    paused: bool = False
-    """An operator has paused the whole fleet."""
+    got_stuck: dict[EdgeId, dict[RobotId, int]] = field(default_factory=dict)  # when (ms) each was last late there
+    paused: bool = False  # by an operator, all of it
     missions: dict[MissionId, Mission] = field(default_factory=dict)
     next_wanted: dict[StationId, None] = field(default_factory=dict)
     """Stations where another pod may be next than they were told."""

@@ -23,6 +23,7 @@ _ORDER: dict[str, Any] = {"ref": _TEXT, "source": _TEXT, "lines": _LINES}
 
 
 _TRANSPORT: dict[str, Any] = {n: {"type": ["string", "null"]} for n in ("robot", "node", "reason", "who")}
+_ROBOT: dict[str, Any] = dict.fromkeys(("manufacturer", "serial", "who", "reason"), _TEXT)
 _ADJUSTMENT: dict[str, Any] = {
     "place": _TEXT, "item": _TEXT, "qty": _NUMBER, "reason": _TEXT, "asked_by": _TEXT, "who": _TEXT,
 }  # fmt: skip
@@ -104,6 +105,8 @@ CATALOGUE: tuple[EventType, ...] = (
     ),
     *(EventType(*row) for row in CARE),
     *(EventType(f"floorplane.transport.{s}", "transport", told, _TRANSPORT) for s, told in _TRANSPORTS.items()),
+    EventType("floorplane.robot.adopted", "robot", "A robot that the site does not name is of the fleet", _ROBOT),
+    EventType("floorplane.robot.forgotten", "robot", "It is no longer", _ROBOT),
     *(EventType(*row) for row in INBOUND),
     *(EventType(*row) for row in OUTBOUND),
     *(EventType(*row) for row in PLANS),

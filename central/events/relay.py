@@ -18,8 +18,8 @@ from central.moment import moment
 from contracts import topics
 from contracts.codec import encode
 from contracts.errors import Unavailable
-from contracts.ids import BinId, ItemId, NodeId, OrderId, PodId, TaskId, ToteId
-from contracts.messages.work import Convey, Pack, Pick, Transport, Work
+from contracts.ids import BinId, ItemId, NodeId, OrderId, PodId, RobotId, TaskId, ToteId
+from contracts.messages.work import Convey, Member, Pack, Pick, Transport, Work
 from contracts.runtime.clock import Clock
 from contracts.runtime.log import Log
 from contracts.runtime.logging import get_log
@@ -88,6 +88,9 @@ class Relay:
             if run == "transport":
                 for row in together:
                     await self._publish_transport(row["subject"])
+            elif run == "robot":
+                for row in together:
+                    await self._publish_robot(row["subject"])
             else:
                 await _all([self._publish(row) for row in together])
         if rows:
@@ -118,6 +121,12 @@ class Relay:
         await self._log.append(topics.work_key(self._site, TaskId(task)), payload)
         self._metrics.published.labels("work" if rows else "closed").inc()
 
+    async def _publish_robot(self, name: str) -> None:
+        rows = await self._database.read("SELECT * FROM adopted_robot WHERE id = $1 AND forgotten_at IS NULL", name)
+        payload = encode(_member(rows[0])) if rows else b""
+        await self._log.append(topics.work_key(self._site, TaskId(name)), payload)
+        self._metrics.published.labels("work" if rows else "closed").inc()
+
     async def _publish_open(self) -> None:
         """Say all open work again, and what was closed in the last hour: the log may have lost everything."""
         since = moment(self._clock.now_ms()) - _CLOSED_SINCE
@@ -127,14 +136,16 @@ class Relay:
             await self._publish_work(row["id"], row)
         for row in closed:
             await self._log.append(topics.work_key(self._site, TaskId(row["id"])), b"")
+        for row in await self._database.read("SELECT id FROM adopted_robot ORDER BY adopted_at, id"):
+            await self._publish_robot(row["id"])
         for row in await self._database.read(_TRANSPORTS, since):
             await self._publish_transport(row["id"])
 
 
 def _run(row: Any) -> str:
     """Rows of one run may be under way to the log at the same time: no key is closed before what was said is there."""
-    if row["type"] == "transport":
-        return "transport"
+    if row["type"] in {"transport", "robot"}:
+        return str(row["type"])
     return "closed" if row["type"] == "work" and row["kind"] is None else "said"
 
 
@@ -152,6 +163,16 @@ _TRANSPORTS = (
     "SELECT id FROM (SELECT id, created_at FROM open_transport"
     " UNION ALL SELECT id, created_at FROM transport WHERE closed_at > $1) x ORDER BY created_at, id"
 )
+
+
+def _member(row: Any) -> Member:
+    return Member(
+        task=TaskId(row["id"]),
+        attempt=row["attempt"],
+        robot=RobotId(row["robot"]),
+        manufacturer=row["manufacturer"],
+        serial=row["serial"],
+    )
 
 
 def _transport(row: Any) -> Transport:

@@ -2,7 +2,7 @@
 
 from contracts.codec import decode
 from contracts.errors import Rejected
-from contracts.messages.ops import FleetView
+from contracts.messages.ops import FleetView, RobotView
 
 
 class FleetBoard:
@@ -23,6 +23,10 @@ class FleetBoard:
             return False
         self.view, self.raw_view = view, payload
         return True
+
+    def robot(self, name: str) -> RobotView | None:
+        """Return one robot as it was last heard of."""
+        return None if self.view is None else next((r for r in self.view.robots if r.id == name), None)
 
     def heard_poses(self, frame: bytes) -> None:
         """Take a pose frame."""

@@ -7,14 +7,13 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field
 
 from central.context import Context, Correlation, Here
-from central.idempotency import PerhapsKey, Stored, begin, finish, request_hash
+from central.fleet import adopted
+from central.fleet.asking import Done, ask_dispatcher
+from central.idempotency import PerhapsKey
 from central.identity.access import FLOOR, HOUSE, Principal, Role
-from central.identity.audit import AUDIT
-from central.moment import moment
 from central.problems import Refusal, documented
 from central.reason import Reason
-from contracts import topics
-from contracts.codec import decode, encode
+from contracts.codec import encode
 from contracts.ids import PATTERN, EdgeId, NodeId, RobotId, StationId
 from contracts.messages.ops import (
     AdoptRobot,
@@ -23,9 +22,7 @@ from contracts.messages.ops import (
     CloseEdge,
     CloseNode,
     CloseStation,
-    OpsAnswer,
     OpsBody,
-    OpsCommand,
     PauseRobot,
     PauseZone,
     ReassignRobot,
@@ -39,8 +36,7 @@ from contracts.messages.ops import (
     Wait,
 )
 
-router = APIRouter(prefix="/v1", tags=["fleet"])
-_PATIENCE_S = 5.0
+fleet = APIRouter(prefix="/v1", tags=["fleet"])
 
 
 class Fleet(BaseModel):
@@ -54,15 +50,7 @@ class Fleet(BaseModel):
     open_tasks: int
 
 
-class Done(BaseModel):
-    """The dispatcher's answer to a command."""
-
-    id: str
-    done: bool
-    reason: str
-
-
-@router.get("/robots", response_model=Fleet, responses=documented())
+@fleet.get("/robots", response_model=Fleet, responses=documented())
 async def list_robots(here: Here, _: Principal = HOUSE) -> dict[str, Any]:
     """Show every robot and station as last heard, with its age."""
     view = here.fleet.view
@@ -78,7 +66,7 @@ async def list_robots(here: Here, _: Principal = HOUSE) -> dict[str, Any]:
     }
 
 
-@router.get("/sites/{site_id}", responses=documented(404), response_model=dict[str, Any])
+@fleet.get("/sites/{site_id}", responses=documented(404), response_model=dict[str, Any])
 async def get_site(site_id: str, here: Here, _: Principal = HOUSE) -> Response:
     """Show a site: its road map, pods, stations, chutes, doors, cells and robots (`contracts.site.Site`)."""
     if site_id != here.site.id:
@@ -86,7 +74,7 @@ async def get_site(site_id: str, here: Here, _: Principal = HOUSE) -> Response:
     return Response(encode(here.site), media_type="application/json")
 
 
-@router.get("/sites", responses=documented())
+@fleet.get("/sites", responses=documented())
 async def list_sites(here: Here, _: Principal = HOUSE) -> list[str]:
     """List the sites that this central serves."""
     return [here.site.id]
@@ -124,7 +112,7 @@ class Why(BaseModel):
     says: str = Field(description="The same in one sentence")
 
 
-@router.get("/robots/{robot_id}", response_model=RobotOut, responses=documented(404))
+@fleet.get("/robots/{robot_id}", response_model=RobotOut, responses=documented(404))
 async def get_robot(
     robot_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Principal = HOUSE
 ) -> dict[str, Any]:
@@ -141,7 +129,7 @@ async def get_robot(
     }
 
 
-@router.get("/robots/{robot_id}/why", response_model=Why, responses=documented(404))
+@fleet.get("/robots/{robot_id}/why", response_model=Why, responses=documented(404))
 async def why(robot_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Principal = HOUSE) -> dict[str, Any]:
     """Say why a robot waits: resource, who holds it, for which task, since when, and what would free it."""
     robot = _robot(here, robot_id)
@@ -195,7 +183,7 @@ _ROBOT: dict[
 _SUPERVISED = frozenset({"retire", "return", "adopt"})
 
 
-@router.post("/robots/{robot_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
+@fleet.post("/robots/{robot_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
 async def command_robot(
     robot_id: Annotated[str, Path(pattern=PATTERN)],
     command: Literal["pause", "resume", "retire", "return", "charge", "adopt", "cancel", "reassign"],
@@ -211,12 +199,16 @@ async def command_robot(
     known = {r.id for r in here.site.robots} | {r.id for r in (here.fleet.view.robots if here.fleet.view else ())}
     if robot_id not in known:
         raise Refusal(404, f"robot: {robot_id!r} is not known")
-    return await _ask(
+    shown = here.fleet.robot(robot_id)
+    if command == "adopt" and shown is not None:
+        # kept first: whatever becomes of the dispatcher, it learns of it by its work key
+        await adopted.keep(here, shown, who.name, body.reason, correlation)
+    return await ask_dispatcher(
         here, who, correlation, key, f"robot.{command}", robot_id, body.reason, _ROBOT[command](RobotId(robot_id))
     )
 
 
-@router.post("/fleet/{command}", response_model=Done, responses=documented(400, 409))
+@fleet.post("/fleet/{command}", response_model=Done, responses=documented(400, 409))
 async def command_fleet(
     command: Literal["pause", "resume"],
     body: Reason,
@@ -227,16 +219,16 @@ async def command_fleet(
 ) -> Response:
     """Pause or resume the whole fleet; a refusal answers 409 with its reason."""
     ask: OpsBody = PauseRobot(None) if command == "pause" else ResumeRobot(None)
-    return await _ask(here, who, correlation, key, f"fleet.{command}", here.site.id, body.reason, ask)
+    return await ask_dispatcher(here, who, correlation, key, f"fleet.{command}", here.site.id, body.reason, ask)
 
 
 class Zone(Reason):
     """Nodes, and why."""
 
-    nodes: list[str] = Field(min_length=1, max_length=10_000, description="Node ids")
+    nodes: list[str] = Field(min_length=1, max_length=10_000, description="Node ids", examples=[["N17", "N18"]])
 
 
-@router.post("/zones/{command}", response_model=Done, responses=documented(400, 409))
+@fleet.post("/zones/{command}", response_model=Done, responses=documented(400, 409))
 async def command_zone(
     command: Literal["pause", "resume"],
     body: Zone,
@@ -247,10 +239,12 @@ async def command_zone(
 ) -> Response:
     """Pause every robot that is on some nodes or on its way over them, or let those go on; 409 with its reason."""
     ask = PauseZone(tuple(NodeId(n) for n in body.nodes), wanted=command == "pause")
-    return await _ask(here, who, correlation, key, f"zone.{command}", ",".join(body.nodes)[:200], body.reason, ask)
+    return await ask_dispatcher(
+        here, who, correlation, key, f"zone.{command}", ",".join(body.nodes)[:200], body.reason, ask
+    )
 
 
-@router.post("/nodes/{node_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
+@fleet.post("/nodes/{node_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
 async def command_node(
     node_id: Annotated[str, Path(pattern=PATTERN)],
     command: Literal["close", "reopen"],
@@ -264,10 +258,10 @@ async def command_node(
     if node_id not in here.site.layout.node:
         raise Refusal(404, f"node: {node_id!r} is not in the layout of {here.site.id}")
     ask: OpsBody = CloseNode(NodeId(node_id)) if command == "close" else ReopenNode(NodeId(node_id))
-    return await _ask(here, who, correlation, key, f"node.{command}", node_id, body.reason, ask)
+    return await ask_dispatcher(here, who, correlation, key, f"node.{command}", node_id, body.reason, ask)
 
 
-@router.post("/edges/{edge_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
+@fleet.post("/edges/{edge_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
 async def command_edge(
     edge_id: Annotated[str, Path(pattern=PATTERN)],
     command: Literal["close", "reopen"],
@@ -281,10 +275,10 @@ async def command_edge(
     if not any(e.id == edge_id for e in here.site.layout.edges):
         raise Refusal(404, f"edge: {edge_id!r} is not in the layout of {here.site.id}")
     ask: OpsBody = CloseEdge(EdgeId(edge_id)) if command == "close" else ReopenEdge(EdgeId(edge_id))
-    return await _ask(here, who, correlation, key, f"edge.{command}", edge_id, body.reason, ask)
+    return await ask_dispatcher(here, who, correlation, key, f"edge.{command}", edge_id, body.reason, ask)
 
 
-@router.post("/stations/{station_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
+@fleet.post("/stations/{station_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
 async def command_station(
     station_id: Annotated[str, Path(pattern=PATTERN)],
     command: Literal["close", "reopen"],
@@ -302,36 +296,9 @@ async def command_station(
     if not any(s.id == station_id and s.kind == "pick" for s in here.site.stations):
         raise Refusal(404, f"station: {station_id!r} is no pick station of {here.site.id}")
     ask: OpsBody = CloseStation(StationId(station_id)) if command == "close" else ReopenStation(StationId(station_id))
-    return await _ask(here, who, correlation, key, f"station.{command}", station_id, body.reason, ask)
+    return await ask_dispatcher(here, who, correlation, key, f"station.{command}", station_id, body.reason, ask)
 
 
-async def _ask(
-    here: Context,
-    who: Principal,
-    correlation: str,
-    key: str | None,
-    action: str,
-    subject: str,
-    reason: str,
-    body: OpsBody,
-) -> Response:
-    """Ask the dispatcher, who knows a command by its id: with a key, the same request gives it the same id."""
-    at = moment(here.clock.now_ms())
-    hashed = request_hash(f"{action} {subject}", encode([reason, body]).decode())
-    if key is not None and (stored := await begin(here.database, who.name, key, hashed, at)) is not None:
-        return Response(stored.response, stored.status, {"Idempotency-Replayed": "true"}, "application/json")
-    # the row comes first: what was asked is known even if the answer never comes
-    rows = await here.database.write(
-        AUDIT + " RETURNING id",
-        at, who.name, who.role, action, subject, reason, correlation, None,
-    )  # fmt: skip
-    name = f"ops-{rows[0]['id']}" if key is None else f"ops-{who.name}-{key}"
-    command = OpsCommand(name, who.name, reason, body)
-    payload = await here.log.request(topics.ops_subject(here.site.id), encode(command), timeout_s=_PATIENCE_S)
-    answer = decode(payload, OpsAnswer)
-    if not answer.done:
-        raise Refusal(409, answer.reason)
-    said = Done(id=answer.id, done=answer.done, reason=answer.reason).model_dump_json()
-    if key is not None:
-        await finish(here.database, who.name, key, Stored(200, said))
-    return Response(said, 200, media_type="application/json")
+router = APIRouter()
+router.include_router(adopted.router)  # first: its paths are more particular
+router.include_router(fleet)

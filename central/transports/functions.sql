@@ -3,6 +3,41 @@ CREATE OR REPLACE FUNCTION say_transport(p_id text, p_at timestamptz) RETURNS vo
     INSERT INTO event (type, subject, at) VALUES ('transport', p_id, p_at);
 $$;
 
+-- A robot is of the fleet from now on; the dispatcher is told by a work key. False: it was before.
+CREATE OR REPLACE FUNCTION adopt_robot(
+    p_id text, p_robot text, p_manufacturer text, p_serial text, p_at timestamptz, p_who text, p_reason text,
+    p_correlation text
+) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO adopted_robot (id, robot, manufacturer, serial, adopted_at, adopted_by, reason)
+    VALUES (p_id, p_robot, p_manufacturer, p_serial, p_at, p_who, p_reason)
+    ON CONFLICT (id) DO UPDATE SET robot = EXCLUDED.robot, attempt = adopted_robot.attempt + 1,
+        adopted_at = EXCLUDED.adopted_at, adopted_by = EXCLUDED.adopted_by, reason = EXCLUDED.reason,
+        forgotten_at = NULL, forgotten_by = NULL, forgotten_why = NULL
+        WHERE adopted_robot.forgotten_at IS NOT NULL;
+    IF NOT FOUND THEN RETURN false; END IF;
+    INSERT INTO event (type, subject, at) VALUES ('robot', p_id, p_at);
+    PERFORM emit('floorplane.robot.adopted', p_robot, p_at, jsonb_build_object(
+        'manufacturer', p_manufacturer, 'serial', p_serial, 'who', p_who, 'reason', p_reason), p_correlation);
+    RETURN true;
+END $$;
+
+-- It is no longer; false: it was not.
+CREATE OR REPLACE FUNCTION forget_robot(
+    p_robot text, p_at timestamptz, p_who text, p_reason text, p_correlation text
+) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    r adopted_robot;
+BEGIN
+    UPDATE adopted_robot SET forgotten_at = p_at, forgotten_by = p_who, forgotten_why = p_reason
+    WHERE robot = p_robot AND forgotten_at IS NULL RETURNING * INTO r;
+    IF NOT FOUND THEN RETURN false; END IF;
+    INSERT INTO event (type, subject, at) VALUES ('robot', r.id, p_at);
+    PERFORM emit('floorplane.robot.forgotten', p_robot, p_at, jsonb_build_object(
+        'manufacturer', r.manufacturer, 'serial', r.serial, 'who', p_who, 'reason', p_reason), p_correlation);
+    RETURN true;
+END $$;
+
 CREATE OR REPLACE VIEW open_transport AS
 SELECT id, attempt, origin, goal, load, load_type, handling, priority,
        COALESCE((extract(epoch FROM due) * 1000)::bigint, 0) AS due_ms, created_at

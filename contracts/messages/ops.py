@@ -167,6 +167,12 @@ class AdoptRobot(msgspec.Struct, frozen=True, tag="adopt_robot"):
     robot: RobotId
 
 
+class ForgetRobot(msgspec.Struct, frozen=True, tag="forget_robot"):
+    """Take an adopted robot out of the fleet; it is refused while it has work, or is on its way."""
+
+    robot: RobotId
+
+
 class CancelRobot(msgspec.Struct, frozen=True, tag="cancel_robot"):
     """Cancel a robot's VDA 5050 order; it is placed where it stands and goes on with its work from there."""
 
@@ -229,6 +235,7 @@ OpsBody = (
     | ReturnRobot
     | ChargeRobot
     | AdoptRobot
+    | ForgetRobot
     | CancelRobot
     | ReassignRobot
     | CloseNode

@@ -7,7 +7,7 @@ together, and a short pick may add picks to a tote before its pick key is closed
 
 import msgspec
 
-from contracts.ids import BinId, ItemId, NodeId, OrderId, PodId, TaskId, ToteId
+from contracts.ids import BinId, ItemId, NodeId, OrderId, PodId, RobotId, TaskId, ToteId
 
 
 class Pick(msgspec.Struct, frozen=True, tag="pick"):
@@ -69,4 +69,15 @@ class Transport(msgspec.Struct, frozen=True, tag="transport"):
     priority: int
 
 
-Work = Pick | Convey | Pack | Transport
+class Member(msgspec.Struct, frozen=True, tag="member"):
+    """A robot that the site does not name, but somebody adopted: it is of the fleet until its key is closed."""
+
+    task: TaskId
+    attempt: int
+    robot: RobotId
+    """What it is called here."""
+    manufacturer: str
+    serial: str
+
+
+Work = Pick | Convey | Pack | Transport | Member

@@ -89,10 +89,10 @@ def test_a_stranger_is_left_alone_and_driven_around_where_it_stands() -> None:
     b.hear(b.robot("R1").state())
     other = stranger(b, "X1", MAKER, "n4")
     assert dict(b.world.masked) == {RobotId("X1"): NodeId("n4")}
-    b.work(transport("V1", "n6", "n7", handling=False))
+    b.work(transport("V1", "n5", "n6", handling=False))
     b.wait(40)
     assert "n4" not in sent_to(b)
     other.node = NodeId("n7")
     b.hear(other.state())
     b.wait(60)
-    assert "n6" in sent_to(b)
+    assert "n5" in sent_to(b)

@@ -1,0 +1,20 @@
+"""Robots that were adopted are kept."""
+
+from pathlib import Path
+
+from central.migrations.script import execute
+
+revision = "0120"
+down_revision = "0150"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Lay the table of adopted robots."""
+    execute(Path(__file__).with_suffix(".sql").read_text())
+
+
+def downgrade() -> None:
+    """Refuse: what was recorded is not thrown away."""
+    raise NotImplementedError("this is never taken back; restore a backup instead")
