@@ -2,8 +2,9 @@
 
 Instances of Henn and Waescher and of Muter and Oncan whose optimum is proven; half of each sample from each set. The
 pools are orders of Henn and Waescher's instances of one capacity (45 pieces), once with parts stored anywhere (``u``)
-and once with fast movers near the depot (``b``): `saving_500` is the mean of both. Budgets are CPU seconds of the one
-thread that plans, so that a loaded machine does not change the figures; `plan_2000_s` is CPU too.
+and once with fast movers near the depot (``b``): `saving_500` is the mean of both. `rolling` is the rule of the live
+floor on orders that come one by one. Budgets are CPU seconds of the one thread that plans, so that a loaded machine
+does not change the figures; `plan_2000_s` is CPU too.
 """
 
 import argparse
@@ -19,11 +20,14 @@ import numpy as np
 
 from deploy.bench.bounds import number, positive, seed, whole
 from deploy.bench.instances import json_lines
-from dispatcher.optimizers.batching import Params, Problem, check, first_come, plan
+from dispatcher.optimizers.batching import Params, Problem, Promise, check, first_come, plan
+from dispatcher.optimizers.batching.rolling import roll
 from dispatcher.optimizers.picking import Picks, Warehouse
 
 _SETS = {"henn_waescher": "henn_waescher_720.jsonl.gz", "muter_oncan": "muter_oncan_wg_270.jsonl.gz"}
 _POOLED_CAPACITY = 45
+_PEOPLE, _PERIOD_S, _BETWEEN_S, _PICK_S = 4, 120.0, 30.0, 5.0
+_ROLLING_EFFORT = 30_000
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -54,6 +58,7 @@ def run(args: list[str]) -> dict[str, object]:
     parser.add_argument(
         "--seconds-2000", type=number(0), default=4.0, metavar="S", help="0 leaves the pool of 2,000 out"
     )
+    parser.add_argument("--rolling", type=int, default=120, metavar="N", help="orders that come one by one; 0: none")
     parser.add_argument("--seed", type=seed, default=1)
     options = parser.parse_args(args)
     rows = {name: json_lines(options.data / "batching" / file, _Row) for name, file in _SETS.items()}
@@ -93,6 +98,8 @@ def run(args: list[str]) -> dict[str, object]:
         large = {store: _pool(rows, store, 2_000, options.seconds_2000, options.seed) for store in "ub"}
         result["plan_2000_s"] = max(s["plan_cpu_s"] for s in large.values())
         result["saving_2000_by_storage"] = {"anywhere": large["u"], "fast_movers_near": large["b"]}
+    if options.rolling:
+        result["rolling"] = _rolling(rows["henn_waescher"], options.rolling, options.seed)
     what = "proven optima of the two sets; first come fills one tour after the other in the order of arrival"
     return {**result, "baseline": {"what": what, **come}}
 
@@ -127,6 +134,37 @@ def _pool(rows: dict[str, list[dict[str, Any]]], storage: str, size: int, second
         "first_come_m": round(come, 1), "orders": len(orders), "plan_s": round(took, 2), "plan_cpu_s": round(cpu, 2),
         "proposals": found.proposals,
     }  # fmt: skip
+
+
+def _rolling(rows: list[dict[str, Any]], size: int, seed: int) -> dict[str, Any]:
+    """Four people, orders that come in Poisson's way and are due within the hour; planned anew every two minutes."""
+    group = [r for r in rows if r["cap"] == _POOLED_CAPACITY and r["name"].endswith("u")]
+    rng = random.Random(f"{seed}/rolling")
+    rng.shuffle(group)
+    pooled = problem_of({**group[0], "orders": [o for r in group for o in r["orders"]][:size]})
+    arrive_s = np.cumsum([rng.expovariate(1 / _BETWEEN_S) for _ in range(size)])
+    handling_s = np.array([_PICK_S * len(o.aisle) for o in pooled.orders])
+    promise = Promise(arrive_s + 3_600, np.ones(size), handling_s, np.zeros(_PEOPLE), 60.0, 1.0, 1.0)
+    problem = Problem(pooled.warehouse, pooled.orders, pooled.load, pooled.capacity, promise)
+    told: dict[str, Any] = {
+        "orders": size, "people": _PEOPLE, "period_s": _PERIOD_S, "mean_between_s": _BETWEEN_S,
+        "effort": _ROLLING_EFFORT,
+    }  # fmt: skip
+    params = Params(proposals=_ROLLING_EFFORT, first=_ROLLING_EFFORT // 3, seed=seed)
+    for name, rule in (("planned", lambda p: plan(p, params)), ("first_come", first_come)):
+        print(f"batching: rolling horizon, {name}", file=sys.stderr)
+        walked = roll(problem, arrive_s, _PERIOD_S, rule)
+        end = {n: w.end_s for w in walked for n in w.orders}
+        wait = [end[n] - came for n, came in enumerate(arrive_s.tolist())]
+        late = [max(0.0, x - 3_600) for x in wait]
+        told[name] = {
+            "length_m": round(sum(w.length_m for w in walked), 1),
+            "mean_wait_s": round(fmean(wait), 1),
+            "late_orders": sum(x > 0 for x in late), "late_s": round(sum(late), 1),
+            "last_s": round(max(end.values()), 1), "batches": len(walked),
+        }  # fmt: skip
+    told["saving"] = round(1 - told["planned"]["length_m"] / told["first_come"]["length_m"], 4)
+    return told
 
 
 def problem_of(row: dict[str, Any]) -> Problem:

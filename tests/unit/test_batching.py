@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+import random
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import Broken, Rejected
 from dispatcher.optimizers.batching import Params, Plan, Problem, Promise, check, first_come, plan
+from dispatcher.optimizers.batching.rolling import roll
 from dispatcher.optimizers.picking import Picks, Warehouse
 
 HENN = Path(__file__).parents[3] / "shared/data/optimizers/batching/henn_waescher_720.jsonl.gz"
@@ -53,7 +55,7 @@ def test_a_plan_is_feasible_reproducible_and_never_worse_with_more_effort(proble
 
 
 @given(problems())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_small_problems_are_solved_to_the_end(problem: Problem) -> None:
     """With five orders at the most, no way of putting them together is shorter than the plan."""
     due = problem.promise
@@ -129,6 +131,32 @@ def test_what_is_due_soon_goes_first_although_that_is_farther() -> None:
     ):
         with pytest.raises(Broken):
             check(msgspec.structs.replace(apart, promise=due), bad)
+
+
+@given(problems(), st.randoms(use_true_random=False))
+@settings(max_examples=15, deadline=None)
+def test_a_rolling_horizon_walks_each_order_once_after_it_has_come(problem: Problem, rng: random.Random) -> None:
+    """Nobody walks two batches at once, carts are not too full, and the same arrivals give the same day."""
+    arrive = np.array([float(rng.randint(0, 200)) for _ in problem.orders])
+    many = len(problem.orders)
+    promise = Promise(arrive + 60, np.ones(many), np.ones(many), np.zeros(2), 5.0)
+    due = msgspec.structs.replace(problem, promise=promise)
+
+    def decide(known: Problem) -> Plan:
+        found = plan(known, Params(proposals=300, first=100))
+        check(known, found)
+        return found
+
+    walked = roll(due, arrive, 30.0, decide)
+    assert sorted(n for w in walked for n in w.orders) == list(range(many))
+    assert walked == roll(due, arrive, 30.0, decide)
+    for w in walked:
+        assert w.begin_s >= max(arrive[list(w.orders)])
+        assert (problem.load[list(w.orders)].sum(axis=0) <= problem.capacity).all()
+    for one, other in itertools.combinations(walked, 2):
+        assert one.picker != other.picker or one.end_s <= other.begin_s + 1e-6 or other.end_s <= one.begin_s + 1e-6
+    with pytest.raises(Rejected, match="period_s: 0"):
+        roll(due, arrive, 0.0, decide)
 
 
 @pytest.mark.skipif(not HENN.exists(), reason="the published instances are not beside this checkout")
