@@ -15,7 +15,7 @@ from central.serve import HttpServer
 from contracts import poses, topics
 from contracts.codec import encode
 from contracts.ids import EdgeId, NodeId, PodId, RobotId, StationId
-from contracts.messages.ops import FleetView, RobotView, StationView, VehicleState, VendorView, Wait
+from contracts.messages.ops import FleetView, RobotView, StationView, Unreadable, VehicleState, VendorView, Wait
 from deploy.embedded.scratch import ScratchPostgres
 from dispatcher.planning.worker import PlannerWorker
 from tests.wire.care_floor import confirm, lay, next_task, put, say, see, shelves
@@ -102,11 +102,12 @@ def said(floor: Floor, **changed: Any) -> None:
     two = replace_robot(one, "R2", VehicleState.WAITING, "N2", 2.0, (wait,))
     three = replace_robot(one, "R3", VehicleState.WAITING, "N1", 1.0, (behind, wait))
     lost = replace_robot(one, "R4", VehicleState.ERROR, "N0", 0.0, (), errors=("wheel slips: left drive",))
+    garbled = Unreadable("uagv/v2/ACME/7/state", "{not json", "state: {not json is not JSON", at - 9_000)
     view = FleetView(
         floor.site.id, 1, at, False, (one, two, three, lost),
         (StationView(StationId("S1"), (None, None, None, None), PodId("P0"), (RobotId("R1"),), 3),), 6,
         vendors=(VendorView("ACME GmbH", 4, {"null_for_number": 128, "no_new_base_request": 4}),),
-        closed=(NodeId("N4"),), closed_edges=(EdgeId("E1-4"),),
+        closed=(NodeId("N4"),), closed_edges=(EdgeId("E1-4"),), unreadable=(garbled,), unreadable_count=3,
     )  # fmt: skip
     view = msgspec.structs.replace(view, **changed)
     floor.dispatcher.say(topics.fleet(floor.site.id), encode(view))

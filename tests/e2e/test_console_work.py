@@ -9,6 +9,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from contracts import topics
+from contracts.codec import decode, encode
+from contracts.ids import NodeId
+from contracts.messages.ops import CloseNode, OpsAnswer, OpsCommand
 from deploy.embedded.scratch import ScratchPostgres
 from tests.e2e.console_scene import CHROMIUM, Seen, browser, opened, plan, said
 from tests.wire.care_floor import held, see
@@ -169,6 +173,39 @@ async def test_the_other_care_of_the_stock(page: Page, scene: tuple[Floor, str])
     await done(page)
     await expect(page.locator("aside [data-line='1']")).to_contain_text("20 of 20 sent")
     assert (await see(floor.erp, "/v1/transfers/out-north-UML-7"))["state"] == "sent"
+
+
+async def test_why_a_robot_waits_is_drawn_and_commands_are_given_with_a_reason(
+    page: Page, scene: tuple[Floor, str]
+) -> None:
+    """The chain ends with what would free it; a place is closed with its reason, and shown closed."""
+    floor, url = scene
+    asked: list[OpsCommand] = []
+
+    async def answer(payload: bytes) -> bytes:
+        command = decode(payload, OpsCommand)
+        asked.append(command)
+        return encode(OpsAnswer(command.id, True, ""))
+
+    await floor.dispatcher.serve(topics.ops_subject(floor.site.id), answer)
+    said(floor)
+    await page.goto(f"{url}/#/robots/R3")
+    await expect(page.locator("[data-wait] .hop")).to_have_count(2)
+    await expect(page.locator("[data-frees]")).to_contain_text("R1 is done where it stands")
+    await page.locator("[data-wait] .box a", has_text="R2").click()
+    await expect(page.locator("[data-wait] .hop")).to_have_count(1)
+    await page.goto(f"{url}/#/nodes/N2")
+    await page.locator("aside [data-do=close]").click()
+    await act(page, "Close", reason="something lies there")
+    await done(page)
+    assert (asked[-1].body, asked[-1].reason) == (CloseNode(NodeId("N2")), "something lies there")
+    said(floor, closed=(NodeId("N2"),))
+    await expect(page.locator("aside")).to_contain_text("closed")
+    await page.goto(f"{url}/#/fleet")
+    await expect(page.locator("[data-closed=N2]")).to_be_visible()
+    await expect(page.locator("[data-maker='ACME GmbH']")).to_contain_text("128")
+    await page.locator("[data-unreadable] summary").press("Enter")
+    await expect(page.locator("[data-unreadable] pre")).to_have_text("{not json")
 
 
 async def test_plans_are_pictures_beside_their_baselines(page: Page, scene: tuple[Floor, str]) -> None:

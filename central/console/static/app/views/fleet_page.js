@@ -68,7 +68,8 @@ class FpFleetPage extends Part {
   }
 
   unreadable() {
-    const kept = floor.view?.unreadable ?? [];
+    const kept = floor.view?.unreadable;
+    if (!kept) return html`<p class="none">The dispatcher was not heard yet.</p>`;
     if (!kept.length) return html`<p class="none">Every message could be read.</p>`;
     return html`<div class="kept">${[...kept].reverse().map((m) => html`<details data-unreadable><summary><span class="soft">${clock(m.at_ms)}</span> <span class="mono">${m.topic}</span> <span class="bad-text">${m.error}</span></summary><pre class="mono">${m.text}</pre></details>`)}
       ${(floor.view?.unreadable_count ?? 0) > kept.length ? html`<p class="dim pad">${count(floor.view?.unreadable_count ?? 0)} in all; the newest are kept.</p>` : nothing}</div>`;
