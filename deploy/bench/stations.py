@@ -3,7 +3,7 @@
 Judged on the virtual day itself: the whole stack with REST intake and a real PostgreSQL, the dispatcher as it runs on a
 live floor, robots and people as twins. The baseline is the same day with first come, first served: totes start at
 once, in order of priority, due time and arrival, at the first station with a free slot, and pods are fetched in that
-order. A visit is one time that a pod stands at a station, also when nothing is picked from it.
+order. Both have the same slotting. A visit is one time that a pod stands at a station, also when nothing is picked.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from typing import Any
 from contracts.errors import Rejected
 from deploy.bench.bounds import number, seed, whole
 from deploy.one_day import DayOptions, failures, run_day
+from deploy.slotted_stock import SLOTTINGS
 from dispatcher.params import RELEASE_RULES, STATION_RULES, Params
 
 _TOLD = (
@@ -36,6 +37,7 @@ def run(args: list[str]) -> dict[str, object]:
         "seed": options.seed,
         "stations_rule": options.stations,
         "release_rule": options.release,
+        "slotting": options.slotting,
         "hold_h": options.hold_h,
         **ours,
         "saving": round(1 - ours["visits_per_line"] / first_come["visits_per_line"], 4),
@@ -52,6 +54,7 @@ def _options(args: list[str]) -> argparse.Namespace:
     parser.add_argument("--date", help=f"a planned ship date in the file ({_REAL_DAY})")
     parser.add_argument("--robots", type=whole(1, 400), default=40)
     parser.add_argument("--seed", type=seed, default=1)
+    parser.add_argument("--slotting", choices=SLOTTINGS, default="best", help="of both days; best: as `floorplane day`")
     parser.add_argument("--stations", choices=STATION_RULES, default="optimized")
     parser.add_argument("--release", choices=RELEASE_RULES, default="due")
     parser.add_argument("--hold-h", type=number(0), default=best.hold_ms / 3.6e6, help="hours that a tote may wait")
@@ -78,7 +81,14 @@ def _one(options: argparse.Namespace, params: Params) -> dict[str, Any]:
             print(f"{name}: {done} of {of} orders after {hours:.1f} h", file=sys.stderr)
 
     summary = run_day(
-        DayOptions(orders=options.orders, date=options.date, seed=options.seed, robots=options.robots, params=params),
+        DayOptions(
+            orders=options.orders,
+            date=options.date,
+            seed=options.seed,
+            robots=options.robots,
+            params=params,
+            slotting=options.slotting,
+        ),
         show,
     )
     failures(summary)
