@@ -75,6 +75,8 @@ class Edge(msgspec.Struct, frozen=True, omit_defaults=True):
     max_speed_mps: float = 1.5
     loaded: bool = True
     """Whether a robot that carries a pod may use it."""
+    width_m: float | None = None
+    """Clear width of its corridor; None: nobody has said."""
 
 
 class ZoneKind(StrEnum):
@@ -139,12 +141,16 @@ class Layout(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
                 raise Rejected(f"edges/{e.id}", e.start, "an edge between two different nodes")
             if not e.max_speed_mps > 0:
                 raise Rejected(f"edges/{e.id}/max_speed_mps", e.max_speed_mps, "above 0")
+            if e.width_m is not None and not e.width_m > 0:
+                raise Rejected(f"edges/{e.id}/width_m", e.width_m, "above 0")
         for n in self.nodes:
             if (n.kind is NodeKind.DOOR) != (n.door is not None):
                 raise Rejected(f"nodes/{n.id}/door", n.door, "set for kind 'door', and for no other kind")
         self._refuse_levels()
         _refuse_doubles("zones", (z.id for z in self.zones))
         for z in self.zones:
+            if z.level and z.level not in {n.level for n in self.nodes}:
+                raise Rejected(f"zones/{z.id}/level", z.level, "a level on which nodes lie")
             if len(z.corners) < _FEWEST_CORNERS:
                 raise Rejected(f"zones/{z.id}/corners", len(z.corners), f"at least {_FEWEST_CORNERS}")
             if (z.kind is ZoneKind.SPEED) != (z.max_speed_mps is not None):

@@ -29,6 +29,7 @@ from contracts.ids import (
     is_identifier,
 )
 from contracts.layout import Layout, NodeKind
+from contracts.reach import refuse_unreachable
 
 _NAME = f"a name of the form {PATTERN}"
 
@@ -234,10 +235,11 @@ def read_site(path: Path) -> Site:
     Raises
     ------
     Rejected
-        The file is missing, is not JSON, or does not describe a site; names the field.
+        The file is missing, is not JSON, does not describe a site, or has a place that no road leads to; names the
+        field.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Site)
+        site = msgspec.json.decode(path.read_bytes(), type=Site)
     except FileNotFoundError as e:
         raise Rejected("site", str(path), "an existing site file; `floorplane up` builds the reference site") from e
     except OSError as e:
@@ -246,6 +248,21 @@ def read_site(path: Path) -> Site:
         raise Rejected("site", str(path), f"a site: {e}") from e
     except UNREADABLE as e:
         raise Rejected("site", str(path), f"JSON: {e}") from e
+    refuse_cut_off(site)
+    return site
+
+
+def refuse_cut_off(site: Site) -> None:
+    """See that pods can be brought to every station and back, and that every station can be reached.
+
+    Raises
+    ------
+    Rejected
+        Some place cannot be reached or left; names it.
+    """
+    stations = {f"stations/{s.id}/lane": (s.lane[-1],) for s in site.stations if s.lane}
+    refuse_unreachable(site.layout, stations | {f"pods/{p.id}/home": (p.home,) for p in site.pods}, loaded=True)
+    refuse_unreachable(site.layout, stations | {f"places/{name}": (n,) for name, n in site.places.items()})
 
 
 def write_site(site: Site, path: Path) -> None:

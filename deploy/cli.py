@@ -279,6 +279,36 @@ def check_robot(
         raise typer.Exit(1)
 
 
+layouts = typer.Typer(no_args_is_help=True, help="Road maps: checked before they are used, and compared.")
+app.add_typer(layouts, name="layout", rich_help_panel=_TOOLS)
+
+
+@layouts.callback()
+def _layouts() -> None:
+    """Road maps: checked before they are used, and compared."""
+
+
+@layouts.command("check")
+def check_layout(file: Annotated[Path, typer.Argument(help="A LIF file, or a site file.")]) -> None:
+    """Say what is in a LIF or site file; one that contradicts itself is refused with the element's name."""
+    from deploy.layout_file import check
+
+    for line in check(file):
+        typer.echo(line)
+
+
+@layouts.command("diff")
+def compare_layouts(
+    old: Annotated[Path, typer.Argument(help="A LIF file, or a site file.")],
+    new: Annotated[Path, typer.Argument(help="Another one, of either kind.")],
+) -> None:
+    """Say in words, one line a change, what differs between two layouts; nothing where nothing does."""
+    from deploy.layout_file import compare
+
+    for line in compare(old, new):
+        typer.echo(line)
+
+
 @app.command("export-lif", rich_help_panel=_TOOLS)
 def export_lif(
     out: Annotated[Path, typer.Argument(help="The LIF file to write.")],

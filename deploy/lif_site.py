@@ -5,7 +5,8 @@ from pathlib import Path
 from contracts.errors import Rejected
 from contracts.ids import NodeId, SiteId, identifier
 from contracts.layout import Layout
-from contracts.lif import LifStation, read_lif
+from contracts.lif import read_lif
+from contracts.reach import refuse_unreachable
 from contracts.site import Site
 
 
@@ -22,8 +23,8 @@ def lif_site(path: Path, vehicle_type: str | None = None) -> Site:
     Raises
     ------
     Rejected
-        The file cannot be read, is not LIF, has several layouts, or has a station that cannot be reached or left; names
-        the element.
+        The file cannot be read, is not LIF, has several layouts, or has a station that cannot be reached or left, or a
+        door or lift; names the element.
     """
     try:
         payload = path.read_bytes()
@@ -43,7 +44,8 @@ def lif_site(path: Path, vehicle_type: str | None = None) -> Site:
         for name in (station.id, station.name):
             if name and name not in one.layout.node:
                 places.setdefault(name, station.nodes[0])
-    _refuse_unreachable(one.layout, one.stations)
+    refuse_unreachable(one.layout, {f"layouts/{one.layout.id}/stations/{s.id}": s.nodes for s in one.stations})
+    _refuse_gates(one.layout)
     return Site(
         id=SiteId(identifier(one.layout.id)),
         layout=one.layout,
@@ -59,30 +61,12 @@ def lif_site(path: Path, vehicle_type: str | None = None) -> Site:
     )
 
 
-def _refuse_unreachable(layout: Layout, stations: tuple[LifStation, ...]) -> None:
-    """Every station must be reached from every other one: from the first, and back to it."""
-    if not stations:
-        return
-    first = stations[0]
-    ways = {n: tuple(e.end for e in edges) for n, edges in layout.out.items()}
-    back: dict[NodeId, list[NodeId]] = {n.id: [] for n in layout.nodes}
-    for edge in layout.edges:
-        back[edge.end].append(edge.start)
-    there, here = _reached(first.nodes[0], ways), _reached(first.nodes[0], back)
-    for station in stations:
-        for node in station.nodes:
-            field = f"layouts/{layout.id}/stations/{station.id}"
-            if node not in there:
-                raise Rejected(field, node, f"a node that a road leads to from station {first.id}")
-            if node not in here:
-                raise Rejected(field, node, f"a node that a road leads from to station {first.id}")
-
-
-def _reached(start: NodeId, ways: dict[NodeId, tuple[NodeId, ...]] | dict[NodeId, list[NodeId]]) -> set[NodeId]:
-    seen, todo = {start}, [start]
-    while todo:
-        for node in ways[todo.pop()]:
-            if node not in seen:
-                seen.add(node)
-                todo.append(node)
-    return seen
+def _refuse_gates(layout: Layout) -> None:
+    """A LIF file cannot say which cell moves a door or lift; robots would wait before it for ever."""
+    for n in layout.nodes:
+        what = n.door or n.lift
+        if what is not None:
+            raise Rejected(
+                f"layouts/{layout.id}/nodes/{n.id}/{'door' if n.door else 'lift'}", what,
+                "no door and no lift: a site file says which cell moves it",
+            )  # fmt: skip

@@ -11,17 +11,27 @@ import pytest
 from deploy import cli
 from deploy.process import KINDS, run_process
 
+ODD: dict[str, tuple[tuple[object, ...], str]] = {
+    "dangling": ((("ab", "a", "b"), ("bx", "b", "nowhere")), "edges/bx/endNodeId"),
+    "island": ((("ab", "a", "b"), ("ba", "b", "a")), "stations/S2"),
+    "one-way": ((("ab", "a", "b"), ("ba", "b", "a"), ("bc", "b", "c")), "stations/S2"),
+}
+"""LIF files with two stations, at a and at c, that are wrong: their edges, and what an answer names."""
 HEADER = "order_ref,planned_ship_date,actual_ship_date,sku,quantity,product_line,category\n"
 COMMANDS = (
     "up", "day", "replay", "whatif", "stop", "reset", "invariants", "export-lif", "bench", "erp items", "erp orders",
-    "erp follow", "robot check", *KINDS,
+    "erp follow", "robot check", "layout check", "layout diff", *KINDS,
 )  # fmt: skip
 BAD_FILES = ("none", "folder", "empty", "bytes", "cut.gz", "list.json", "object.json", "cut.json", "bom.json")
 NOBODY = "--database-url postgresql://127.0.0.1:1/x --nats-url nats://127.0.0.1:1 --mqtt-url mqtt://127.0.0.1:1"
 ERP = "--url http://127.0.0.1:1 --token t"
 
 WRONG = [
-    *((f"{command} --nonsense x", "nonsense") for command in COMMANDS if command != "whatif"),
+    *((f"{command} --nonsense x", "nonsense") for command in COMMANDS if command not in {"whatif", "layout diff"}),
+    ("layout diff a b --nonsense x", "nonsense"),
+    *((f"layout {what}", "") for f in BAD_FILES for what in (f"check {f}", f"diff {f} {f}")),
+    *((f"{what} {name}.lif", element) for name, (_, element) in ODD.items()
+      for what in ("layout check", "up --profile fleet --robots none --layout")),
     ("whatif r --at 0 --nonsense x", "nonsense"),
     *((f"day --date 2013-12-02 --orders {f}", f) for f in BAD_FILES),
     *((f"day --orders good.csv --date 2013-12-02 --slotting as-is --site {f}", "site") for f in BAD_FILES),
@@ -106,6 +116,25 @@ INSTANCES = (
 )  # fmt: skip
 
 
+def lif(edges: tuple[object, ...]) -> dict[str, object]:
+    """Three nodes, two stations, and these edges."""
+    own = {"vehicleTypeId": "v"}
+    return {
+        "metaInformation": {
+            "projectIdentification": "p", "creator": "c", "exportTimestamp": "2026-01-01T00:00:00Z",
+            "lifVersion": "1.0.0",
+        },
+        "layouts": [{
+            "layoutId": "L", "layoutVersion": "1",
+            "nodes": [{"nodeId": n, "nodePosition": {"x": k, "y": 0}, "vehicleTypeNodeProperties": [own]}
+                      for k, n in enumerate("abc")],
+            "edges": [{"edgeId": name, "startNodeId": a, "endNodeId": b, "vehicleTypeEdgeProperties": [own]}
+                      for name, a, b in edges],
+            "stations": [{"stationId": s, "interactionNodeIds": [n]} for s, n in (("S1", "a"), ("S2", "c"))],
+        }],
+    }  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Files that are wrong in every way."""
@@ -117,6 +146,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }.items():  # fmt: skip
         (at / name).parent.mkdir(exist_ok=True)
         (at / name).write_bytes(content)
+    for name, (edges, _) in ODD.items():
+        (at / f"{name}.lif").write_text(json.dumps(lif(edges)))
     for n, lines in enumerate(INSTANCES):
         for name in ("sprp/sprp_2400_opt", "batching/henn_waescher_720", "batching/muter_oncan_wg_270"):
             (at / f"data{n}" / name).parent.mkdir(parents=True, exist_ok=True)

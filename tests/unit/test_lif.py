@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from contracts.errors import Rejected
 from contracts.ids import DoorId, EdgeId, NodeId, StationId
 from contracts.layout import Edge, Layout, Node, NodeKind
-from contracts.lif import LifStation, difference, read_lif, write_lif
+from contracts.layout_difference import difference
+from contracts.lif import LifStation, read_lif, write_lif
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "lif"
 NOW_MS = 1_764_000_000_000

@@ -11,7 +11,8 @@ import pytest
 from contracts.errors import Rejected
 from contracts.ids import PATTERN, identifier
 from contracts.layout import Layout, NodeKind
-from contracts.lif import difference, read_lif
+from contracts.layout_difference import difference
+from contracts.lif import read_lif
 from contracts.site import Site, read_site, write_site
 from simulators import site as reference
 from simulators.catalogue import BIN_VOLUME_ML, Catalogue, check_digit, read_catalogue, write_catalogue

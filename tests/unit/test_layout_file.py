@@ -1,0 +1,111 @@
+"""Layout files as the command reads them: either kind, several levels, zones and widths; what is wrong is named."""
+
+from pathlib import Path
+
+import pytest
+
+from contracts.errors import Rejected
+from contracts.geometry import Point
+from contracts.ids import DoorId, EdgeId, LiftId, NodeId, StationId
+from contracts.layout import Edge, Layout, Node, NodeKind, Zone, ZoneKind
+from contracts.lif import LifStation, read_lif, write_lif
+from contracts.site import write_site
+from deploy.layout_file import check, compare
+from deploy.lif_site import lif_site
+from tests.twin.lift_floor import two_levels
+
+NOW_MS = 1_764_000_000_000
+SQUARE = (Point(0, 0), Point(3, 0), Point(3, 3), Point(0, 3))
+
+
+def written(layout: Layout, to: Path, *stations: LifStation) -> Path:
+    to.write_bytes(write_lif([(layout, stations)], project="test", now_ms=NOW_MS))
+    return to
+
+
+def levels(**changes: object) -> Layout:
+    """Two levels of one place each that a lift joins, with a zone on each."""
+    nodes = [
+        Node(NodeId("a"), 0, 0),
+        Node(NodeId("la"), 1, 0, NodeKind.LIFT, lift=LiftId("L1")),
+        Node(NodeId("b"), 0, 0, level="up"),
+        Node(NodeId("lb"), 1, 0, NodeKind.LIFT, level="up", lift=LiftId("L1")),
+    ]
+    ways = [("a", "la"), ("la", "lb"), ("lb", "b")]
+    parts: dict[str, object] = {
+        "nodes": tuple(nodes),
+        "edges": tuple(
+            Edge(EdgeId(f"{u}-{v}"), NodeId(u), NodeId(v), width_m=1.5) for a, b in ways for u, v in ((a, b), (b, a))
+        ),
+        "zones": (
+            Zone("Z1", ZoneKind.SPEED, SQUARE, 0.5),
+            Zone("Z2", ZoneKind.NO_STOP, SQUARE, level="up"),
+        ),
+    }
+    return Layout("L", "ground", "1", **{**parts, **changes})  # type: ignore[arg-type]  # only what a test changes
+
+
+def test_levels_lifts_zones_and_widths_survive_the_trip(tmp_path: Path) -> None:
+    """One LIF layout a level; edges that join levels make one of them again, with the lift by its name."""
+    layout = levels()
+    stations = (LifStation(StationId("S1"), (NodeId("a"),)), LifStation(StationId("S2"), (NodeId("b"),)))
+    path = written(layout, tmp_path / "x.lif", *stations)
+    (back,) = read_lif(path.read_bytes())
+    assert sorted(back.layout.nodes, key=lambda n: n.id) == sorted(layout.nodes, key=lambda n: n.id)
+    assert sorted(back.layout.edges, key=lambda e: e.id) == sorted(layout.edges, key=lambda e: e.id)
+    assert (back.layout.zones, back.stations, back.layout.levels) == (layout.zones, stations, ("ground", "up"))
+    assert back.layout.within == {"Z1": ("a", "la"), "Z2": ("b", "lb")}
+    (said,) = check(path)
+    assert "2 levels (ground, up), 1 lifts, 2 zones" in said
+
+
+def test_a_foreign_file_whose_levels_are_joined_has_a_lift_there(tmp_path: Path) -> None:
+    """An edge that ends on another level is in a lift, named after its first node."""
+    path = written(levels(), tmp_path / "x.lif")
+    foreign = path.read_bytes().replace(b"floorplane:", b"foreign:")
+    (back,) = read_lif(foreign)
+    assert {n.id: n.lift for n in back.layout.nodes} == {"a": None, "b": None, "la": "lift-la", "lb": "lift-la"}
+
+
+def test_two_files_of_either_kind_are_compared_in_words(tmp_path: Path) -> None:
+    site = two_levels(2)
+    write_site(site, tmp_path / "site.json")
+    same = written(site.layout, tmp_path / "same.lif")
+    assert compare(tmp_path / "site.json", same) == []
+    slower = tuple(Edge(e.id, e.start, e.end, 0.5) if e.id == "g01_g11" else e for e in site.layout.edges)
+    zone = Zone("Z1", ZoneKind.CLOSED, SQUARE, level="upper")
+    other = Layout("levels", "ground", "2", site.layout.nodes, slower, (zone,))
+    assert compare(same, written(other, tmp_path / "other.lif")) == [
+        "layout: version '1' → '2'",
+        "edge g01_g11: max_speed_mps 1.5 → 0.5",
+        "zone Z1: new (closed, 4 corners)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"nodes": levels().nodes[:3], "edges": ()}, "lifts/L1"),
+        ({"edges": (Edge(EdgeId("up"), NodeId("a"), NodeId("b")),)}, "edges/up"),
+        ({"edges": (Edge(EdgeId("e"), NodeId("a"), NodeId("x")),)}, "edges/e"),
+        ({"edges": (Edge(EdgeId("e"), NodeId("a"), NodeId("la"), width_m=0.0),)}, "edges/e/width_m"),
+        ({"nodes": (*levels().nodes, Node(NodeId("c"), 0, 0, NodeKind.LIFT))}, "nodes/c/lift"),
+        ({"nodes": (*levels().nodes, Node(NodeId("c"), 0, 0, lift=LiftId("L1")))}, "nodes/c/lift"),
+        ({"nodes": (*levels().nodes, Node(NodeId("c"), 0, 0, NodeKind.LIFT, lift=LiftId("L1")))}, "nodes/c/level"),
+        ({"zones": (Zone("Z", ZoneKind.CLOSED, SQUARE, level="attic"),)}, "zones/Z/level"),
+        ({"zones": (Zone("Z", ZoneKind.CLOSED, SQUARE[:2]),)}, "zones/Z/corners"),
+    ],
+)
+def test_levels_that_contradict_themselves_are_refused_by_name(changes: dict[str, object], field: str) -> None:
+    with pytest.raises(Rejected) as e:
+        levels(**changes)
+    assert e.value.field == field
+
+
+def test_a_door_or_lift_that_no_cell_moves_is_refused_in_a_lif_site(tmp_path: Path) -> None:
+    """Robots would wait before it for ever."""
+    with pytest.raises(Rejected, match="la/lift"):
+        lif_site(written(levels(), tmp_path / "x.lif"))
+    door = Layout("L", "m", "1", (Node(NodeId("a"), 0, 0), Node(NodeId("d"), 1, 0, NodeKind.DOOR, DoorId("D1"))), ())
+    with pytest.raises(Rejected, match="d/door"):
+        lif_site(written(door, tmp_path / "y.lif"))
