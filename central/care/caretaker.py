@@ -22,7 +22,8 @@ _CLASSES = timedelta(days=90)
 """An item's class follows from its picks of so long."""
 _ANY = (
     "SELECT EXISTS (SELECT FROM replenish_rule WHERE active) OR EXISTS (SELECT FROM count_plan WHERE active)"
-    " OR EXISTS (SELECT FROM place WHERE kind = 'shelf') AS some"
+    " OR EXISTS (SELECT FROM place WHERE kind = 'shelf')"
+    " OR EXISTS (SELECT FROM orders WHERE backorder AND state IN ('allocated', 'released', 'picking')) AS some"
 )
 
 

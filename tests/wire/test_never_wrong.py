@@ -22,13 +22,15 @@ pytestmark = pytest.mark.slow
 T = TypeVar("T")
 CLIENTS = 16
 BINS = ("P0-B0", "P0-B1", "P1-B0", "P1-B1")
+LIMITS = {"P1-B0": ({"volume_ml": 12_000}, 12), "P1-B1": ({"weight_g": 4_000}, 8)}
+"""What places take, and how many pieces that is: one litre and one pound each."""
 ITEMS = ("part1", "part2", "part3")
 SCALE = 600
 EXPIRES_MS = 15 * 60_000
 WHY = {"reason": "model"}
 KINDS = (
-    "in", "in", "out", "order", "order", "order", "reserve", "expire", "cancel", "patch", "release", "pick", "pick",
-    "pick", "short", "undo",
+    "in", "in", "out", "move", "move", "order", "order", "wait", "reserve", "expire", "cancel", "patch", "release",
+    "pick", "pick", "pick", "short", "undo",
 )  # fmt: skip
 COMMAND = st.tuples(st.sampled_from(KINDS), st.integers(0, 11), st.integers(0, 11), st.integers(1, 9), st.booleans())
 """What, of which two things, how much, and whether the request is sent twice at the same time."""
@@ -48,6 +50,8 @@ class Rush(RuleBasedStateMachine):
         """Orders and their kinds, in the order in which they were answered."""
         self.n = 0
         self.undone: set[int] = set()
+        self.back: Counter[str] = Counter()
+        """Pieces that undoing has put back to where they came from: they are there, whatever the place takes."""
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
@@ -58,7 +62,11 @@ class Rush(RuleBasedStateMachine):
 
             async def begin() -> Floor:
                 self.context = running(self.postgres, scale=SCALE, connections=CLIENTS)
-                return await self.context.__aenter__()
+                floor = await self.context.__aenter__()
+                for place, (limits, _) in LIMITS.items():
+                    told = await floor.supervisor.put(f"/v1/places/{place}", json=limits, headers={"If-Match": "*"})
+                    assert told.status_code == 200, told.text
+                return floor
 
             self._floor = self.do(begin())
         return self._floor
@@ -83,8 +91,8 @@ class Rush(RuleBasedStateMachine):
         async def rush() -> None:
             works = sorted((w for w in floor.keys.values() if isinstance(w, Pick)), key=lambda w: w.task)
             moves = await floor.rows(
-                "SELECT seq, a, b, item, qty, reason FROM ledger WHERE reason IN ('found', 'pick') AND reverses IS NULL"
-                " ORDER BY seq"
+                "SELECT seq, a, b, item, qty, reason FROM ledger WHERE reason IN ('found', 'pick', 'move')"
+                " AND reverses IS NULL ORDER BY seq"
             )
             facts: list[tuple[Pick, int]] = []
             async with asyncio.TaskGroup() as group:
@@ -122,7 +130,11 @@ class Rush(RuleBasedStateMachine):
     async def _ask(self, n: int, kind: str, a: int, b: int, qty: int, twice: bool) -> None:
         if kind in {"in", "out"}:
             await self._book(n, BINS[a % len(BINS)], ITEMS[b % len(ITEMS)], qty if kind == "in" else -qty, twice)
-        elif kind in {"order", "reserve", "expire"}:
+        elif kind == "move":
+            await self._carry(
+                n, BINS[a % len(BINS)], BINS[(a + 1 + b % 3) % len(BINS)], ITEMS[b % len(ITEMS)], qty, twice
+            )
+        elif kind in {"order", "wait", "reserve", "expire"}:
             await self._order(n, kind, (ITEMS[a % 3], ITEMS[(a + 1 + b % 2) % 3]), qty, twice)
         elif self.orders:
             name = list(self.orders)[a % len(self.orders)]
@@ -154,13 +166,23 @@ class Rush(RuleBasedStateMachine):
         if "posted" in outcomes:
             self.held[place, item] += qty
         else:
-            assert qty < 0, "goods that came in were refused"
+            assert qty < 0 or place in LIMITS, "goods that came in were refused"
+
+    async def _carry(self, n: int, origin: str, goal: str, item: str, qty: int, twice: bool) -> None:
+        body = {"from": origin, "to": goal, "item": item, "qty": qty}
+        answers = await self._post("/v1/hands/moves", body, f"m{n}", twice, "operator")
+        assert all(x.status_code in {201, 409} for x in answers), [x.text for x in answers]
+        if any(x.status_code == 201 for x in answers):
+            self.held[origin, item] -= qty
+            self.held[goal, item] += qty
 
     async def _order(self, n: int, kind: str, items: tuple[str, str], qty: int, twice: bool) -> None:
         body: dict[str, Any] = {
             "ref": f"A{n}", "due": DUE, "lines": [{"line": k, "item": i, "qty": qty} for k, i in enumerate(items, 1)]
         }  # fmt: skip
-        if kind != "order":
+        if kind == "wait":
+            body["backorder"] = True
+        elif kind != "order":
             until_ms = self.floor.clock.now_ms() + (EXPIRES_MS if kind == "expire" else 10**12)
             body["reserve_until"] = datetime.fromtimestamp(until_ms / 1000, UTC).isoformat()
         answers = await self._post("/v1/orders", body, f"a{n}", twice)
@@ -181,6 +203,7 @@ class Rush(RuleBasedStateMachine):
             for place, sign in ((move["a"], 1), (move["b"], -1)):
                 if place in BINS:
                     self.held[place, move["item"]] += sign * move["qty"]
+                    self.back[place] += move["qty"] if sign > 0 else 0
 
     async def _pick(self, facts: list[tuple[Pick, int]]) -> None:
         """Say picks, each twice under two numbers; what became of them the order's own ledger tells."""
@@ -220,6 +243,27 @@ class Rush(RuleBasedStateMachine):
             item: sum(r["reserved"] for r in rows if r["kind"] == "bin") for item, rows in stock.items()
         }
         assert self.do(self.floor.violations()) == []
+        for place, (_, most) in LIMITS.items():
+            lies = sum(n for (p, _), n in self.held.items() if p == place)
+            assert lies <= most + self.back[place], f"{lies} pieces lie in {place}, which takes {most}"
+
+    @invariant()
+    def nobody_waits_for_what_is_free(self) -> None:
+        """After a look (two who neither saw the other may have left a line), no line waits while its item is free."""
+        if self.context is None:
+            return
+
+        async def look() -> None:
+            await self.floor.rows("SELECT fill_waiting('2013-12-02T12:00:00Z', x) FROM unnest($1::text[]) AS x", ITEMS)
+            idle = await self.floor.rows(
+                "SELECT o.id, l.item FROM orders o JOIN order_line l ON l.order_id = o.id AND l.short > 0"
+                " WHERE o.backorder AND o.state IN ('allocated', 'released', 'picking') AND EXISTS ("
+                "SELECT FROM stock s JOIN place p ON p.code = s.place AND p.kind = 'bin'"
+                " WHERE s.item = l.item AND s.qty > s.reserved AND s.status = 'ok' AND NOT s.doubt)"
+            )
+            assert [tuple(r) for r in idle] == []
+
+        self.do(look())
 
     async def _stable(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Read stock and lines at a moment at which no reservation expires in between."""
