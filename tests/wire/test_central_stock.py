@@ -63,6 +63,20 @@ async def test_stock_of_past_days_is_the_same_whether_month_ends_are_kept_or_not
         assert await stock_at(floor, "2013-10-09") == {"P0-B0": 90}
         assert await stock_at(floor, "2013-10-31", item="part1") == {"P0-B0": 60, "P0-B1": 30, "P1-B0": 7}
         assert await stock_at(floor, "2013-12-24") == {"P0-B0": 60, "P0-B1": 25, "P1-B0": 7}
+        # by status, also after another month end is kept
+        await floor.rows(
+            "SELECT post('2013-11-05', 'P0-B0', 'P0-B0', 'part1', 10, 'hold', NULL, NULL, NULL, 'me', 'held', '', NULL,"
+            " 'ok', 'hold')"
+        )
+        await floor.rows("UPDATE stock SET qty = qty - 10 WHERE place = 'P0-B0'")
+        await floor.rows("INSERT INTO stock (place, item, qty, status) VALUES ('P0-B0', 'part1', 10, 'hold')")
+        for _ in range(2):
+            assert await stock_at(floor, "2013-11-04", status="hold") == {}
+            for which in ({}, {"item": "part1"}):
+                assert await stock_at(floor, "2013-11-29", status="hold", **which) == {"P0-B0": 10}
+                assert (await stock_at(floor, "2013-11-29", status="ok", **which))["P0-B0"] == 50
+            upto = (await floor.rows("SELECT settled_seq() AS seq"))[0]["seq"]
+            await floor.rows("SELECT keep_months('2014-01-10', $1)", upto)
         assert await floor.violations() == []
         await floor.rows("UPDATE stock_then SET qty = qty + 1 WHERE place = 'P0-B0' AND at > '2013-11-01'")
         assert {v.name for v in await floor.violations()} == {"a kept month end is the sum of moves"}
