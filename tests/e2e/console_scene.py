@@ -189,16 +189,19 @@ async def plan(floor: Floor, *kinds: str, effort: int = 400) -> dict[str, str]:
         for kind in kinds:
             body = {"problem": PLANS[kind], "effort": effort}
             names[kind] = (await say(floor.operator, f"/v1/plans/{kind}", body, 202))["id"]
-            await floor.until(lambda: _ended(floor) >= set(names.values()))
+        async with asyncio.timeout(180):
+            while not await _ended(floor, names):  # noqa: ASYNC110 - as a client asks
+                await asyncio.sleep(0.2)
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
     return names
 
 
-def _ended(floor: Floor) -> set[str]:
-    """Plans that are made, or cannot be."""
-    return {e["subject"] for e in floor.events if e["type"] in {"floorplane.plan.done", "floorplane.plan.failed"}}
+async def _ended(floor: Floor, names: dict[str, str]) -> bool:
+    """Whether each plan is made, or cannot be."""
+    shown = (await see(floor.operator, "/v1/plans"))["items"]
+    return all(p["state"] not in {"queued", "running"} for p in shown if p["id"] in names.values())
 
 
 @asynccontextmanager

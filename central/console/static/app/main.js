@@ -102,6 +102,11 @@ class FpConsole extends Part {
       ${rail(place)}<main class="stage" id="stage" tabindex="-1">${view(place, id, more, task)}</main></div>`;
   }
 
+  /** @param {Map<string, unknown>} changed */
+  updated(changed) {
+    if (changed.has('path') || changed.has('stage')) this.querySelector('.rail a[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+  }
+
   banners() {
     const silence = floor.silence();
     const lost = floor.link.state !== 'live';

@@ -16,7 +16,7 @@
  * @typedef {{id: string, kind: string, corners: {x_m: number, y_m: number}[], max_speed_mps?: number, level?: string}} Zone
  * @typedef {{id: string, kind: string, lane: string[], exit: string, slots: number}} Station
  * @typedef {{id: string, position_m: number, capacity: number}} Chute
- * @typedef {{id: string, layout: {nodes: Node[], edges: Edge[], zones?: Zone[]}, pods: {id: string, home: string}[], stations: Station[],
+ * @typedef {{id: string, layout: {nodes: Node[], edges: Edge[], zones?: Zone[]}, pods: {id: string, home: string, bins?: {id: string}[]}[], stations: Station[],
  *   chutes: Chute[], doors: {id: string, nodes: string[]}[], robots: {id: string}[], lifts?: {id: string, nodes: string[]}[], line_length_m: number,
  *   infeed_m: Record<string, number>}} Site
  * @typedef {{id: string, kind: string, state: string, priority: number, due: string | null, item: string | null, name: string | null,

@@ -10,7 +10,7 @@ import { may } from '../roles.js';
 /** @typedef {import('../types.js').PlanRow} PlanRow @typedef {import('../types.js').PlanDetail} PlanDetail */
 const OFTEN_MS = 1000;
 const SHADES = /** @type {Record<string, string>} */ ({ queued: '', running: 'started', done: 'good', accepted: 'done', discarded: 'cancelled', cancelled: 'cancelled', failed: 'error' });
-const KINDS = ['slotting', 'batching', 'picking', 'waves', 'stations', 'transport'];
+const KINDS = ['slotting', 'batching', 'picking', 'waves', 'transport'];
 const SAYS = /** @type {Record<string, string>} */ ({
   slotting: 'which item lies in which pod', batching: 'which orders share a cart', picking: 'how a picker walks', waves: 'who does which batch when',
   stations: 'which orders share a pod', transport: 'which truck goes where when',

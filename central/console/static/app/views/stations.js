@@ -4,6 +4,7 @@ import { floor } from '../floor.js';
 import { Part } from '../part.js';
 import { may } from '../roles.js';
 import { askClosure } from './node_panel.js';
+import './shared_pods.js';
 
 class FpStations extends Part {
   static topics = /** @type {import('../floor.js').Topic[]} */ (['fleet', 'site', 'standing']);
@@ -17,7 +18,7 @@ class FpStations extends Part {
     const site = floor.site;
     if (!site) return html`<p class="none">Reading the site …</p>`;
     return html`<section class="view"><header><h1>Stations</h1><span class="end">${floor.view?.open_tasks ?? 0} tasks with the dispatcher</span></header>
-      <div class="scroll"><div class="cards">
+      <div class="scroll"><div class="inbound"><fp-shared-pods></fp-shared-pods></div><div class="cards">
         ${site.stations.map((s) => this.station(s))}
         ${site.chutes.map((c) => this.chute(c))}
         ${(floor.view?.doors ?? []).map((d) => html`<article class="card"><header><b>${d.id}</b><span class="soft">fire door</span>
