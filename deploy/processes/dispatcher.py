@@ -52,9 +52,18 @@ async def assemble(settings: DispatcherProcess) -> AsyncIterator[Sequence[Servic
     log = await connect_log(settings.needed("nats_url"), "dispatcher")
     try:
         how = DispatcherSettings(
-            journal=settings.state / "dispatcher", params=Params(adopt=settings.adopt), standby=settings.standby
-        )
+            journal=settings.state / "dispatcher", params=_params(settings), standby=settings.standby
+        )  # fmt: skip
         worker = PlannerWorker(site.id, log, f"planner-{os.getpid()}")
         yield (Dispatcher(how, site, floor, log, clock), Young(), worker)
     finally:
         await log.close()
+
+
+def _params(settings: DispatcherProcess) -> Params:
+    if not settings.hold_min:
+        return Params(adopt=settings.adopt, station_rule=settings.stations)
+    return Params(
+        adopt=settings.adopt, station_rule=settings.stations, release_rule="due",
+        hold_ms=round(settings.hold_min * 60_000),
+    )  # fmt: skip

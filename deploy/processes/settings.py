@@ -40,6 +40,12 @@ class DispatcherProcess(ProcessSettings):
     adopt: Literal["ask", "auto"] = Field(
         "ask", description="Robots that the site does not name: ask somebody before they get work, or take them at once"
     )
+    stations: Literal["affinity", "optimized", "first_come"] = Field(
+        "affinity", description="How totes get stations; optimized: where their pods come anyway (docs/planning.md)"
+    )
+    hold_min: float = Field(
+        0, ge=0, le=1_440, description="With stations optimized: minutes that a tote may wait for others; 0: none waits"
+    )
     seed: int = Field(1, ge=0, description="Of whatever is drawn: site, demand, faults")
     standby: bool = Field(
         False, description="Whether several dispatchers share this state: one leads, the others stand by, warm"
