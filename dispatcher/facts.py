@@ -94,6 +94,8 @@ class RobotFactsheet(_Fact, frozen=True, tag="robot_factsheet"):
     min_order_interval_ms: int
     zones: tuple[str, ...] = ()
     """Types of zones that it understands."""
+    width_m: float = 0.0
+    """0: not said."""
 
 
 class WorkOpened(_Fact, frozen=True, tag="work_opened"):

@@ -23,7 +23,7 @@ from contracts.messages.ops import (
     ReturnRobot,
     VehicleState,
 )
-from dispatcher import lateness, members, orders, recovery, vehicles
+from dispatcher import lateness, members, orders, recovery, vehicles, widths
 from dispatcher.commands import AnswerOps
 from dispatcher.fleet.member import Pin, Vehicle
 from dispatcher.world import World
@@ -106,6 +106,8 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
     if isinstance(body, CloseEdge | ReopenEdge):
         return _on_an_edge(world, command, body)
     if isinstance(body, AdoptRobot) and body.robot in world.strangers:
+        if too_wide := widths.too_wide(world, world.strangers[body.robot]):
+            return OpsAnswer(command.id, done=False, reason=too_wide)
         vehicles.adopt(world, body.robot)
         return OpsAnswer(command.id, done=True, reason="")
     found = world.vehicles.get(body.robot)

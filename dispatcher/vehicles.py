@@ -5,7 +5,7 @@ import msgspec
 from contracts.errors import Rejected
 from contracts.ids import RobotId, identifier
 from contracts.messages.ops import VehicleState
-from dispatcher import energy, lateness, leases, missions, muster, recovery
+from dispatcher import energy, lateness, leases, missions, muster, recovery, widths
 from dispatcher import orders as orders_of
 from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState
 from dispatcher.fleet import order as orders
@@ -96,6 +96,9 @@ def factsheet_heard(world: World, sheet: RobotFactsheet) -> None:
     v = known(world, sheet.robot, sheet.manufacturer)
     if v is not None:
         v.factsheet = sheet
+        widths.retire_wide(world, v)
+    elif (name := world.names.get((sheet.manufacturer, sheet.robot))) in world.strangers and name is not None:
+        world.strangers[name].factsheet = sheet  # known before it is adopted
 
 
 def known(world: World, robot: RobotId, manufacturer: str) -> Vehicle | None:

@@ -164,3 +164,5 @@ def _trouble(error: v2.ErrorEntry) -> Trouble:
         about=tuple([r.reference_value for r in error.error_references]),
         text=error.error_description or "",
     )
+        width_m=sheet.physical_parameters.width,
+        width_m=sheet.physical_parameters.width,
