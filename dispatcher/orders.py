@@ -133,8 +133,10 @@ def _begin(world: World, v: Vehicle) -> None:
     else:
         job = leg.job
     if job != v.job:
-        v.job, v.orders = job, 0
-    name = f"{world.outbox.epoch:x}-{job}-{v.orders}"
+        v.job, v.job_epoch = job, world.outbox.epoch
+    # of the task and its leg, not of who leads now: who takes over goes on in the same series; and no name comes twice,
+    # also when a task comes back to a robot that had it before
+    name = f"{v.job_epoch:x}-{job}-{0 if leg is None else leg.n}-{v.orders}"
     v.orders += 1
     v.order = RunningOrder(id=name, path=[v.node], leg=_leg_number(v))
     v.moved_ms = world.now_ms

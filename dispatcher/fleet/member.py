@@ -106,8 +106,10 @@ class Vehicle:
     transport: TaskId | None = None
     pins: int = 0
     orders: int = 0
-    """Orders of its job so far; numbers the legs in their ids."""
+    """Orders so far; a number in their ids."""
     job: str = ""
+    job_epoch: int = 0
+    """The epoch in which it was given its job; stands in its orders' ids."""
     last_order: str = ""
     """The last order that it finished."""
     headers: int = 0

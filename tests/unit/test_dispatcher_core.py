@@ -44,7 +44,7 @@ def test_a_pod_is_fetched_carried_shown_and_stored_again_in_one_order_a_leg() ->
     bench.work(*tote_work("A", [0]))
     bench.wait(120)
     ids = list(dict.fromkeys(o.order_id for o in bench.orders("R1")))
-    assert [i for i in ids if "-M1-" in i] == ["1-M1-0", "1-M1-1", "1-M1-2"]
+    assert [i.split("-")[:3] for i in ids if "-M1-" in i] == [["1", "M1", "1"], ["1", "M1", "2"], ["1", "M1", "3"]]
     kinds = [a.action_type for o in bench.orders("R1") if "-M1-" in o.order_id for n in o.nodes for a in n.actions]
     assert kinds == ["pick", "drop"]
     moved = bench.told(PodMoved)
