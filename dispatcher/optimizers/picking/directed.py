@@ -13,30 +13,18 @@ N. Boysen, M. Schneider: Picker routing in the mixed-shelves warehouses of e-com
 import itertools
 import math
 from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 
 from dispatcher.optimizers.picking.area import Depot, PickList
+from dispatcher.optimizers.picking.stretches import Effect, Option, earning, ways_to_walk
 
-Effect = tuple[str, int]
-"""How a stretch is walked: kind, and for `through` how many times more down than up."""
 State = tuple[tuple[int, int], ...]
 """Of each corner of the frontier: ways out minus ways in, and its component; -1 where nobody was."""
-NONE: Effect = ("none", 0)
-BOTH: Effect = ("both", 0)
-TOP: Effect = ("top", 0)
-BOTTOM: Effect = ("bottom", 0)
-GAP: Effect = ("gap", 0)
-
-
-class Option(msgspec.Struct, frozen=True):
-    """A way to walk a stretch: its cost, which wants with a choice it meets, how far in from the top and the bottom."""
-
-    effect: Effect
-    cost: float
-    meets: int
-    down_to_m: float
-    up_to_m: float
+_SLACK_M = 1e-9
+"""Sums of the same metres in another order differ by less."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -105,55 +93,12 @@ def _move_on(state: State, cross: int, flow: int, two: bool, modulo: int) -> Sta
     return _normal(parts)
 
 
-def _options(
-    top: float, bottom: float, weight: float, spots: list[tuple[float, int]], down: bool, up: bool, most_flow: int
-) -> list[Option]:
-    """List the ways to walk a stretch; `spots` are (place in m, bit of the want; 0: it is the only one), ascending."""
-    everything = 0
-    for _, bit in spots:
-        everything |= bit
-    needed = [m for m, bit in spots if bit == 0]
-    length = (bottom - top) * weight
-    found = [] if needed else [Option(NONE, 0.0, 0, top, bottom)]
-    for t in range(1, max(1, most_flow) + 1):
-        if down:
-            found.append(Option(("through", t), t * length, everything, bottom, bottom))
-        if up and most_flow:
-            found.append(Option(("through", -t), t * length, everything, bottom, bottom))
-    if down and up:
-        found.append(Option(BOTH, 2 * length, everything, bottom, bottom))
-    if not spots:
-        return found
-    places = sorted({m for m, _ in spots})
-    # the ends are corners: whoever comes by picks there, whatever the direction of the aisle
-    inside = places if down and up else [m for m in places if m in {top, bottom}]
-    upper = [None, *(m for m in inside if (down and up) or m == top)]
-    lower = [*(m for m in inside if (down and up) or m == bottom), None]
-    best: dict[tuple[Effect, int], Option] = {}
-    for a, b in itertools.product(upper, lower):
-        if (a is None and b is None) or (a is not None and b is not None and a >= b):
-            continue
-        inward = top if a is None else a
-        outward = bottom if b is None else b
-        taken = [bit for m, bit in spots if (a is not None and m <= a) or (b is not None and m >= b)]
-        if sum(bit == 0 for bit in taken) < len(needed):
-            continue
-        meets = 0
-        for bit in taken:
-            meets |= bit
-        effect = TOP if b is None else BOTTOM if a is None else GAP
-        cost = 2 * weight * (inward - top + bottom - outward)
-        now = best.get((effect, meets))
-        if now is None or cost < now.cost:
-            best[effect, meets] = Option(effect, cost, meets, inward, outward)
-    return found + list(best.values())
-
-
 class _Plan:
     """What each stretch holds and costs at least, column by column."""
 
-    def __init__(self, picks: PickList, bits: _Bits) -> None:
+    def __init__(self, picks: PickList, bits: _Bits, prizes: Mapping[str, float]) -> None:
         area = picks.area
+        prize = {bits.of[name]: value for name, value in prizes.items()}
         self.cross = area.cross_m()
         closed, weight = area.closed(), area.weight()
         held: dict[tuple[int, int], list[tuple[float, int]]] = defaultdict(list)
@@ -163,7 +108,7 @@ class _Plan:
                 b = next(b for b in range(area.blocks) if s.at_m <= self.cross[b + 1])
                 bit = bits.of.get(w.id, 0)
                 held[s.aisle, b].append((s.at_m, bit))
-                if bit:
+                if bit and bit not in prize:
                     last[bit] = max(last.get(bit, (0, 0)), (s.aisle, b))
         self.done: dict[tuple[int, int], int] = defaultdict(int)
         for bit, where in last.items():
@@ -177,31 +122,36 @@ class _Plan:
         self.options = {}
         for j in range(self.first, self.last + 1):
             for b in range(area.blocks):
-                self.options[j, b] = _options(
+                self.options[j, b] = ways_to_walk(
                     self.cross[b], self.cross[b + 1], weight.get(j, 1.0), sorted(held.get((j, b), [])),
                     ("down", j, b) not in closed, ("up", j, b) not in closed, flow,
                 )  # fmt: skip
+                if prize:
+                    self.options[j, b] = earning(self.options[j, b], prize)
         far = self.needed_to = max((j for j, _ in needed), default=self.first)
         edges = 1 if picks.ends else 2
-        rest = sum(min(o.cost for o in self.options[where]) for where in needed)
+        least = {where: min(o.cost for o in options) for where, options in self.options.items()}
+        rest = sum(least.values())
         self.rest: dict[tuple[int, int], float] = {}
         """What is still to come behind each stretch at least."""
         begun = max(min((d.aisle for d in starts), default=0), self.first)
         for j in range(self.first, self.last + 1):
             for b in range(area.blocks):
-                if (j, b) in needed:
-                    rest -= min(o.cost for o in self.options[j, b])
+                rest -= least[j, b]
                 onward = edges * area.pitch_m * max(0, far - max(j, begun)) if not picks.ends else 0.0
-                self.rest[j, b] = max(0.0, rest) + onward
+                self.rest[j, b] = rest + onward - _SLACK_M
 
 
-def sweep(picks: PickList, most: int, upper: float = math.inf) -> Swept:
+def sweep(
+    picks: PickList, most: int, upper: float = math.inf, prizes: Mapping[str, float] = MappingProxyType({})
+) -> Swept:
     """Find the cheapest walk; with no more than `most` states a layer, and none that costs `upper` or more.
 
-    The walk is empty (no steps) where none is found below `upper`; the bound holds all the same.
+    The walk is empty (no steps) where none is found below `upper`; the bound holds all the same. Wants with a choice
+    that `prizes` names need not be met; each stretch that meets one earns its prize.
     """
     area, bits = picks.area, _Bits(picks)
-    plan = _Plan(picks, bits)
+    plan = _Plan(picks, bits, prizes)
     closed = area.closed()
     open_walk = bool(picks.ends)
     modulo = 0 if closed else 2  # without one-way rules it is enough to know what is odd
@@ -254,7 +204,7 @@ def sweep(picks: PickList, most: int, upper: float = math.inf) -> Swept:
         for i in range(area.blocks + 1):
             following, trace = {}, {}
             right, left = ("right", i, 0) not in closed, ("left", i, 0) not in closed
-            rest = plan.rest[j, area.blocks - 1] - (area.pitch_m * 2 if plan.rest[j, area.blocks - 1] else 0.0)
+            rest = plan.rest[j, area.blocks - 1] - area.pitch_m * 2
             for key, cost in layer.items():
                 state, met = key
                 for chosen, supply in _choices((j, i), met, begins, finishes, bits, open_walk):
@@ -265,7 +215,7 @@ def sweep(picks: PickList, most: int, upper: float = math.inf) -> Swept:
                         if (two and not (right and left)) or (chosen and not two and not flow and state[i][1] < 0):
                             continue
                         there = cost + (2 if two else abs(flow)) * area.pitch_m
-                        if there + max(0.0, rest) >= best:
+                        if there + rest >= best:
                             continue
                         move = (state, i, flow, two, modulo)
                         if move not in moved:
@@ -277,7 +227,7 @@ def sweep(picks: PickList, most: int, upper: float = math.inf) -> Swept:
                         if there < following.get(to, math.inf):
                             following[to] = there
                             trace[to] = (key, Step(j, 0, i, None, flow, two))
-            layer, cheapest = _narrowed(following, most, max(0.0, rest), bits.depots)
+            layer, cheapest = _narrowed(following, most, rest, bits.depots)
             lost = min(lost, cheapest)
             traces.append(trace)
     if ended is None:

@@ -11,6 +11,7 @@ from contracts.errors import Broken, Rejected
 from dispatcher.optimizers.picking.area import Area, Depot, PickList, Spot, Want
 from dispatcher.optimizers.picking.directed import Step, Swept, sweep
 from dispatcher.optimizers.picking.insertion import Visits, inserted
+from dispatcher.optimizers.picking.prizes import prized
 from dispatcher.optimizers.picking.tour import Place
 from dispatcher.optimizers.picking.warehouse import Picks
 from dispatcher.optimizers.picking.ways import Ways, at, reachable
@@ -29,16 +30,20 @@ class RouteParams(msgspec.Struct, frozen=True):
         How many a layer of the dynamic program may have, at least 1.
     tries
         How many other places are tried for wants with a choice where the states did not suffice, at least 0.
+    rounds
+        How often the prizes of the bound are tuned then, at least 0.
     """
 
     states: int = 4_000
     tries: int = 2_000
+    rounds: int = 30
 
     def __post_init__(self) -> None:
         if self.states < 1:
             raise Rejected("states", self.states, "at least 1")
-        if self.tries < 0:
-            raise Rejected("tries", self.tries, "at least 0")
+        for name, value in (("tries", self.tries), ("rounds", self.rounds)):
+            if value < 0:
+                raise Rejected(name, value, "at least 0")
 
 
 class Stop(msgspec.Struct, frozen=True):
@@ -92,9 +97,10 @@ def route(picks: PickList, params: RouteParams | None = None, watch: Watch = lam
     best = _of_steps(picks, swept) if swept.steps else _of_visits(picks, ways, visits or inserted(picks, ways))
     if best.cost_m - swept.bound <= _TOLERANCE_M:
         return msgspec.structs.replace(best, bound_m=best.cost_m, exact=True)
-    bound = max(min(swept.bound, best.cost_m), _relaxed(picks, p.states))
-    tries = 0
     best, tries = _improved(picks, best, p, watch)
+    bound = max(min(swept.bound, best.cost_m), _relaxed(picks, p.states))
+    if best.cost_m - bound > _TOLERANCE_M and any(len(w.spots) > 1 for w in picks.wants):
+        bound = min(best.cost_m, max(bound, prized(picks, p.states, best.cost_m, p.rounds)))
     if best.cost_m - bound <= _TOLERANCE_M:
         return msgspec.structs.replace(best, bound_m=best.cost_m, exact=True, tries=tries)
     return msgspec.structs.replace(best, bound_m=bound, exact=False, tries=tries)
