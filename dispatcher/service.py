@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import msgspec
 import structlog
 
 from contracts import topics
@@ -59,6 +60,7 @@ from dispatcher.lead import Lead
 from dispatcher.settings import DispatcherSettings
 
 T = TypeVar("T")
+M = TypeVar("M", v2.State, v3.State, v2.Connection, v2.Visualization, Factsheet, factsheet3.Factsheet)
 _log = structlog.get_logger("dispatcher")
 _FSYNC_S = 0.1
 _TOLD_AT_ONCE = 10_000
@@ -318,6 +320,7 @@ class Dispatcher:
     def _on_state(self, topic: str, payload: bytes) -> None:
         try:
             state, deviation = read_with_deviation(payload, v2.State)
+            state = self._addressed(topic, state)
             if deviation or not state.timestamp.endswith("Z"):
                 self._deviates(state, deviation)
             self.hear(read_state(state))
@@ -327,6 +330,7 @@ class Dispatcher:
     def _on_state3(self, topic: str, payload: bytes) -> None:
         try:
             said, deviation = read_with_deviation(payload, v3.State)
+            said = self._addressed(topic, said)
             if deviation or not said.timestamp.endswith("Z"):
                 self._deviates(said, deviation)
             self.hear(read_state3(said))
@@ -335,27 +339,41 @@ class Dispatcher:
 
     def _deviates(self, state: v2.State | v3.State, deviation: str) -> None:
         """Count by manufacturer what had to be mended."""
-        seen = self.deviations.setdefault(state.manufacturer, {})
         for how in (deviation, "" if has_zone(state.timestamp) else "a timestamp without a zone"):
-            if how and (how in seen or len(seen) < _KEPT):
-                seen[how] = seen.get(how, 0) + 1
+            if how:
+                self._count(state.manufacturer, how)
+
+    def _count(self, manufacturer: str, how: str) -> None:
+        seen = self.deviations.setdefault(manufacturer, {})
+        if how in seen or len(seen) < _KEPT:
+            seen[how] = seen.get(how, 0) + 1
+
+    def _addressed(self, topic: str, said: M) -> M:
+        """Return a message as of whom its topic names: nobody speaks for another robot."""
+        _, manufacturer, serial, _ = topic.rsplit("/", 3)
+        if not manufacturer or not serial:
+            raise Rejected("topic", topic, "one that names a manufacturer and a serial number")
+        if said.manufacturer == manufacturer and said.serial_number == serial:
+            return said
+        self._count(manufacturer, "another manufacturer or serialNumber than its topic's")
+        return msgspec.structs.replace(said, manufacturer=manufacturer, serial_number=serial)
 
     def _on_connection(self, topic: str, payload: bytes) -> None:
         try:
             said = read(payload, v2.Connection)  # the same in both versions but for two of its values
-            self.hear(read_connection(said))
+            self.hear(read_connection(self._addressed(topic, said)))
         except Rejected as error:
             self._keep(topic, payload, error)
 
     def _on_factsheet(self, topic: str, payload: bytes) -> None:
         try:
-            self.hear(read_factsheet(read(payload, Factsheet)))
+            self.hear(read_factsheet(self._addressed(topic, read(payload, Factsheet))))
         except Rejected as error:
             self._keep(topic, payload, error)
 
     def _on_factsheet3(self, topic: str, payload: bytes) -> None:
         try:
-            self.hear(read_factsheet3(read(payload, factsheet3.Factsheet)))
+            self.hear(read_factsheet3(self._addressed(topic, read(payload, factsheet3.Factsheet))))
         except Rejected as error:
             self._keep(topic, payload, error)
 
@@ -365,6 +383,7 @@ class Dispatcher:
                 message = translation.visualization_to_2(read(payload, v3.Visualization))
             else:
                 message = read(payload, v2.Visualization)
+            message = self._addressed(topic, message)
         except Rejected as error:
             self._keep(topic, payload, error)
             return

@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import msgspec
 
+from contracts.errors import Rejected
 from contracts.ids import NodeId, RobotId
 from contracts.vda5050 import factsheet3, translation, v2, v3
 from contracts.vda5050.factsheet import Factsheet
@@ -71,8 +72,30 @@ def spoken(dialect: Dialect, version: str) -> str:
     return "2.0.0" if said.startswith(("1.", "2.0")) else VERSION
 
 
+_LARGEST = 2**63 - 1
+_LONGEST_INTERVAL_S = 3_600.0
+
+
+def _kept(field: str, value: int) -> int:
+    if not -_LARGEST <= value <= _LARGEST:
+        raise Rejected(field, value, "a number that a journal keeps (64 bits)")
+    return value
+
+
+def _interval_ms(field: str, value_s: float) -> int:
+    if not 0 <= value_s <= _LONGEST_INTERVAL_S:
+        raise Rejected(field, value_s, f"in 0..{_LONGEST_INTERVAL_S:.0f} s")
+    return round(value_s * 1000)
+
+
 def read_state(state: v2.State) -> RobotState:
-    """Reduce a VDA 5050 2.x state to what the core decides by."""
+    """Reduce a VDA 5050 2.x state to what the core decides by.
+
+    Raises
+    ------
+    Rejected
+        A number is none that the standard means.
+    """
     base = sum(1 for n in state.node_states if n.released) if state.node_states else 0
     position = state.agv_position
     battery = state.battery_state
@@ -81,9 +104,9 @@ def read_state(state: v2.State) -> RobotState:
         robot=RobotId(state.serial_number),
         manufacturer=state.manufacturer,
         order_id=state.order_id,
-        order_update_id=state.order_update_id,
+        order_update_id=_kept("orderUpdateId", state.order_update_id),
         node=NodeId(state.last_node_id),
-        seq=state.last_node_sequence_id,
+        seq=_kept("lastNodeSequenceId", state.last_node_sequence_id),
         driving=state.driving,
         paused=bool(state.paused),
         base_left=base,
@@ -98,7 +121,7 @@ def read_state(state: v2.State) -> RobotState:
         y_m=position.y if position is not None and placed else None,
         heading_rad=position.theta if position is not None and placed else 0.0,
         version=state.version,
-        header=state.header_id,
+        header=_kept("headerId", state.header_id),
     )
 
 
@@ -107,7 +130,13 @@ def read_state3(said: v3.State) -> RobotState:
     asked = [
         Request(q.request_id, q.request_type, q.zone_id, q.request_status, q.zone_set_id) for q in said.zone_requests
     ] + [
-        Request(q.request_id, q.request_type, q.edge_id, q.request_status, seq=q.sequence_id)
+        Request(
+            q.request_id,
+            q.request_type,
+            q.edge_id,
+            q.request_status,
+            seq=_kept("edgeRequests/sequenceId", q.sequence_id),
+        )
         for q in said.edge_requests
     ]
     return msgspec.structs.replace(
@@ -128,13 +157,20 @@ def read_connection(message: v2.Connection) -> RobotConnection:
 
 
 def read_factsheet(sheet: Factsheet) -> RobotFactsheet:
-    """Keep of a factsheet what the dispatcher uses."""
+    """Keep of a factsheet what the dispatcher uses.
+
+    Raises
+    ------
+    Rejected
+        The least time between orders is none that a robot can ask for.
+    """
     return RobotFactsheet(
         robot=RobotId(sheet.serial_number),
         manufacturer=sheet.manufacturer,
         series=sheet.type_specification.series_name,
+        width_m=sheet.physical_parameters.width,
         speed_max_mps=sheet.physical_parameters.speed_max,
-        min_order_interval_ms=round(sheet.protocol_limits.timing.min_order_interval * 1000),
+        min_order_interval_ms=_interval_ms("minOrderInterval", sheet.protocol_limits.timing.min_order_interval),
     )
 
 
@@ -144,8 +180,9 @@ def read_factsheet3(sheet: factsheet3.Factsheet) -> RobotFactsheet:
         robot=RobotId(sheet.serial_number),
         manufacturer=sheet.manufacturer,
         series=sheet.type_specification.series_name,
+        width_m=sheet.physical_parameters.width,
         speed_max_mps=sheet.physical_parameters.maximum_speed,
-        min_order_interval_ms=round(sheet.protocol_limits.timing.minimum_order_interval * 1000),
+        min_order_interval_ms=_interval_ms("minimumOrderInterval", sheet.protocol_limits.timing.minimum_order_interval),
         zones=sheet.type_specification.supported_zones,
     )
 
@@ -164,5 +201,3 @@ def _trouble(error: v2.ErrorEntry) -> Trouble:
         about=tuple([r.reference_value for r in error.error_references]),
         text=error.error_description or "",
     )
-        width_m=sheet.physical_parameters.width,
-        width_m=sheet.physical_parameters.width,

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -25,9 +27,11 @@ from contracts.messages.ops import (
 from dispatcher import journal
 from dispatcher.facts import RobotState
 from dispatcher.journal import running_hash, segments
+from dispatcher.params import Params
 from dispatcher.replay import export_mcap, replay
+from simulators import site as reference
 from simulators.robot_build import RobotFaults, RobotParams
-from tests.twin.dispatcher_floor import Site, on_site, orders
+from tests.twin.dispatcher_floor import WHOLE, Site, on_site, orders
 
 HOUR_S = 3600.0
 
@@ -387,3 +391,67 @@ def test_a_core_that_breaks_stops_the_service_with_its_error() -> None:
         assert error.subgroup(KeyError) is not None
 
     on_site(script, lambda: Site(1))
+
+
+def garbage() -> Iterator[tuple[str, bytes]]:
+    """What a foreign robot may say: nothing, half of something, numbers that no journal keeps, another's name."""
+    head = {"headerId": 1, "timestamp": "2013-12-02T08:00:00Z", "version": "2.1.0"}
+    head |= {"manufacturer": "ACME", "serialNumber": "A1"}
+    state = head | {
+        "orderId": "", "orderUpdateId": 0, "lastNodeId": "", "lastNodeSequenceId": 0, "driving": False,
+        "nodeStates": [], "edgeStates": [], "actionStates": [], "operatingMode": "AUTOMATIC", "errors": [],
+        "batteryState": {"batteryCharge": 80.0, "charging": False},
+        "safetyState": {"eStop": "NONE", "fieldViolation": False},
+    }  # fmt: skip
+    sheet = head | {
+        "typeSpecification": {"seriesName": "x", "agvKinematic": "DIFF", "agvClass": "FORKLIFT", "maxLoadMass": 1e308,
+                              "localizationTypes": [], "navigationTypes": []},
+        "physicalParameters": {"speedMin": 0, "speedMax": 0, "accelerationMax": -1, "decelerationMax": 0,
+                               "heightMin": 0, "heightMax": 0, "width": 1e308, "length": -1},
+        "protocolLimits": {"maxStringLens": {}, "maxArrayLens": {}, "timing": {"minOrderInterval": 1e308}},
+        "protocolFeatures": {"optionalParameters": [], "agvActions": []}, "agvGeometry": {}, "loadSpecification": {},
+    }  # fmt: skip
+    huge = 10**25
+    changes: list[dict[str, object]] = [
+        *({k: v} for k in ("headerId", "orderUpdateId", "lastNodeSequenceId") for v in (huge, -huge, -1, 2**63, None)),
+        *({k: v} for k in ("orderId", "lastNodeId", "version", "timestamp") for v in ("", None, "a/b+#", "\0", 5, [])),
+        *({"manufacturer": v, "serialNumber": v} for v in ("", None, "a/b+#", "x" * 70_000)),
+        {"nodeStates": [{"nodeId": "x" * 900, "sequenceId": huge, "released": True}] * 300},
+        {"actionStates": [{"actionId": "a" * 900, "actionStatus": "NOPE"}] * 300},
+        {"agvPosition": {"x": 1e308, "y": -1e308, "theta": 1e308, "mapId": "m", "positionInitialized": True}},
+        {"batteryState": {"batteryCharge": 1e308, "charging": True}},
+        {"loads": [{"loadId": "P0001"}, {}]},
+    ]
+    for name in ("state", "connection", "factsheet", "visualization"):
+        for major in ("v2", "v3"):
+            topic = f"uagv/{major}/ACME/A1/{name}"
+            for raw in (b"", b"\xff\xfe", b"[]", b"{}", b"null", b"[" * 50_000, json.dumps(sheet).encode()):
+                yield topic, raw
+            for change in changes:
+                yield topic, json.dumps(state | {"connectionState": "ONLINE"} | change).encode()
+    for topic in ("uagv/v2///state", "uagv/v2/ACME//state", "uagv/v9/ACME/A1/state"):
+        yield topic, json.dumps(state).encode()
+    ours = {"manufacturer": reference.MANUFACTURER, "serialNumber": str(WHOLE.robots[0].id), "headerId": 999_999}
+    yield "uagv/v2/ACME/A1/state", json.dumps(state | ours | {"loads": [{"loadId": "P0001"}]}).encode()
+
+
+def test_a_robot_that_says_garbage_stops_nobody_and_speaks_for_nobody_else(tmp_path: Path) -> None:
+    """Orders ship meanwhile; what cannot be read is kept and counted; only the stranger has alarms; it replays."""
+
+    async def script(site: Site) -> None:
+        voice = await site.broker.connect("garbage")
+        for retained in (False, True):
+            for topic, payload in garbage():
+                await voice.publish(topic, payload, retain=retained)
+            if not retained:
+                await ship(site, 2, 2)
+        exactly_once(site, 2 * 4)
+        the_floor_agrees(site)
+        dispatcher = site.dispatcher
+        assert dispatcher.counts["unreadable"] > 100
+        assert "another manufacturer or serialNumber than its topic's" in dispatcher.deviations["ACME"]
+        assert {a.subject for a in site.books.alarms()} == {"A1"}
+        assert all(v.state is not VehicleState.ERROR for r, v in dispatcher.core.world.vehicles.items() if r != "A1")
+
+    on_site(script, lambda: Site(3, tmp_path, params=Params(adopt="auto")))
+    assert replay(tmp_path).matches

@@ -210,7 +210,7 @@ async def test_nulls_and_times_without_a_zone_are_read_and_counted(nats_server: 
         assert seen["a timestamp without a zone"] == 1
         assert any("$.orderId" in how for how in seen)
         assert books.dispatcher.counts["unreadable"] == 1
-        assert books.dispatcher.unreadable[0][0] == topic
+        assert books.dispatcher.unreadable[0].topic == topic
         await client.close()
 
 
