@@ -90,8 +90,8 @@ async def _migrate(url: str, revision: str) -> None:
                 return
             async with driver.transaction():
                 for room in FUNCTIONS:
-                    await driver.execute((_ROOT / room / "functions.sql").read_text())
-                await driver.execute((_ROOT / "invariants.sql").read_text())
+                    await driver.execute((_ROOT / room / "functions.sql").read_text("utf-8"))
+                await driver.execute((_ROOT / "invariants.sql").read_text("utf-8"))
     finally:
         await engine.dispose()
 

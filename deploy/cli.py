@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import getpass
+import io
 import logging
 import os
 import sys
@@ -364,6 +365,9 @@ def main() -> None:
 
     1: something does not answer, try again; 2: the input is bad, mend it; 3: something is broken, ask for help.
     """
+    for stream in (sys.stdout, sys.stderr):  # a terminal that knows no arrows gets question marks, and no traceback
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app(standalone_mode=True)
     except FloorplaneError as e:

@@ -37,6 +37,6 @@ def write(flag: str, target: str | Path, text: str) -> None:
         sys.stdout.write(text)
         return
     try:
-        Path(target).write_text(text)
+        Path(target).write_text(text, "utf-8")
     except OSError as e:
         raise Rejected(flag, str(target), f"a file that can be written ({e.strerror})") from e

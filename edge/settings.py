@@ -80,7 +80,7 @@ def read_hot(settings: EdgeSettings) -> Hot:
     if settings.file is None:
         return Hot(settings.log_level, settings.tolerances)
     try:
-        said = tomllib.loads(settings.file.read_text())
+        said = tomllib.loads(settings.file.read_text("utf-8"))
         given = msgspec.structs.asdict(settings.tolerances) | said.get("tolerances", {})
         wanted = {"log_level": settings.log_level} | said | {"tolerances": given}
         return msgspec.convert(wanted, type=Hot)

@@ -33,8 +33,8 @@ def names() -> dict[str, str]:
     for path in sorted(Path(__file__).parent.iterdir()):
         source = path / "__init__.py" if path.is_dir() else path
         if source.suffix == ".py" and source.exists() and path.stem not in {FRAME, "__init__", "__pycache__"}:
-            doc = ast.get_docstring(ast.parse(source.read_text())) or ""
-            if "def run(" in source.read_text():
+            doc = ast.get_docstring(ast.parse(source.read_text("utf-8"))) or ""
+            if "def run(" in source.read_text("utf-8"):
                 found[path.stem.replace("_", "-")] = doc.split("\n", 1)[0]
     return found
 

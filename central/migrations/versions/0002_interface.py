@@ -12,7 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Add them; the index of the ledger is built while others write."""
-    execute(Path(__file__).with_suffix(".sql").read_text())
+    execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
     index_ledger("ledger_item", "(item, at, seq)")
 
 

@@ -12,7 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Lay the tables; the ledger's indexes are built while others write."""
-    execute(Path(__file__).with_suffix(".sql").read_text())
+    execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
     index_ledger("ledger_tx", "(tx, seq)")
     index_ledger("ledger_seq", "(seq)")
     index_ledger("ledger_reverses", "(reverses) WHERE reverses IS NOT NULL")

@@ -27,7 +27,7 @@ _CHANGED = (
 def upgrade() -> None:
     """Lay the tables, and take those that this migration and the ones after it change, all at once."""
     take_tables(*_CHANGED)
-    execute(Path(__file__).with_suffix(".sql").read_text())
+    execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
 
 
 def downgrade() -> None:

@@ -12,7 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Lay the tables."""
-    execute(Path(__file__).with_suffix(".sql").read_text())
+    execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
 
 
 def downgrade() -> None:

@@ -13,7 +13,7 @@ depends_on = None
 def upgrade() -> None:
     """Add the columns; the months that were kept without a status are kept anew when central starts."""
     take_tables("stock_then", "stock_month", "adjustment", "outbound_setting", "orders")
-    execute(Path(__file__).with_suffix(".sql").read_text())
+    execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
 
 
 def downgrade() -> None:

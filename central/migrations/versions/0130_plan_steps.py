@@ -12,7 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Widen the table, and lay that of moves."""
-    execute(Path(__file__).with_suffix(".sql").read_text())
+    execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
 
 
 def downgrade() -> None:
