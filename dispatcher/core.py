@@ -227,6 +227,7 @@ _DUE: dict[str, Callable[[World, str], None]] = {
     "sweep": _sweep,
     "aim": missions.aim_due,
     "store": missions.store_due,
+    "way": missions.way_due,
     "close": doors.close_due,
     "muster": muster.muster_due,
     "absent": muster.absent_due,

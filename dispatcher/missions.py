@@ -8,7 +8,7 @@ from contracts.layout import NodeKind
 from contracts.messages.facts import PodMoved
 from dispatcher import stations, transports, upcoming
 from dispatcher.fleet.member import Leg, Pin, Purpose, Vehicle
-from dispatcher.world import Mission, Stage, World
+from dispatcher.world import Mission, Stage, StationWork, World
 
 RETRY_MS = 10_000
 
@@ -27,6 +27,37 @@ def start(world: World, vehicle: Vehicle, pod: PodId, station: StationId) -> Mis
     mission.robot, vehicle.mission = vehicle.id, mission.id
     begin_leg(world, vehicle, Purpose.FETCH, node, mission.id, act="pick", load=pod)
     return mission
+
+
+def has_way(world: World, pod: PodId, work: StationWork) -> bool:
+    """Whether a robot that carries a pod gets from where it stands to a station; else a person is told, by its name."""
+    node, goal, key = world.pods[pod], work.station.lane[-1], f"way-{pod}-{work.station.id}"
+    if node is not None and world.travel_s(node, goal, loaded=True) == math.inf and not _leads(world, node, goal):
+        text = f"Pod {pod} cannot be carried from {node} to station {work.station.id}: no way for a loaded robot."
+        world.raise_alarm(key, "error", pod, text, "Open the road, or move the pod by hand; until then it stays there.")
+        world.timers.earlier(world.now_ms + RETRY_MS, "way")
+        return False
+    world.clear_alarm(key)
+    return True
+
+
+def _leads(world: World, start: NodeId, goal: NodeId) -> bool:
+    """Whether a loaded robot gets there once nobody stands in the way: over what is neither closed nor for others."""
+    layout, seen, todo = world.site.layout, {start}, [start]
+    while todo:
+        for edge in layout.out[todo.pop()]:
+            if edge.end == goal and edge.loaded and edge.id not in world.closed_edges:
+                return True
+            if (
+                edge.loaded
+                and edge.end not in seen
+                and edge.id not in world.closed_edges
+                and edge.end not in world.closed_nodes
+                and layout.node[edge.end].kind is not NodeKind.STORAGE
+            ):
+                seen.add(edge.end)
+                todo.append(edge.end)
+    return False
 
 
 def begin_leg(
@@ -65,6 +96,8 @@ def aim(world: World, vehicle: Vehicle) -> None:
     except Rejected as error:
         text = f"Robot {vehicle.id} cannot reach {leg.goal}: {error}."
         world.raise_alarm(key, "error", vehicle.id, text, "Open the road; it is tried again.")
+        if leg.loaded:
+            world.pin(vehicle, Pin.LEG)  # or it might be asked to make way, where nobody may carry anything
         world.timers.set(world.now_ms + RETRY_MS, "aim", vehicle.id)
         return
     world.clear_alarm(key)
@@ -72,6 +105,11 @@ def aim(world: World, vehicle: Vehicle) -> None:
     world.touched[vehicle.id] = None
     world.plan_wanted = True
     world.timers.cancel("park", vehicle.id)
+
+
+def way_due(world: World, _: str) -> None:
+    """Look again whether pods without a way out have one."""
+    world.demand_changed = True
 
 
 def aim_due(world: World, name: str) -> None:

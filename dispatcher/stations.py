@@ -26,6 +26,7 @@ def forget_pick(world: World, tote: Tote, pick: Pick) -> None:
     tasks = work.demand.get(pick.pod)
     if tasks is not None and tasks.pop(pick.task, None) is not None and not tasks:
         del work.demand[pick.pod]
+        world.clear_alarm(f"way-{pick.pod}-{work.station.id}")
     if work.present is not None:
         mission = world.missions[work.present]
         if mission.open.pop(pick.task, False) is None and not mission.open:
