@@ -58,7 +58,9 @@ def run(args: list[str]) -> dict[str, object]:
     parser.add_argument(
         "--seconds-2000", type=number(0), default=4.0, metavar="S", help="0 leaves the pool of 2,000 out"
     )
-    parser.add_argument("--rolling", type=int, default=120, metavar="N", help="orders that come one by one; 0: none")
+    parser.add_argument(
+        "--rolling", type=whole(0), default=120, metavar="N", help="orders that come one by one; 0: none"
+    )
     parser.add_argument("--seed", type=seed, default=1)
     options = parser.parse_args(args)
     rows = {name: json_lines(options.data / "batching" / file, _Row) for name, file in _SETS.items()}

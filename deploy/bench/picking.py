@@ -2,21 +2,37 @@
 
 `optima_*` counts all instances of Hessler and Irnich's sets for one block and for two. Three and four blocks have no
 published optima; they are timed on the same orders in a floor cut into more blocks, and every 40th tour is walked by
-the independent check.
+the independent check. `rules` are walks with one-way aisles, another end, and two places for every third item.
 """
 
 import argparse
+import random
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from statistics import fmean
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
 
 from deploy.bench.bounds import whole
 from deploy.bench.instances import json_lines
-from dispatcher.optimizers.picking import Picks, Warehouse, check, shortest_length_m, shortest_tour
+from dispatcher.optimizers.picking import (
+    Area,
+    Depot,
+    OneWay,
+    PickList,
+    Picks,
+    Spot,
+    Want,
+    Warehouse,
+    check,
+    route,
+    shortest_length_m,
+    shortest_tour,
+    verify,
+)
 from dispatcher.optimizers.picking.heuristics import combined, largest_gap, s_shape
 
 _PITCH_M = 3.0
@@ -38,6 +54,7 @@ def run(args: list[str]) -> dict[str, object]:
     parser = argparse.ArgumentParser(prog="floorplane bench picking", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/optimizers"), help="folder of sprp/")
     parser.add_argument("--every", type=whole(1), default=1, metavar="N", help="only every Nth instance (1: all 2,400)")
+    parser.add_argument("--rules", type=whole(0), default=20, metavar="N", help="walks by rules of each kind; 0: none")
     options = parser.parse_args(args)
     source = options.data / "sprp" / "sprp_2400_opt.jsonl.gz"
     rows = json_lines(source, _Row)[:: options.every]
@@ -64,6 +81,7 @@ def run(args: list[str]) -> dict[str, object]:
                 check(warehouse, picks, shortest_tour(warehouse, picks))
                 walked += 1
     return {
+        "rules": _ruled(rows, options.rules),
         "optima_matched": sum(matched.values()),
         "optima_total": sum(total.values()),
         "by_blocks": {k: {"matched": matched[k], "total": total[k]} for k in "12"},
@@ -78,6 +96,50 @@ def run(args: list[str]) -> dict[str, object]:
             **{f"{k}_block": {m: round(float(np.mean(x)), 4) for m, x in v.items()} for k, v in excess.items()},
         },
     }
+
+
+def _ruled(rows: list[dict[str, Any]], count: int) -> dict[str, Any]:
+    """Walk published picks by rules: one-way aisles, another end, two places for every third item, all of these."""
+    told: dict[str, Any] = {}
+    for kind in ("one_way", "two_depots", "two_places", "all"):
+        for blocks in (1, 2):
+            found, took_ms, gaps = [], [], []
+            for n, row in enumerate(rows[:: max(1, len(rows) // count)][:count] if count else []):
+                picks = _ruled_list(row, blocks, kind, random.Random(f"{kind}/{blocks}/{n}"))
+                begun = time.process_time()
+                walk = route(picks)
+                took_ms.append((time.process_time() - begun) * 1e3)
+                verify(picks, walk)
+                found.append(walk)
+                gaps.append(walk.cost_m / walk.bound_m - 1)
+            if found:
+                told[f"{kind}_{blocks}_block"] = {
+                    "walks": len(found), "exact": sum(w.exact for w in found),
+                    "mean_gap_to_bound": round(fmean(gaps), 4),
+                    "p95_cpu_ms": round(float(np.percentile(took_ms, 95)), 1),
+                }  # fmt: skip
+        print(f"picking: walks by rules, {kind}", file=sys.stderr)
+    return told
+
+
+def _ruled_list(row: dict[str, Any], blocks: int, kind: str, rng: random.Random) -> PickList:
+    warehouse, picks = _instance(row, blocks)
+    far = float(warehouse.cross_m[-1])
+    depots = (
+        Depot("in", warehouse.depot_aisle, warehouse.depot_cross),
+        Depot("out", warehouse.aisles - 1, blocks - warehouse.depot_cross),
+    )
+    one_way: tuple[OneWay, ...] = ()
+    if kind in {"one_way", "all"}:
+        one_way = tuple(OneWay("down" if j % 2 else "up", aisle=j) for j in range(warehouse.aisles))
+    area = Area(warehouse.aisles, warehouse.pitch_m, warehouse.block_m, depots, one_way)
+    wants = []
+    for k, (aisle, at_m) in enumerate(zip(picks.aisle.tolist(), picks.at_m.tolist(), strict=True)):
+        spots = [Spot(aisle, at_m)]
+        if kind in {"two_places", "all"} and k % 3 == 0:
+            spots.append(Spot(rng.randrange(warehouse.aisles), float(rng.randint(1, round(far) - 1))))
+        wants.append(Want(f"w{k}", tuple(spots)))
+    return PickList(area, tuple(wants), ("in",), ("out",) if kind in {"two_depots", "all"} else ())
 
 
 def _instance(row: dict[str, object], blocks: int) -> tuple[Warehouse, Picks]:
