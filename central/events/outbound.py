@@ -31,6 +31,12 @@ OUTBOUND: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         "Its last order is packed or closed",
         _WAVE | {"short": _NUMBER, "cancelled": _NUMBER},
     ),
+    (
+        "floorplane.wave.withdrawn",
+        "wave",
+        "So many of its orders wait again; the others are begun and go on",
+        _WAVE | _DONE | {"going_on": _NUMBER},
+    ),
     ("floorplane.wave.cancelled", "wave", "It is given up; its orders wait again", _WAVE | _DONE),
     ("floorplane.order.packed", "order", "It waits for its truck", _ORDER | {"route": _TEXT, "totes": _NUMBER}),
     ("floorplane.order.unpacked", "order", "A packed tote of it was opened again", _ORDER | _DONE | {"tote": _TEXT}),

@@ -15,6 +15,7 @@ from central.preconditions import IfMatch, check
 from central.problems import FieldError, Refusal, refused
 
 __all__ = ["IfMatch", "change_order", "hold_order"]
+_BEGUN = "begun or picked; what is packed may be put back (put_back)"
 _CLOSED = frozenset({"shipped", "short", "cancelled"})
 
 
@@ -54,7 +55,7 @@ async def change_order(
         if row["put_back"] is not None:
             raise Refusal(409, f"order: {order} is cancelled and goes back to stock; nothing of it can be changed")
         if row["state"] == "packed":
-            await _still_here(connection, order, change)
+            await _still_here(connection, order)
         elif row["state"] in _CLOSED:
             raise Refusal(409, f"order: {order} is {row['state']} already; nothing of it can be changed")
         await connection.execute(
@@ -63,7 +64,10 @@ async def change_order(
             order, change.due, change.priority, change.ship_to,
         )  # fmt: skip
         lines = await _lines(connection, order, row["owner"], change)
+        put_back = await _take_out(connection, order, at, change, lines)
         withdrawn, claims = await _claim(connection, order, at, change.reason, lines)
+        if row["state"] == "packed":
+            await connection.execute(_PACKED_NO_MORE, order, bool(claims or put_back))
         totes = await _lay_out(connection, order, at, who.name, change.reason, withdrawn, claims, params)
         detail = change.model_dump_json(exclude_unset=True)
         await connection.execute(
@@ -80,20 +84,56 @@ async def change_order(
             lines=[LineOut(**{k: x[k] for k in LineOut.model_fields}) for x in kept],
             withdrawn_picks=len(withdrawn),
             new_totes=totes,
+            put_back_tasks=put_back,
         )
 
     return await here.database.unit(work)
 
 
-async def _still_here(connection: Connection, order: str, change: OrderChange) -> None:
-    """Refuse what a packed order cannot become: its lines stay, and on a truck all of it stays."""
+_PACKED_NO_MORE = (
+    "UPDATE orders SET state = 'picking', packed_at = NULL WHERE id = $1 AND ($2 OR (backorder AND EXISTS ("
+    "SELECT FROM order_line l WHERE l.order_id = orders.id AND l.kind = 'stock' AND l.short > 0)))"
+)
+"""More is to be picked for it, or something is to be taken out: it does not leave before."""
+
+
+async def _still_here(connection: Connection, order: str) -> None:
+    """Refuse what stands on a truck: all of it stays as it is."""
     truck = await connection.fetchval(
         "SELECT truck FROM truck_tote WHERE order_id = $1 AND state = 'loaded' LIMIT 1", order
     )
     if truck is not None:
         raise Refusal(409, f"order: {order} is loaded on truck {truck}; unload it first")
-    if change.lines:
-        raise Refusal(409, f"order: {order} is packed; its lines stay as they are, or cancel it with put_back")
+
+
+async def _take_out(
+    connection: Connection, order: str, at: object, change: OrderChange, lines: list[dict[str, Any]]
+) -> int:
+    """Have what is picked beyond the new quantities put back, where that is asked for; says how many tasks there are.
+
+    The lines become what is picked then: they get less when it is put back.
+    """
+    if not change.put_back:
+        return 0
+    await connection.execute("SELECT lock_nesting()")
+    done = {
+        r["line"]: r["done"]
+        for r in await connection.fetch(
+            "SELECT line, done FROM order_line WHERE order_id = $1 AND kind = 'stock'", order
+        )
+    }
+    opened = 0
+    for line in lines:
+        surplus = done.get(line["line"], 0) - line["qty"]
+        if surplus > 0:
+            row = await connection.fetchrow(
+                "SELECT * FROM take_out($1, $2, $3, $4, $5)", order, line["line"], surplus, at, change.reason
+            )
+            if row["why"]:
+                raise Refusal(409, f"line {line['line']}: {surplus} pieces cannot be put back: {row['why']}")
+            opened += row["opened"]
+            line["qty"] = done[line["line"]]
+    return opened
 
 
 async def _lines(connection: Connection, order: str, owner: str, change: OrderChange) -> list[dict[str, Any]]:
@@ -133,7 +173,9 @@ async def _claim(
         "SELECT * FROM change_lines($1, $2, $3, $4::jsonb)", order, at, why, msgspec.json.encode(lines).decode()
     )
     begun = [
-        FieldError(field=f"lines/{r['line']}", value=r["line"], bound=f"at least {r['qty']} pieces: so many are begun")
+        FieldError(
+            field=f"lines/{r['line']}", value=r["line"], bound=f"at least {r['qty']} pieces: so many are {_BEGUN}"
+        )
         for r in rows
         if r["outcome"] == "begun"
     ]
@@ -187,3 +229,34 @@ async def _lay_out(
         [c.hand for c in cartons],
     )
     return len(totes)
+
+
+async def withdraw_order(here: Context, connection: Connection, order: str, at: object, who: str, why: str) -> bool:
+    """Let a released order of which nothing is begun wait again; false where something is.
+
+    Its picks are withdrawn, and what they held is reserved anew in totes that are not released.
+    """
+    begun = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM task WHERE order_id = $1"
+        " AND (state IN ('started', 'done', 'short') OR done_qty > 0))",
+        order,
+    )
+    held = await connection.fetchval(
+        "UPDATE orders SET state = 'allocated', released_at = NULL, wave = NULL,"
+        " holds_for = CASE holds_for WHEN '' THEN 'wave' ELSE holds_for END, waits = $2"
+        " WHERE id = $1 AND state = 'released' AND put_back IS NULL AND NOT $3 RETURNING true",
+        order, f"its wave was withdrawn: {why}"[:500], begun,
+    )  # fmt: skip
+    if not held:
+        return False
+    rows = await connection.fetch(
+        "SELECT line, item, qty - cancelled AS qty FROM order_line"
+        " WHERE order_id = $1 AND kind = 'stock' AND qty > cancelled ORDER BY line",
+        order,
+    )
+    withdrawn, claims = await _claim(connection, order, at, why, [dict(r) for r in rows])
+    params = ToteParams(here.settings.tote_volume_ml, here.settings.tote_weight_g)
+    await _lay_out(connection, order, at, who, why, withdrawn, claims, params)
+    for task in withdrawn:
+        await connection.execute("SELECT say_work($1, $2)", task, at)
+    return True

@@ -327,7 +327,7 @@ BEGIN
     IF p_put_back THEN
         UPDATE orders SET put_back = p_reason WHERE id = p_id RETURNING * INTO o;
         PERFORM cancel_hand_task(h.id, p_at, p_reason) FROM hand_task h WHERE h.state IN ('open', 'leased') AND (
-            (h.ref = p_id AND h.kind = 'pack') OR (h.kind = 'load' AND EXISTS (
+            (h.ref = p_id AND h.kind IN ('pack', 'putback')) OR (h.kind = 'load' AND EXISTS (
                 SELECT FROM truck_tote y WHERE y.order_id = p_id AND y.state = 'expected' AND y.truck = h.ref AND y.unit = h.detail->>'unit')));
         UPDATE truck_tote SET state = 'left', reason = p_reason WHERE order_id = p_id AND state = 'expected';
         UPDATE truck_order y SET live = false, reason = p_reason WHERE y.order_id = p_id AND y.live RETURNING y.truck INTO x;

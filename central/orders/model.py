@@ -176,7 +176,9 @@ class LineChange(BaseModel):
 
     line: int = Field(ge=1, le=1_000_000, strict=True)
     item: Name | None = Field(None, description="Needed for a new line; may not differ for an existing one")
-    qty: int = Field(ge=0, le=MOST_PIECES, strict=True, description="Pieces; 0 cancels what is not begun")
+    qty: int = Field(
+        ge=0, le=MOST_PIECES, strict=True, description="Pieces; 0 cancels what is not begun (with `put_back` all of it)"
+    )
 
 
 class OrderChange(BaseModel):
@@ -188,6 +190,9 @@ class OrderChange(BaseModel):
     priority: int | None = Field(None, ge=0, le=9)
     ship_to: str | None = Field(None, max_length=500, pattern=r"^[^\x00]*$")
     lines: list[LineChange] = Field(default_factory=list, max_length=MOST_LINES)
+    put_back: bool = Field(
+        False, strict=True, description="Pieces beyond a line's new quantity that are packed already go back to stock"
+    )
     reason: str = Field("", max_length=500, pattern=r"^[^\x00]*$", description="It is kept")
 
 
@@ -202,3 +207,4 @@ class OrderChanged(BaseModel):
     lines: list[LineOut]
     withdrawn_picks: int = Field(description="Picks that nobody had begun and that are not needed any more")
     new_totes: int
+    put_back_tasks: int = Field(0, description="What people take out of packed totes; the order goes on without it")

@@ -16,6 +16,8 @@ BEGIN
     SELECT * INTO o FROM orders WHERE id = p_order FOR UPDATE;
     IF o.state IN ('packed', 'shipped', 'short', 'cancelled') THEN RETURN; END IF;
     IF EXISTS (SELECT FROM task WHERE order_id = p_order AND state IN ('waiting', 'released', 'started')) THEN RETURN; END IF;
+    -- what a change took out of its totes is not carried away yet
+    IF o.put_back IS NULL AND EXISTS (SELECT FROM hand_task h WHERE h.ref = p_order AND h.kind = 'putback' AND h.state IN ('open', 'leased')) THEN RETURN; END IF;
 
     -- what is short of it still comes
     IF o.backorder AND o.put_back IS NULL AND EXISTS (SELECT FROM order_line WHERE order_id = p_order AND kind = 'stock' AND short > 0) THEN RETURN; END IF;
@@ -142,6 +144,53 @@ BEGIN
     outcome := 'reversed'; RETURN NEXT;
 END $$;
 
+-- The next task that puts something of a pick back.
+CREATE OR REPLACE FUNCTION putback_name(p_task text) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT 'B-' || k.id || CASE WHEN count(h.id) > 0 THEN '.' || count(h.id) + 1 ELSE '' END
+    FROM task k LEFT JOIN hand_task h ON h.ref = k.order_id AND h.kind = 'putback' AND h.detail->>'task' = k.id WHERE k.id = p_task GROUP BY k.id;
+$$;
+
+-- Pieces of a line are not wanted any more: people take them out of its packed totes and put them back, the last picked first.
+-- Says how many tasks there are, or what stands in the way.
+CREATE OR REPLACE FUNCTION take_out(p_order text, p_line integer, p_qty integer, p_at timestamptz, p_why text)
+RETURNS TABLE (opened integer, why text) LANGUAGE plpgsql AS $$
+DECLARE
+    x record;
+    rest integer := p_qty;
+    n integer;
+    what text;
+BEGIN
+    opened := 0;
+    FOR x IN
+        SELECT l.a AS bin, l.item, l.lot, l.owner, k.id, k.tote, t.state, k.done_qty - k.back_qty - COALESCE((
+                   SELECT sum(h.qty) FROM hand_task h WHERE h.ref = p_order AND h.kind = 'putback' AND h.state IN ('open', 'leased')
+                     AND h.detail->>'task' = k.id), 0) AS qty
+        FROM task k JOIN tote t ON t.id = k.tote AND t.shipment IS NULL
+        JOIN ledger l ON l.order_id = p_order AND l.task = k.id AND l.reason = 'pick' AND NOT EXISTS (SELECT FROM ledger r WHERE r.reverses = l.seq)
+        WHERE k.order_id = p_order AND k.line = p_line AND k.kind = 'pick' AND k.done_qty > k.back_qty
+        ORDER BY t.state = 'packed' DESC, l.seq DESC
+    LOOP
+        EXIT WHEN rest = 0;
+        CONTINUE WHEN x.qty <= 0;
+        IF x.state <> 'packed' THEN why := format('tote %s is on its way to be packed: take them out then', x.tote); RETURN NEXT; RETURN; END IF;
+        what := outermost(x.tote);
+        IF what <> x.tote THEN why := format('tote %s stands in %s: take it out first', x.tote, sscc_of(what)); RETURN NEXT; RETURN; END IF;
+        SELECT h.person INTO what FROM hand_task h WHERE h.kind = 'load' AND h.state = 'leased' AND h.detail->>'unit' = x.tote;
+        IF FOUND THEN why := format('%s is carrying tote %s to its truck', what, x.tote); RETURN NEXT; RETURN; END IF;
+        PERFORM cancel_hand_task(h.id, p_at, p_why) FROM hand_task h WHERE h.kind = 'load' AND h.state = 'open' AND h.detail->>'unit' = x.tote;
+        n := LEAST(rest, x.qty);
+        PERFORM open_hand_task(putback_name(x.id), 'putback', p_at, x.item, n, x.tote, x.bin, p_order, x.lot, x.owner, 1, NULL,
+                               jsonb_build_object('task', x.id, 'tote', x.tote));
+        PERFORM emit('floorplane.unit.opened', u.sscc, p_at, jsonb_build_object(
+            'unit', u.sscc, 'at', p.parent, 'owner', u.owner, 'who', 'central', 'reason', p_why))
+        FROM unit u JOIN place p ON p.code = u.place WHERE u.place = x.tote AND u.state = 'closed';
+        UPDATE unit SET state = 'open', closed_at = NULL WHERE place = x.tote AND state = 'closed';
+        opened := opened + 1; rest := rest - n;
+    END LOOP;
+    IF rest > 0 THEN why := format('%s of them have left, or are being put back already', rest); END IF;
+    RETURN NEXT;
+END $$;
+
 -- An order that is cancelled when its totes are filled: each pick of theirs is put back by a person. Says how many.
 CREATE OR REPLACE FUNCTION put_order_back(o orders, p_at timestamptz, p_who text) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
@@ -157,7 +206,7 @@ BEGIN
           AND NOT EXISTS (SELECT FROM ledger r WHERE r.reverses = l.seq)
         ORDER BY l.seq
     LOOP
-        IF open_hand_task('B-' || x.id, 'putback', p_at, x.item, x.qty, x.tote, x.bin, o.id, x.lot, x.owner, 1, NULL,
+        IF open_hand_task(putback_name(x.id), 'putback', p_at, x.item, x.qty, x.tote, x.bin, o.id, x.lot, x.owner, 1, NULL,
                           jsonb_build_object('task', x.id, 'tote', x.tote)) THEN
             opened := opened + 1;
         END IF;
@@ -220,7 +269,36 @@ BEGIN
           AND EXISTS (SELECT FROM shipment s WHERE s.order_id = o.id AND s.reversed_at IS NULL)
           AND NOT EXISTS (SELECT FROM tote x WHERE x.order_id = o.id AND x.shipment IS NULL AND x.state <> 'void');
     END IF;
+    -- the last piece that a change took out of an order that goes on
+    IF EXISTS (SELECT FROM orders o WHERE o.id = t.ref AND o.put_back IS NULL) THEN
+        UPDATE hand_task SET state = 'done', lease_until = NULL, done_by = p_actor, closed_at = p_at WHERE id = t.id;
+        PERFORM go_on_without(t.ref, p_at, p_actor);
+    END IF;
     RETURN 'posted';
+END $$;
+
+-- All that was taken out of an order's totes is put back: they are closed again, and the order goes on.
+CREATE OR REPLACE FUNCTION go_on_without(p_order text, p_at timestamptz, p_who text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    o orders;
+    u record;
+BEGIN
+    IF EXISTS (SELECT FROM hand_task h WHERE h.ref = p_order AND h.kind = 'putback' AND h.state IN ('open', 'leased')) THEN RETURN; END IF;
+    SELECT * INTO o FROM orders WHERE id = p_order;
+    FOR u IN
+        SELECT x.id, n.sscc, n.owner, p.parent, (SELECT sum(s.qty * i.weight_g) FROM stock s JOIN item i ON i.id = s.item WHERE s.place = x.id) AS weight_g
+        FROM tote x JOIN unit n ON n.place = x.id AND n.state = 'open' JOIN place p ON p.code = x.id
+        WHERE x.order_id = p_order AND x.state = 'packed' AND x.shipment IS NULL ORDER BY x.n
+    LOOP
+        UPDATE unit SET state = 'closed', closed_at = p_at, weight_g = u.weight_g WHERE sscc = u.sscc;
+        UPDATE tote SET weight_g = u.weight_g WHERE id = u.id;
+        PERFORM emit('floorplane.unit.closed', u.sscc, p_at, jsonb_build_object(
+            'unit', u.sscc, 'at', u.parent, 'owner', u.owner, 'who', p_who, 'reason', 'what was not wanted is out of it'));
+    END LOOP;
+    PERFORM emit('floorplane.order.changed', p_order, p_at, jsonb_build_object(
+        'ref', o.ref, 'source', o.source, 'who', p_who, 'reason', 'what was not wanted is put back', 'due', o.due, 'priority', o.priority,
+        'lines', lines_of(p_order)), o.correlation);
+    PERFORM finish_order(p_order, p_at, p_who);
 END $$;
 CREATE OR REPLACE FUNCTION hand_cancelled_putback(t hand_task, p_reason text, p_at timestamptz, p_who text) RETURNS text LANGUAGE sql AS $$
     SELECT format('the pieces stand in %s: put them back, or confirm 0 with a reason', t.source);

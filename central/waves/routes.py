@@ -15,6 +15,7 @@ from central.identity.access import HOUSE, Principal, Role, allowed
 from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import Moment, milliseconds, moment
+from central.orders.change import withdraw_order
 from central.orders.model import Owner
 from central.preconditions import IfMatch, check, tag
 from central.problems import FieldError, Refusal, documented, refused
@@ -194,11 +195,68 @@ async def cancel_wave(
     if_match: IfMatch = None,
     who: Principal = PLANNERS,
 ) -> Response:
-    """Give a planned wave up: its orders wait again. A released one goes on; cancel its orders one by one."""
+    """Give a planned wave up: its orders wait again. A released one is withdrawn (`/withdraw`)."""
     sql = "SELECT cancel_wave($1, $2, $3, $4)"
     return await _turn(
         here, who, idempotency_key, correlation, if_match, wave_id, "cancel", body.reason, sql, (body.reason,)
     )
+
+
+class Withdrawn(BaseModel):
+    """What became of a wave that was withdrawn."""
+
+    wave: WaveOut
+    waiting: list[str] = Field(description="Orders that wait again")
+    going_on: list[str] = Field(description="Orders of which something is begun: they go on; change or cancel them")
+
+
+@router.post("/{wave_id}/withdraw", response_model=Withdrawn, responses=documented(400, 404, 409, 412))
+async def withdraw_wave(
+    wave_id: WaveId,
+    body: Why,
+    here: Here,
+    correlation: Correlation,
+    idempotency_key: IdempotencyKey,
+    if_match: IfMatch = None,
+    who: Principal = PLANNERS,
+) -> Response:
+    """Take a released wave back as far as nobody has begun: those orders wait again, reserved as before.
+
+    Orders of which a pick is begun go on, and the wave with them; without any the wave is cancelled. 409 when all are.
+    """
+    at = moment(here.clock.now_ms())
+
+    async def work(connection: Connection) -> str:
+        row = await connection.fetchrow("SELECT * FROM wave WHERE id = $1 FOR UPDATE", wave_id)
+        if row is None:
+            raise Refusal(404, f"wave: {wave_id!r} is not known")
+        check(if_match, _tag(row), needed=False)
+        if row["state"] != "released":
+            raise refused("wave", wave_id, f"a released wave: it is {row['state']}", status=409)
+        rows = await connection.fetch("SELECT id FROM orders WHERE wave = $1 ORDER BY id FOR UPDATE", wave_id)
+        orders = [r["id"] for r in rows]
+        waiting = [o for o in orders if await withdraw_order(here, connection, o, at, who.name, body.reason)]
+        going_on = [o for o in orders if o not in waiting]
+        if not waiting:
+            raise Refusal(409, f"wave: {wave_id}: of all its orders something is begun; change or cancel them")
+        if not going_on:
+            await connection.execute(
+                "UPDATE wave SET state = 'cancelled', closed_at = $2, reason = $3 WHERE id = $1",
+                wave_id, at, body.reason,
+            )  # fmt: skip
+        data = json.dumps({"orders": len(waiting), "going_on": len(going_on), "who": who.name, "reason": body.reason})
+        await connection.execute("SELECT emit('floorplane.wave.withdrawn', $1, $2, $3::jsonb)", wave_id, at, data)
+        await connection.execute("SELECT close_wave($1, $2)", wave_id, at)
+        await connection.execute(
+            AUDIT, at, who.name, who.role, "wave.withdraw", wave_id, body.reason, correlation, None
+        )
+        shown = WaveOut.model_validate_json(await _answer(connection, wave_id))
+        return Withdrawn(wave=shown, waiting=waiting, going_on=going_on).model_dump_json()
+
+    what = f"POST /v1/waves/{wave_id}/withdraw"
+    answer = await once(here.database, who.name, idempotency_key, what, body.model_dump_json(), at, 200, work)
+    here.releaser.expect(here.clock.now_ms())
+    return answer
 
 
 async def _turn(
