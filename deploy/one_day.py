@@ -17,14 +17,14 @@ import structlog
 from central.stock.export import ledger_rows
 from contracts import topics
 from contracts.errors import Broken, Rejected
-from contracts.ids import ItemId, OrderId, PodId
+from contracts.ids import OrderId
 from contracts.site import Site, read_site
 from deploy.digest import day_digest, recorded_commands
 from deploy.embedded.scratch import scratch_postgres
 from deploy.fork import Change, Roads, apply, changed_orders, changed_roads, changed_site
 from deploy.full_scenario import FullScenario, full_scenario
 from deploy.one_loop import FloorPlan, OneLoop, one_loop
-from deploy.slotted_stock import SLOTTINGS, pods_of
+from deploy.slotted_stock import SLOTTINGS, moved_stock, pods_of
 from dispatcher.params import Params
 from simulators import virtual_time
 from simulators.catalogue import Catalogue, StockRow
@@ -235,7 +235,7 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
         openings = tuple(msgspec.structs.replace(o, qty=o.qty * options.stock_for) for o in catalogue.openings)
         catalogue = Catalogue(catalogue.items, openings)
     site = build(options.seed, catalogue, options.robots) if options.site is None else read_site(options.site)
-    slots = _slots(options, site, catalogue)
+    opening = _stock(options, site, catalogue)
     planned: list[Planned] = []
     for day in range(options.days):
         again = [msgspec.structs.replace(o, ref=OrderId(f"{o.ref}-{day + 1}")) for o in orders] if day else orders
@@ -249,7 +249,7 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
         site = changed_site(site, options.change)
     plan = _Plan(
         catalogue,
-        stock(site, catalogue, options.seed, slots),
+        opening,
         PlanFeed(planned),
         start_ms,
         midnight + options.days * DAY_MS,
@@ -261,18 +261,20 @@ def _plan(options: DayOptions) -> tuple[Site, _Plan]:
     return site, plan
 
 
-def _slots(options: DayOptions, site: Site, catalogue: Catalogue) -> dict[ItemId, PodId] | None:
+def _stock(options: DayOptions, site: Site, catalogue: Catalogue) -> tuple[StockRow, ...]:
+    """Lay out the opening stock; slottings learn on earlier days of the file alone."""
     if options.slotting not in SLOTTINGS:
         raise Rejected("slotting", options.slotting, f"one of {', '.join(SLOTTINGS)}")
-    if options.slotting == "as-is":
-        return None
     before: list[ErpOrder] = []
-    if options.orders is not None:
+    if options.orders is not None and options.slotting != "as-is":
         before = [o for o in read_orders(options.orders) if o.ship_date < options.date]
         before.sort(key=lambda o: o.ship_date)
-    if options.slotting == "best":
-        return pods_of(site, catalogue, before, "optimized", options.seed) if before else None
-    return pods_of(site, catalogue, before, options.slotting, options.seed)
+    if options.slotting == "as-is" or (options.slotting == "best" and not before):
+        return stock(site, catalogue, options.seed)
+    if options.slotting == "moved":
+        return moved_stock(site, stock(site, catalogue, options.seed), before, options.seed)
+    rule = "optimized" if options.slotting == "best" else options.slotting
+    return stock(site, catalogue, options.seed, pods_of(site, catalogue, before, rule, options.seed))
 
 
 def _orders(options: DayOptions) -> tuple[Catalogue, list[ErpOrder]]:

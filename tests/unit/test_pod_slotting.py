@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from contracts.errors import Broken, Rejected
 from contracts.ids import ItemId, PodId
 from deploy.one_day import DayOptions, run_day
-from deploy.slotted_stock import pods_of
+from deploy.slotted_stock import moved_stock, pods_of
 from dispatcher.optimizers.slotting.pod_moves import check_moves, pod_moves
 from dispatcher.optimizers.slotting.pods import PodParams, PodProblem, abc, check, cost_m, plan_pods
 from dispatcher.optimizers.slotting.problem import Orders
@@ -144,3 +144,21 @@ def test_a_full_pod_is_made_room_in_first() -> None:
         assert moved == 0 or after.tolist() == [0, 0, 1, 1]
     with pytest.raises(Rejected, match="pods/0: 4"):
         pod_moves(problem, np.zeros(4, np.int64), target)
+
+
+@pytest.mark.skipif(not SHIPMENTS.exists(), reason="the public order file is not beside this checkout")
+def test_the_parts_that_are_worth_most_are_moved_and_nothing_else_changes() -> None:
+    """Of the real file: 2 % of the parts, each with all its pieces in as many bins of one pod; nobody shares a bin."""
+    catalogue = Catalogue.from_orders(SHIPMENTS, 1)
+    site = build(1, catalogue, 8)
+    rows = stock(site, catalogue, 1)
+    history = [o for o in read_orders(SHIPMENTS) if o.ship_date < "2013-10-10"]
+    after = moved_stock(site, rows, history, 1, most_share=0.02)
+    assert [(r.item, r.qty) for r in after] == [(r.item, r.qty) for r in rows]
+    assert len({r.bin for r in after}) == len(after)
+    moved = {r.item for r, was in zip(after, rows, strict=True) if r.bin != was.bin}
+    assert 0 < len(moved) <= 0.02 * len(catalogue.openings)
+    pod = {b.id: p.id for p in site.pods for b in p.bins}
+    assert all(len({pod[r.bin] for r in after if r.item == i}) == 1 for i in moved)
+    with pytest.raises(Rejected, match="slotting"):
+        moved_stock(site, rows, [], 1)
