@@ -8,6 +8,7 @@ from contracts.messages.floor import (
     EdgeAnswer,
     EdgeEvent,
     LiftChanged,
+    OpenTote,
     Outcome,
     PackConfirmed,
     PickConfirmed,
@@ -70,6 +71,8 @@ def answer_heard(world: World, answer: EdgeAnswer) -> None:
         world.command(link.id, found.subject, found.command.body, retry=found.retry + 1)
     else:
         found.rejected = True
+        if isinstance(found.command.body, OpenTote):
+            flow.clear_slot(world, link.id, found.command.body, answer.reason)
         world.timers.earlier(world.now_ms + world.params.command_retry_ms, "commands", link.id)
         if found.retry >= _RETRIES_BEFORE_ALARM:
             world.raise_alarm(

@@ -1,6 +1,8 @@
 """The way of a tote from its slot over the conveyor to its chute and into the parcel."""
 
-from contracts.ids import CellId, ChuteId, ToteId
+import re
+
+from contracts.ids import CellId, ChuteId, OrderId, ToteId
 from contracts.messages.facts import Evidence, TaskStarted, ToteArrived, TotePacked
 from contracts.messages.floor import (
     EdgeEvent,
@@ -17,6 +19,9 @@ from contracts.messages.floor import (
 from dispatcher import tasks
 from dispatcher.outbox import Cause
 from dispatcher.world import Place, Tote, World, remember
+
+_HELD = re.compile(r"tote ([A-Za-z0-9_-]+) has it")
+"""As a station's cell says what stands in a slot."""
 
 
 def push_totes(world: World) -> None:
@@ -39,6 +44,27 @@ def push_totes(world: World) -> None:
             )
         _push(world, tote)
         _route(world, tote)
+
+
+def clear_slot(world: World, cell: CellId, wanted: OpenTote, reason: str) -> None:
+    """Send away what stands in a slot that another tote is to have, if no key is left of it.
+
+    It was voided while nobody was there to hear it. It leaves as any other that nobody wants, and the packer takes it
+    off; the slot's new tote is asked for again meanwhile.
+    """
+    held = _HELD.search(reason)
+    if held is None or world.now_ms - world.started_ms < world.params.adopt_grace_ms:
+        return  # its work may still be on its way to us
+    name = ToteId(held[1])
+    station = next((n for n, w in world.stations.items() if w.station.cell == cell and wanted.tote in w.slots), None)
+    if name in world.totes or station is None:
+        return
+    world.totes_n += 1
+    tote = Tote(id=name, n=world.totes_n, order=OrderId(""), due_ms=0, priority=0, unwanted=True)
+    tote.place, tote.station, tote.slot = Place.STANDING, station, wanted.slot
+    world.totes[name] = tote
+    world.pushable[name] = None
+    world.push_wanted = True
 
 
 def choose_chute(world: World) -> ChuteId | None:

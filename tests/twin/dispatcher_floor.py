@@ -96,6 +96,10 @@ class Bookkeeper:
             self.empty.clear()
             await self._log.append(topics.work_key(self._site, task.task), encode(task))
 
+    async def void(self, task: TaskId) -> None:
+        """Close a key of which nothing was done."""
+        await self._log.append(topics.work_key(self._site, task), b"")
+
     async def run(self) -> None:
         async for entry in self._log.follow(topics.facts_subject(self._site)):
             fact = decode(entry.payload, Fact)

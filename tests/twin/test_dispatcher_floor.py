@@ -202,6 +202,34 @@ def test_a_dispatcher_that_lost_its_journal_finishes_the_orders_from_the_work_ke
     on_site(script, lambda: Site(4, tmp_path))
 
 
+def test_a_tote_that_was_voided_while_the_journal_was_lost_does_not_block_its_slot(tmp_path: Path) -> None:
+    """Its keys are gone before the new dispatcher hears of it: the cell says what stands there, and it is sent away."""
+
+    async def script(site: Site) -> None:
+        slots = sum(s.slots for s in site.site.stations if s.kind == "pick")
+        voided, later = orders(slots + 1, 2, 5)[:slots], orders(slots + 2, 2, 9)[slots:]
+        for work in voided:
+            await site.books.publish(work)
+        await asyncio.sleep(15)  # empty totes stand, nothing is picked yet
+        await killed(site)
+        for segment in segments(tmp_path):
+            segment.unlink()
+        for task in [t.task for work in voided for t in work]:
+            site.books.open.pop(task, None)
+            await site.books.void(task)
+        site.dispatcher = site.new_dispatcher()
+        running = asyncio.create_task(site.dispatcher.run())
+        try:
+            for work in later:
+                await site.books.publish(work)
+            await shipped(site, 2)
+            assert all(site.books.done[t.task] == 1 for work in later for t in work)
+        finally:
+            await stopped(running)
+
+    on_site(script, lambda: Site(4, tmp_path))
+
+
 def test_robots_that_break_go_offline_and_stall_delay_the_day_but_lose_nothing(tmp_path: Path) -> None:
     faults = RobotFaults(fatal_per_h=3, fatal_s=60, offline_per_h=6, offline_s=40, stall_chance=0.01, lift_fails=0.05)
 
