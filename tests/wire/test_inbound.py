@@ -275,6 +275,12 @@ async def test_two_want_one_door_at_the_same_time_and_one_gets_it(floor: Floor) 
     assert (await post(floor.erp, f"/v1/appointments/{name}/cancel", reason="no")).status_code == 409
     day = (await floor.erp.get("/v1/appointments", params={"day": "2013-12-02"})).json()
     assert [(a["dock"], a["state"]) for a in day] == [("dock-1", "arrived"), ("dock-1", "booked"), ("dock-2", "booked")]
+    paged, url = [], "/v1/appointments?day=2013-12-02&limit=1"
+    while url:
+        answer = await floor.erp.get(url)
+        paged += answer.json()
+        url = answer.links.get("next", {}).get("url", "")
+    assert paged == day
     backwards = {"from": "2013-12-02T12:00:00Z", "to": "2013-12-02T11:00:00Z"}
     assert field(await post(floor.erp, "/v1/docks/dock-1/appointments", **backwards)) == (422, "to")
 

@@ -142,6 +142,9 @@ async def test_demand_brings_the_first_lot_that_is_good_for_who_waits(postgres: 
             ("H1", "NEW", "P0-B1", 7), ("H3", "OLD", "P0-B0", 6), ("H3", "OLD", "P0-B1", 2),
         ]  # fmt: skip
         while (task := await next_task(floor, "anna", "replenish")) is not None:
+            if task["target"] == "P0-B1":
+                full = await confirm(floor, task, 409, qty=task["qty"], target="P0-B0")
+                assert "no room: P0-B0 takes 0 of" in full["detail"]
             await confirm(floor, task, qty=task["qty"], target=task["target"])
         assert await lines(floor, "ANY", "LONG") == [8, 7]
         assert (await say(floor.operator, "/v1/replenishment:run", None, 200))["opened"] == 0

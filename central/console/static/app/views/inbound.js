@@ -153,10 +153,10 @@ class FpInbound extends Listing {
   tasks() {
     if (!this.putaway.length) return html`<p class="none">Nothing waits on a lane.</p>`;
     return html`<table data-table="putaway"><thead><tr><th>Item</th><th>Lot</th><th class="num">Pieces</th><th>From</th><th>To</th><th>Why there</th><th></th></tr></thead>
-      <tbody>${repeat(this.putaway, (t) => t.task, (t) => html`<tr data-task=${t.task}><td class="mono">${t.item}</td><td class="mono soft">${t.lot || '–'}</td><td class="num">${t.qty}</td>
+      <tbody>${repeat(this.putaway, (t) => t.task, (t) => html`<tr data-task=${t.task}><td class="mono">${t.item ?? `unit ${t.source}`}</td><td class="mono soft">${t.lot || '–'}</td><td class="num">${t.qty}</td>
         <td class="mono">${t.source}</td><td class="mono">${t.target ?? html`<span class="warn-text">choose</span>`}</td>
         <td class="soft wrap" title=${(t.why.passed ?? []).map((p) => `${p.place}: ${p.why}`).join('\n')}>${t.why.because ?? ''}</td>
-        <td>${may('hands') ? html`<button class="button small" data-do="putaway" @click=${() => this.then(doHand(t.task, `Put away ${t.item}`))}>Done …</button>` : nothing}</td></tr>`)}</tbody></table>`;
+        <td>${may('hands') ? html`<button class="button small" data-do="putaway" @click=${() => this.then(doHand(t.task, `Put away ${t.item ?? `unit ${t.source}`}`))}>Done …</button>` : nothing}</td></tr>`)}</tbody></table>`;
   }
 }
 customElements.define('fp-inbound', FpInbound);
