@@ -35,7 +35,8 @@ from simulators.tag_bank import TagBank
 from simulators.twin import Twin
 from simulators.world import World
 
-_REMEMBER_S = 2.0
+_REMEMBER_S = 0.5
+"""Besides whenever a pod was lifted or set down: it stands where it stands, also after a kill."""
 
 
 class SimulatedFloor:
@@ -236,6 +237,7 @@ class SimulatedFloor:
             lift.resume()
 
     async def _remember(self, path: Path) -> None:
+        self.world.pod_moved = lambda: self._write(path)
         try:
             while True:
                 await asyncio.sleep(_REMEMBER_S)

@@ -97,6 +97,8 @@ class World:
         self._busy_ms: dict[RobotId, int] = {}
         self._busy_since: dict[RobotId, int] = {}
         self._watchers: dict[NodeId, list[Callable[[], None]]] = defaultdict(list)
+        self.pod_moved: Callable[[], None] = lambda: None
+        """Called when a robot has lifted a pod or set one down."""
 
     # --------------------------------------------------------------------------------------------------------- robots
 
@@ -164,6 +166,7 @@ class World:
         self.load[robot] = found
         self._account(robot)
         self._tell(node)
+        self.pod_moved()
         return found
 
     def set_down(self, robot: RobotId, node: NodeId) -> PodId:
@@ -185,6 +188,7 @@ class World:
         self.pod_at[node] = pod
         self._account(robot)
         self._tell(node)
+        self.pod_moved()
         return pod
 
     def busy_ms(self) -> int:

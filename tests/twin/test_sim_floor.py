@@ -16,6 +16,7 @@ from controllers.ports import Camera, Driver, Plc, Printer, Scale, Scan, Scanner
 from simulators import site as reference
 from simulators.catalogue import Catalogue, StockRow
 from simulators.floor import SimulatedFloor
+from simulators.memory import read_memory
 from simulators.params import FloorParams
 from simulators.scenario import Incident, Scenario, Trouble
 from simulators.virtual_time import run
@@ -519,6 +520,9 @@ def test_the_floor_goes_on_where_it_stopped(tmp_path: Path) -> None:
             floor.world.lift(robot, POD.home)
             floor.world.place(robot, S1.lane[-1])
             floor.world.set_down(robot, S1.lane[-1])
+            now = read_memory(file)
+            assert now is not None
+            assert now.pods[S1.lane[-1]] == POD.id  # written before anybody hears of it
             await bench.show(3)
             await bench.confirmed()  # the edge is gone before it has heard
             link.cancel()
