@@ -9,11 +9,12 @@ import pytest
 
 from contracts.codec import encode
 from contracts.ids import NodeId, RobotId
-from contracts.messages.ops import VehicleState
+from contracts.messages.facts import PickDone
+from contracts.messages.ops import CancelRobot, OpsCommand, PauseRobot, ResumeRobot, VehicleState
 from contracts.vda5050 import v2
 from contracts.vda5050.factsheet import Factsheet, PhysicalParameters, ProtocolLimits, Timing, TypeSpecification
 from dispatcher.commands import SendInstantActions, SendOrder
-from dispatcher.facts import RobotFactsheet, Trouble
+from dispatcher.facts import OpsAsked, RobotFactsheet, Trouble
 from dispatcher.fleet.dialect import Dialect, dialect_of, read_connection, read_factsheet, read_state
 from dispatcher.fleet.order import OrderWriter, RunningOrder, action, finished
 from tests.unit.dispatcher_bench import MAKER, Bench, small_site, tote_work
@@ -147,6 +148,34 @@ def test_actions_that_a_library_forgets_count_as_done_once_they_were_seen() -> N
     assert finished(order, (("x", "FINISHED"),), forgets=False) is True
     assert finished(order, (("x", "FAILED"),), forgets=True) is None
     assert finished(RunningOrder("o", [NodeId("a")], 1), (), forgets=False) is True
+
+
+def test_a_cancel_and_a_pause_whose_action_states_are_dropped_at_once_take_effect_all_the_same() -> None:
+    """A library drops finished instant actions after a few states: what counts is what the robot does."""
+    bench = Bench(small_site(1))
+    robot = bench.robot("R1")
+    robot.manual = True
+    bench.work(*tote_work("A", [3]))
+    assert robot.base
+    do = robot.do
+
+    def forgetful(message: v2.InstantActions) -> None:
+        do(message)
+        for action in message.actions:
+            robot.actions.pop(action.action_id, None)
+
+    robot.do = forgetful  # type: ignore[method-assign]
+    bench.hear(OpsAsked(OpsCommand("q1", "me", "why", PauseRobot(RobotId("R1")))))
+    assert bench.vehicle("R1").state is VehicleState.PAUSED
+    bench.hear(OpsAsked(OpsCommand("q2", "me", "why", ResumeRobot(RobotId("R1")))))
+    bench.hear(OpsAsked(OpsCommand("q3", "me", "why", CancelRobot(RobotId("R1")))))
+    assert not bench.vehicle("R1").cancelling
+    robot.manual = False
+    robot.drive()
+    bench.hear(robot.state())
+    bench.wait(120)
+    assert len(bench.told(PickDone)) == 1
+    assert not [a for a in bench.world.alarms if a.startswith("deaf-")]
 
 
 def test_a_state_is_reduced_to_what_decides() -> None:
