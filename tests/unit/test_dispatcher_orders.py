@@ -156,13 +156,14 @@ def test_a_cancel_and_a_pause_whose_action_states_are_dropped_at_once_take_effec
     robot = bench.robot("R1")
     robot.manual = True
     bench.work(*tote_work("A", [3]))
+    bench.wait(1)
     assert robot.base
     do = robot.do
 
     def forgetful(message: v2.InstantActions) -> None:
         do(message)
-        for action in message.actions:
-            robot.actions.pop(action.action_id, None)
+        for done in message.actions:
+            robot.actions.pop(done.action_id, None)
 
     robot.do = forgetful  # type: ignore[method-assign]
     bench.hear(OpsAsked(OpsCommand("q1", "me", "why", PauseRobot(RobotId("R1")))))
