@@ -48,6 +48,15 @@ class Fleet(BaseModel):
     robots: list[dict[str, Any]] = Field(description="Robots as in `contracts.messages.ops.RobotView`")
     stations: list[dict[str, Any]]
     open_tasks: int
+    closed: list[str] = Field([], description="Nodes that somebody closed")
+    closed_edges: list[str] = Field([], description="Edges that somebody closed, or on which robots got stuck")
+    vendors: list[dict[str, Any]] = Field(
+        [], description="By manufacturer what of its robots VDA 5050 does not say, and how often it was seen"
+    )
+    unreadable: list[dict[str, Any]] = Field(
+        [], description="The newest messages that could not be read: `topic`, `text` (its begin), `error`, `at_ms`"
+    )
+    unreadable_count: int = Field(0, description="How many there were since the dispatcher began")
 
 
 @fleet.get("/robots", response_model=Fleet, responses=documented())
@@ -63,6 +72,11 @@ async def list_robots(here: Here, _: Principal = HOUSE) -> dict[str, Any]:
         "robots": msgspec.to_builtins(view.robots),
         "stations": msgspec.to_builtins(view.stations),
         "open_tasks": view.open_tasks,
+        "closed": view.closed,
+        "closed_edges": view.closed_edges,
+        "vendors": msgspec.to_builtins(view.vendors),
+        "unreadable": msgspec.to_builtins(view.unreadable),
+        "unreadable_count": view.unreadable_count,
     }
 
 

@@ -206,6 +206,8 @@ async def test_why_a_robot_waits_is_drawn_and_commands_are_given_with_a_reason(
     await expect(page.locator("[data-maker='ACME GmbH']")).to_contain_text("128")
     await page.locator("[data-unreadable] summary").press("Enter")
     await expect(page.locator("[data-unreadable] pre")).to_have_text("{not json")
+    told = await see(floor.operator, "/v1/robots")
+    assert (told["closed"], told["unreadable"][0]["text"]) == (["N2"], "{not json")
 
 
 async def test_plans_are_pictures_beside_their_baselines(page: Page, scene: tuple[Floor, str]) -> None:

@@ -8,6 +8,8 @@ const SELDOM_MS = 15_000;
 export class Reading extends Part {
   /** Types of events after which it is read again; `floorplane.count.*` is all that begin so. @type {string[]} */
   static events = [];
+  /** So often it is read by itself, in ms; more often where much happens without an event. */
+  static every = SELDOM_MS;
   /** @type {Record<string, object>} */
   static properties = { failed: { state: true } };
 
@@ -21,8 +23,8 @@ export class Reading extends Part {
   connectedCallback() {
     super.connectedCallback();
     void this.again();
-    this.seldom = setInterval(() => document.hidden || void this.again(), SELDOM_MS);
-    const { events } = /** @type {typeof Reading} */ (this.constructor);
+    const { events, every } = /** @type {typeof Reading} */ (this.constructor);
+    this.seldom = setInterval(() => document.hidden || void this.again(), every);
     if (!events.length) return;
     // the browser opens it again by itself, with the id of the event that it has heard last
     this.stream = new EventSource(`/v1/events?${events.map((type) => `type=${type}`).join('&')}`);

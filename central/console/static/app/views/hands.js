@@ -3,18 +3,20 @@ import { html, nothing, repeat } from '../../vendor/lit.js';
 import { askReason } from '../dialog.js';
 import { floor } from '../floor.js';
 import { age, clock, moment, words } from '../format.js';
-import { Part } from '../part.js';
+import { doHand } from '../hand_dialog.js';
+import { Reading } from '../reading.js';
 import { get, postOnce } from '../rest.js';
 import { may } from '../roles.js';
 
 /** @typedef {import('../types.js').HandTask} HandTask */
 
-const AGAIN_MS = 3000;
 const STATES = ['leased', 'open', 'done', 'undone', 'cancelled'];
 
-class FpHands extends Part {
+class FpHands extends Reading {
   static topics = /** @type {import('../floor.js').Topic[]} */ (['tick']);
-  static properties = { rows: { state: true }, kinds: { state: true }, kind: { state: true }, only: { state: true }, failed: { state: true } };
+  static events = ['floorplane.hands.*'];
+  static every = 3000; // who takes a task makes no event
+  static properties = { kind: { state: true }, only: { state: true } };
 
   constructor() {
     super();
@@ -24,36 +26,19 @@ class FpHands extends Part {
     this.kinds = [];
     this.kind = '';
     this.only = '';
-    this.failed = '';
-  }
-
-  connectedCallback() {
-    super.connectedCallback();
-    void this.read();
-    this.timer = setInterval(() => void this.read(), AGAIN_MS);
-  }
-
-  disconnectedCallback() {
-    super.disconnectedCallback();
-    clearInterval(this.timer);
   }
 
   async read() {
-    try {
-      const asked = { newest: true, limit: 200, kind: this.kind, state: this.only };
-      const [page, kinds] = await Promise.all([get('/v1/hands', asked), get('/v1/hands/kinds')]);
-      this.rows = page.items;
-      this.kinds = kinds;
-      this.failed = '';
-    } catch (e) {
-      this.failed = /** @type {Error} */ (e).message;
-    }
+    const asked = { newest: true, limit: 200, kind: this.kind, state: this.only };
+    const [page, kinds] = await Promise.all([get('/v1/hands', asked), get('/v1/hands/kinds')]);
+    this.rows = page.items;
+    this.kinds = kinds;
   }
 
   /** @param {'kind' | 'only'} which @param {string} value */
   choose(which, value) {
     this[which] = this[which] === value ? '' : value;
-    void this.read();
+    void this.again();
   }
 
   /** @param {HandTask} t @param {'cancel' | 'undo' | 'release'} what */
@@ -64,8 +49,7 @@ class FpHands extends Part {
       release: { title: `Take ${t.id} from ${t.person}?`, text: 'It is open again; what they confirm after this is refused.', action: 'Give to others', danger: false },
     }[what];
     const attempt = what === 'release' ? { attempt: t.attempt } : {};
-    await askReason({ ...says, does: (reason) => postOnce(`/v1/hands/${t.id}/${what}`, { ...attempt, reason }) });
-    await this.read();
+    await this.then(askReason({ ...says, does: (reason) => postOnce(`/v1/hands/${t.id}/${what}`, { ...attempt, reason }) }));
   }
 
   render() {
@@ -94,7 +78,7 @@ class FpHands extends Part {
       <td>${t.state === 'open' ? '' : t.done_by ?? t.person ?? ''}</td><td class="mono" title=${t.name ?? ''}>${t.item ?? ''}</td><td class="mono">${t.lot}</td>
       <td class="num">${t.done_qty === null ? t.qty ?? '' : `${t.done_qty} / ${t.qty ?? '–'}`}</td><td class="mono">${t.source ?? ''}</td><td class="mono">${t.target ?? ''}</td>
       <td class="mono">${t.ref ?? ''}</td><td class="soft">${t.due ? moment(t.due) : ''}</td><td class="soft">${since}</td>
-      <td>${may('hands') && open ? button('cancel', 'Withdraw …') : nothing}${may('hands_any') && t.state === 'leased' ? button('release', 'Take away …') : nothing}
+      <td>${may('hands') && t.state === 'open' ? html`<button class="button small" data-do="do" @click=${() => void this.then(doHand(t.id, `Do ${t.id}`))}>Do …</button> ` : nothing}${may('hands') && open ? button('cancel', 'Withdraw …') : nothing}${may('hands_any') && t.state === 'leased' ? button('release', 'Take away …') : nothing}
         ${(may('hands_any') || (may('hands') && t.done_by === floor.me?.name)) && t.state === 'done' ? button('undo', 'Take back …') : nothing}</td></tr>`;
   }
 }

@@ -25,11 +25,12 @@ class FpSharedPods extends Part {
       const of = wants.get(pod) ?? new Map();
       wants.set(pod, of.set(task.tote, (of.get(task.tote) ?? 0) + 1));
     }
-    const order = [...wants].sort((a, b) => b[1].size - a[1].size || (a[0] < b[0] ? -1 : 1)).slice(0, MOST_PODS);
-    const picks = order.reduce((sum, [, of]) => sum + [...of.values()].reduce((a, b) => a + b, 0), 0);
-    const shared = order.filter(([, of]) => of.size > 1).length;
-    return html`<div class="panel"><h2>Which orders share a pod <small>${picks ? `${some(picks, 'open pick')} by ${some(order.length, 'pod')}, ${shared} of them for several totes` : 'totes that stand at the stations, and the pods they wait for'}</small></h2>
-      ${order.length ? html`<div class="wide-picture">${matrix(totes, order)}</div>` : html`<p class="none">No tote at a station waits for a pick.</p>`}</div>`;
+    const all = [...wants].sort((a, b) => b[1].size - a[1].size || (a[0] < b[0] ? -1 : 1));
+    const order = all.slice(0, MOST_PODS);
+    const picks = all.reduce((sum, [, of]) => sum + [...of.values()].reduce((a, b) => a + b, 0), 0);
+    const shared = all.filter(([, of]) => of.size > 1).length;
+    return html`<div class="panel"><h2>Which orders share a pod <small>${picks ? `${some(picks, 'open pick')} from ${some(all.length, 'pod')}, ${shared} of them for several totes` : 'totes that stand at the stations, and the pods they wait for'}</small></h2>
+      ${order.length ? html`<div class="wide-picture">${matrix(totes, order)}</div>${all.length > order.length ? html`<p class="dim pad">The ${order.length} pods that most totes share are drawn.</p>` : nothing}` : html`<p class="none">No tote at a station waits for a pick.</p>`}</div>`;
   }
 }
 

@@ -18,12 +18,12 @@ class FpStations extends Part {
     const site = floor.site;
     if (!site) return html`<p class="none">Reading the site …</p>`;
     return html`<section class="view"><header><h1>Stations</h1><span class="end">${floor.view?.open_tasks ?? 0} tasks with the dispatcher</span></header>
-      <div class="scroll"><div class="inbound"><fp-shared-pods></fp-shared-pods></div><div class="cards">
+      <div class="scroll"><div class="cards">
         ${site.stations.map((s) => this.station(s))}
         ${site.chutes.map((c) => this.chute(c))}
         ${(floor.view?.doors ?? []).map((d) => html`<article class="card"><header><b>${d.id}</b><span class="soft">fire door</span>
           <span class="end"><span class="pill ${d.state === 'open' ? 'good' : d.state === 'fault' ? 'error' : ''}">${d.state || 'not heard of'}</span></span></header></article>`)}
-      </div></div></section>`;
+      </div><div class="inbound"><fp-shared-pods></fp-shared-pods></div></div></section>`;
   }
 
   /** @param {import('../types.js').Station} s */
