@@ -68,11 +68,13 @@ SELECT
                 p.kind = 'bin'
                 OR (o.hand_picks AND (p.kind = 'shelf' OR (p.kind = 'unit' AND on_shelf(p.code)))) AS picked
          FROM stock s JOIN place p ON p.code = s.place CROSS JOIN outbound_setting o
-         WHERE s.item = $1 AND s.live AND p.kind NOT IN ('tote', 'virtual', 'truck')) AS h) AS held,
+         WHERE s.item = $1 AND s.live AND ($4::text IS NULL OR s.lot = $4)
+           AND p.kind NOT IN ('tote', 'virtual', 'truck')) AS h) AS held,
   (SELECT COALESCE(json_agg(json_build_object('asn', l.asn, 'line', l.line, 'due', a.due, 'lot', l.lot,
       'expires', l.expires, 'qty', l.qty - l.received) ORDER BY a.due, l.asn, l.line), '[]')
    FROM asn_line l JOIN asn a ON a.id = l.asn
-   WHERE l.item = $1 AND a.state IN ('expected', 'arrived') AND l.qty > l.received) AS arriving
+   WHERE l.item = $1 AND ($4::text IS NULL OR l.lot = $4)
+     AND a.state IN ('expected', 'arrived') AND l.qty > l.received) AS arriving
 FROM item i WHERE i.id = $1 AND ($3 = '' OR i.owner = $3)
 """
 
@@ -84,12 +86,13 @@ async def get_availability(
     good_until: Annotated[
         Day | None, Query(description="Count only what is good on this day; today when absent")
     ] = None,
+    lot: Annotated[str | None, Query(max_length=100, description="Only of this lot")] = None,
     who: Principal = ANYONE,
 ) -> dict[str, Any]:
     """Show what of an item can be promised: now, and from each day on when more is announced."""
     now = moment(here.clock.now_ms())
     good = good_until or now.date()
-    rows = await here.database.read(_SQL, item_id, good, who.owner)
+    rows = await here.database.read(_SQL, item_id, good, who.owner, lot)
     if not rows:
         raise Refusal(404, f"item: {item_id!r} is not known")
     held: dict[str, Any] = json.loads(rows[0]["held"])

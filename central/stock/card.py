@@ -106,15 +106,15 @@ _NOW = """
 SELECT s.item, s.place, s.lot, s.owner, s.status, s.qty, s.reserved, s.doubt FROM stock s JOIN item i ON i.id = s.item
 WHERE s.live AND (s.item, s.place, s.lot, s.owner, s.status) > ($1, $2, $3, $4, $5)
   AND ($6::text IS NULL OR s.item = $6) AND ($7::text IS NULL OR s.place = $7) AND ($8::text IS NULL OR s.status = $8)
-  AND ($9 = '' OR i.owner = $9)
-ORDER BY s.item, s.place, s.lot, s.owner, s.status LIMIT $10
+  AND ($9::text IS NULL OR s.lot = $9) AND ($10 = '' OR i.owner = $10)
+ORDER BY s.item, s.place, s.lot, s.owner, s.status LIMIT $11
 """
 _PAGE = "SELECT * FROM stock_page($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 _THEN = """
 SELECT s.* FROM stock_as_of($6, $7) AS s JOIN item i ON i.id = s.item
 WHERE (s.item, s.place, s.lot, s.owner, s.status) > ($1, $2, $3, $4, $5) AND ($8::text IS NULL OR s.place = $8)
-  AND ($9::text IS NULL OR s.status = $9) AND ($10 = '' OR i.owner = $10)
-ORDER BY s.item, s.place, s.lot, s.owner, s.status LIMIT $11
+  AND ($9::text IS NULL OR s.status = $9) AND ($10::text IS NULL OR s.lot = $10) AND ($11 = '' OR i.owner = $11)
+ORDER BY s.item, s.place, s.lot, s.owner, s.status LIMIT $12
 """
 
 
@@ -129,6 +129,7 @@ async def list_stock(
     status: Annotated[
         Literal["ok", "quality", "hold", "damaged"] | None, Query(description="Only pieces of this status")
     ] = None,
+    lot: Annotated[str | None, Query(max_length=100, description="Only pieces of this lot")] = None,
     limit: Limit = 100,
     cursor: Annotated[str | None, Query(max_length=1_000, description="`next` of the page before")] = None,
     who: Principal = ANYONE,
@@ -138,11 +139,11 @@ async def list_stock(
     if not all(isinstance(x, str) and "\x00" not in x for x in after):
         raise refused("cursor", cursor, "a cursor that a page before has given")
     if as_of is None:
-        rows = await here.database.read(_NOW, *after, item, place, status, who.owner, limit)
-    elif item is None and place is None:
+        rows = await here.database.read(_NOW, *after, item, place, status, lot, who.owner, limit)
+    elif item is None and place is None and lot is None:
         rows = await here.database.read(_PAGE, _moment(as_of), *after, who.owner, status, limit)
     else:
-        rows = await here.database.read(_THEN, *after, _moment(as_of), item, place, status, who.owner, limit)
+        rows = await here.database.read(_THEN, *after, _moment(as_of), item, place, status, lot, who.owner, limit)
     following = None
     if len(rows) == limit:
         last = rows[-1]

@@ -68,8 +68,8 @@ class ItemStock(BaseModel):
 
     item: str
     qty: int = Field(description="Pieces in bins")
-    reserved: int
-    available: int = Field(description="What a new order could get")
+    reserved: int = Field(description="Of those in bins")
+    available: int = Field(description="What a new order could get: of bins, and of shelves where people pick")
     rows: list[StockRow]
 
 
@@ -152,11 +152,13 @@ async def get_stock(
 ) -> dict[str, Any]:
     """Show where an item is, what is reserved, and what a new order could get."""
     rows = await here.database.read(
-        "SELECT s.place, p.kind, p.parent AS pod, s.lot, s.qty, s.reserved, s.status, s.doubt"
+        "SELECT s.place, p.kind, p.parent AS pod, s.lot, s.qty, s.reserved, s.status, s.doubt,"
+        " is_picked_from(s.place) AND COALESCE(s.expires >= $3, true) AS to_get"
         " FROM item i LEFT JOIN stock s ON s.item = i.id AND s.live LEFT JOIN place p ON p.code = s.place"
         " WHERE i.id = $1 AND ($2 = '' OR i.owner = $2) ORDER BY s.place, s.id",
         item_id,
         who.owner,
+        moment(here.clock.now_ms()).date(),
     )
     if not rows:
         raise Refusal(404, f"item: {item_id!r} is not known")
@@ -166,6 +168,8 @@ async def get_stock(
         "item": item_id,
         "qty": sum(r["qty"] for r in bins),
         "reserved": sum(r["reserved"] for r in bins),
-        "available": sum(r["qty"] - r["reserved"] for r in bins if r["status"] == "ok" and not r["doubt"]),
+        "available": sum(
+            r["qty"] - r["reserved"] for r in held if r["to_get"] and r["status"] == "ok" and not r["doubt"]
+        ),
         "rows": held,
     }

@@ -112,6 +112,11 @@ async def test_the_lot_that_expires_first_goes_first_wherever_it_lies(postgres: 
         await floor.order("A1", ("milk", 12))
         await floor.order("A2", ("milk", 5), min_days=60)
         await floor.order("A3", ("milk", 3), min_days=40)
+        lot = await see(floor.erp, "/v1/items/milk/availability", lot="NEW")
+        assert (lot["on_hand"], lot["reserved"], lot["available"]) == (50, 6, 44)
+        assert (await see(floor.erp, "/v1/items/milk/stock"))["available"] == 44
+        rows = (await see(floor.erp, "/v1/stock", lot="OLD"))["items"]
+        assert [(r["place"], r["qty"], r["reserved"]) for r in rows] == [("H1", 4, 4)]
         picks = await floor.rows(
             "SELECT t.order_id, s.place, s.lot, t.qty, t.hand FROM task t JOIN stock s ON s.id = t.stock"
             " WHERE t.kind = 'pick' ORDER BY t.order_id, s.place"
