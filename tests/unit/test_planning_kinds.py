@@ -49,7 +49,9 @@ def planned(kind: str, until: int, seed: int) -> tuple[Any, list[tuple[int, floa
     return solve(kind, msgspec.json.encode(PROBLEMS[kind]), EFFORT[kind], seed, report), told
 
 
-@pytest.mark.parametrize("kind", ["transport", "slotting", "waves"])
+@pytest.mark.parametrize(
+    "kind", ["transport", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("slotting", "waves"))]
+)  # the others compile first
 @settings(max_examples=3, deadline=None)
 @given(seed=st.integers(1, 5), share=st.floats(0.05, 0.9))
 def test_what_is_told_never_gets_worse_and_a_stopped_plan_is_made_again(kind: str, seed: int, share: float) -> None:

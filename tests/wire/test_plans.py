@@ -190,6 +190,7 @@ async def test_a_plan_that_is_stopped_is_brought_as_good_as_it_is_and_can_be_mad
     assert (await decide(floor, long["id"], "stop", "d4")).status_code == 409  # nothing of it is left to do
 
 
+@pytest.mark.slow
 async def test_an_accepted_slotting_moves_the_stock_when_there_is_time(floor: Floor) -> None:
     """Moves are tasks for hands in the order of their worth, looked at again before each; the rest may be stopped."""
     await floor.stock(("P0-B0", "part1", 9), ("P0-B1", "part2", 5), ("P1-B0", "part3", 7), ("P1-B1", "part4", 3))
@@ -268,6 +269,7 @@ async def see_moves(floor: Floor, plan: str) -> list[dict[str, Any]]:
     return list(answer.json()["items"])
 
 
+@pytest.mark.slow
 async def test_orders_become_stops_and_an_accepted_plan_becomes_trucks(floor: Floor) -> None:
     """Each route is a truck with its stops in order; what cannot be brought says why; taken twice is refused."""
     await floor.stock(("P0-B0", "part1", 90))
