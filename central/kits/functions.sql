@@ -61,7 +61,7 @@ BEGIN
 END $$;
 
 -- `taken` or `laid`: a list of `item,place,qty` or `item,place,qty,lot` that says where each part came from, or went. For a build, what is not
--- named is taken where it is free, shelves before bins; for an unbuild it is laid where the kit was.
+-- named is taken where it is free, what expires first, shelves before bins; for an unbuild it is laid where the kit was.
 CREATE OR REPLACE FUNCTION hand_done_kit(t hand_task, f jsonb, p_at timestamptz, p_actor text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     n integer := (f->>'qty')::integer;
@@ -84,19 +84,19 @@ BEGIN
     FOR p IN SELECT x->>'item' AS item, (x->>'qty')::integer * n AS qty FROM jsonb_array_elements(b.parts) AS x ORDER BY 1 LOOP
         left_over := p.qty;
         FOR r IN
-            SELECT 0 AS rank, x.n AS place_rank, x.place, x.lot, x.qty
+            SELECT 0 AS rank, NULL::date AS expires, x.n AS place_rank, x.place, x.lot, x.qty
             FROM (SELECT y.ordinality AS n, split_part(y.value, ',', 1) AS item, split_part(y.value, ',', 2) AS place,
                          CASE WHEN split_part(y.value, ',', 3) ~ '^[0-9]{1,7}$' THEN split_part(y.value, ',', 3)::integer END AS qty,
                          split_part(y.value, ',', 4) AS lot
                   FROM jsonb_array_elements_text(COALESCE(f->(CASE b.way WHEN 'build' THEN 'taken' ELSE 'laid' END), '[]')) WITH ORDINALITY AS y(value, ordinality)) AS x
             WHERE x.item = p.item
             UNION ALL
-            SELECT 1, CASE c.kind WHEN 'bin' THEN 1 ELSE 0 END, s.place, s.lot, s.qty - s.reserved
+            SELECT 1, s.expires, CASE c.kind WHEN 'bin' THEN 1 ELSE 0 END, s.place, s.lot, s.qty - s.reserved
             FROM stock s JOIN place c ON c.code = s.place AND c.kind IN ('bin', 'shelf', 'unit')
             WHERE b.way = 'build' AND NOT f ? 'taken' AND s.item = p.item AND s.owner = t.owner AND s.status = 'ok' AND NOT s.doubt AND s.live
-              AND s.qty > s.reserved
-            UNION ALL SELECT 2, 0, b.place, '', p.qty WHERE b.way = 'unbuild' AND NOT f ? 'laid'
-            ORDER BY 1, 2, 3, 4
+              AND s.qty > s.reserved AND COALESCE(s.expires >= (p_at AT TIME ZONE 'UTC')::date, true)
+            UNION ALL SELECT 2, NULL, 0, b.place, '', p.qty WHERE b.way = 'unbuild' AND NOT f ? 'laid'
+            ORDER BY 1, 2, 3, 4, 5
         LOOP
             EXIT WHEN left_over = 0;
             IF r.qty IS NULL OR r.qty <= 0 THEN RETURN format('%s: %s pieces is not a number of pieces', p.item, r.qty); END IF;
