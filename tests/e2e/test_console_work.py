@@ -14,8 +14,8 @@ from contracts.codec import decode, encode
 from contracts.ids import NodeId
 from contracts.messages.ops import CloseNode, OpsAnswer, OpsCommand
 from deploy.embedded.scratch import ScratchPostgres
-from tests.e2e.console_scene import CHROMIUM, Seen, browser, opened, plan, said
-from tests.wire.care_floor import held, see
+from tests.e2e.console_scene import CHROMIUM, PLANS, Seen, browser, opened, plan, said
+from tests.wire.care_floor import held, say, see
 from tests.wire.central_floor import Floor
 
 pytestmark = [
@@ -213,6 +213,12 @@ async def test_why_a_robot_waits_is_drawn_and_commands_are_given_with_a_reason(
 async def test_plans_are_pictures_beside_their_baselines(page: Page, scene: tuple[Floor, str]) -> None:
     """Walks, shifts, pods and routes are drawn; one walk stands out when it is chosen; a plan is accepted."""
     floor, url = scene
+    waiting = await say(floor.operator, "/v1/plans/waves", {"problem": PLANS["waves"]}, 202)
+    await page.goto(f"{url}/#/plans/{waiting['id']}")
+    await expect(page.locator("[data-progress]")).to_contain_text("waits for a planner worker")
+    await page.locator("[data-do=cancel]").click()
+    await act(page, "Cancel the plan", reason="another problem")
+    await expect(page.locator("[data-plan] h2")).to_contain_text("cancelled")
     plans = await plan(floor, "batching", "waves", "slotting", "transport")
     kinds = {"batching": "walks", "waves": "gantt", "slotting": "heat", "transport": "routes"}
     for kind, name in plans.items():

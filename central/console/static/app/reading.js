@@ -22,21 +22,32 @@ export class Reading extends Part {
 
   connectedCallback() {
     super.connectedCallback();
-    void this.again();
-    const { events, every } = /** @type {typeof Reading} */ (this.constructor);
+    this.look = () => this.seen();
+    document.addEventListener('visibilitychange', this.look);
+    const { every } = /** @type {typeof Reading} */ (this.constructor);
     this.seldom = setInterval(() => document.hidden || void this.again(), every);
-    if (!events.length) return;
-    // the browser opens it again by itself, with the id of the event that it has heard last
-    this.stream = new EventSource(`/v1/events?${events.map((type) => `type=${type}`).join('&')}`);
-    this.stream.onmessage = () => this.soon();
+    this.seen();
   }
 
   disconnectedCallback() {
     super.disconnectedCallback();
+    if (this.look) document.removeEventListener('visibilitychange', this.look);
     clearInterval(this.seldom);
     clearTimeout(this.wanted);
     this.wanted = 0;
     this.stream?.close();
+  }
+
+  /** A page that nobody sees holds no stream open: a browser has few connections, and central has few streams. */
+  seen() {
+    this.stream?.close();
+    const { events } = /** @type {typeof Reading} */ (this.constructor);
+    if (document.hidden) return;
+    void this.again();
+    if (!events.length) return;
+    // the browser opens it again by itself, with the id of the event that it has heard last
+    this.stream = new EventSource(`/v1/events?${events.map((type) => `type=${type}`).join('&')}`);
+    this.stream.onmessage = () => this.soon();
   }
 
   /** Read again in a moment; what is told meanwhile is read with it. */

@@ -57,7 +57,7 @@ class FpPlans extends Listing {
   decide(plan, to, action) {
     const says = /** @type {Record<string, string>} */ ({ accept: TAKES[plan.kind] ?? 'It is kept and told as an event. Nothing moves by this alone.', stop: 'The best so far is the plan; of an accepted one the moves that are left are given up.', discard: 'It can still be looked at.', cancel: 'Its worker stops within seconds.' });
     return this.then(askReason({
-      title: `${action} plan ${plan.id}?`, text: `It is a plan of ${plan.kind}, asked for by ${plan.asked_by}.`, action, note: to === 'accept' ? says.accept : undefined,
+      title: `${action} · ${plan.id}`, text: `It is a plan of ${plan.kind}, asked for by ${plan.asked_by}.`, action, note: to === 'accept' ? says.accept : undefined,
       suggestions: to === 'accept' ? ['looks right', 'as agreed with the shift'] : [], danger: to === 'discard' || to === 'cancel', does: (reason) => postOnce(`/v1/plans/${plan.id}/${to}`, { reason }),
     }).then((done) => (done ? this.anew() : undefined)));
   }
@@ -116,7 +116,7 @@ class FpPlans extends Listing {
   buttons(plan) {
     if (!may('plan')) return nothing;
     /** @type {[string, string][]} */
-    const ends = plan.state === 'done' ? [['accept', 'Accept'], ['discard', 'Discard']] : plan.state === 'running' ? [['stop', 'Stop with the best'], ['cancel', 'Cancel']] : plan.state === 'queued' ? [['cancel', 'Cancel']]
+    const ends = plan.state === 'done' ? [['accept', 'Accept'], ['discard', 'Discard']] : plan.state === 'running' ? [['stop', 'Stop with the best'], ['cancel', 'Cancel the plan']] : plan.state === 'queued' ? [['cancel', 'Cancel the plan']]
       : this.moves.some((m) => m.state === 'waiting' || m.state === 'open') ? [['stop', 'Stop moving']] : [];
     return ends.length ? html`<span class="end actions">${ends.map(([to, name]) => html`<button class="button small ${to === 'accept' ? 'primary' : to === 'stop' ? '' : 'danger'}" data-do=${to} @click=${() => this.decide(plan, to, name)}>${name} …</button>`)}</span>` : nothing;
   }
