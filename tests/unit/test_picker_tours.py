@@ -87,5 +87,27 @@ def test_a_pick_outside_is_named() -> None:
     w = Warehouse(3, 2.0, (10.0,))
     with pytest.raises(Rejected, match=r"picks/1/aisle: 3 is not in 0\.\.2"):
         Picks.sort(w, [0, 3], [1.0, 1.0])
-    with pytest.raises(Rejected, match=r"block_m/0"):
-        Warehouse(3, 2.0, (-1.0,))
+    for far in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(Rejected, match=r"block_m/0"):
+            Warehouse(3, 2.0, (far,))
+        with pytest.raises(Rejected, match="pitch_m"):
+            Warehouse(3, far, (10.0,))
+        with pytest.raises(Rejected, match="picks/0/at_m"):
+            Picks.sort(w, [0], [far])
+
+
+def test_the_smallest_warehouses_are_walked_too() -> None:
+    """One aisle, a depot at either end, nothing to pick, everything at one place or at the depot itself."""
+    for aisles, blocks in itertools.product((1, 2, 30), ((5.0,), (5.0, 5.0), (0.001, 1e6))):
+        for depot, cross in itertools.product((0, aisles - 1), (0, len(blocks))):
+            w = Warehouse(aisles, 3.0, blocks, depot, cross)
+            far = float(w.cross_m[-1])
+            for aisle, at in (
+                ([], []), ([depot], [far * (cross > 0)]), ([aisles - 1] * 9, [far / 2] * 9),
+                ([0, aisles - 1], [0, far]),
+            ):  # fmt: skip
+                p = Picks.sort(w, aisle, at)
+                tour = shortest_tour(w, p)
+                check(w, p, tour)
+                assert tour.length_m == pytest.approx(shortest_length_m(w, p))
+                assert all(r(w, p).length_m >= tour.length_m - 1e-6 for r in (s_shape, largest_gap, combined))

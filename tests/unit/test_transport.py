@@ -235,6 +235,35 @@ def test_matrices_from_coordinates() -> None:
     globe = great_circle((HOME, Place("a", 0.0, 1.0)), 20.0, 1.0)
     assert globe.distance_m[0, 1] == pytest.approx(111_195, abs=1)
     assert np.array_equal(globe.distance_m, globe.distance_m.T)
+    for way in (straight, rectangular, great_circle):
+        for bad, named in ((float("nan"), "places/1/"), (float("inf"), "places/1/"), (1e300, "places/1/")):
+            with pytest.raises(Rejected, match=named):
+                way((HOME, Place("a", bad, 0.0)), 5.0)
+        with pytest.raises(Rejected, match="speed_mps"):
+            way(places[:1], float("inf"))
+
+
+def test_odd_but_valid_problems_are_planned_or_left_with_the_reason() -> None:
+    """All at one place, no demand, a window without length, a vehicle that may not move: nothing is dropped."""
+    here = (HOME, *(Place(str(n), 0.0, 0.0) for n in range(4)))
+    there = (HOME, Place("0", 100.0, 0.0))
+    truck = Vehicle("v", "depot", "depot", 2, (10,))
+    depot = (Depot("depot", HOME.id),)
+    for places, stops, vehicle, unplanned in (
+        (here, [Stop(str(n), str(n), (5,)) for n in range(4)], truck, 0),
+        (here, [Stop(str(n), "0", (0,)) for n in range(4)], truck, 0),
+        (there, [Stop("0", "0")], truck, 0),
+        (there, [Stop("0", "0", (1,), open_s=60, close_s=60)], truck, 0),
+        (there, [Stop("0", "0", (1,), open_s=1, close_s=1)], truck, 1),
+        (there, [Stop("0", "0", (1,))], Vehicle("v", "depot", "depot", 1, (10,), max_distance_m=0), 1),
+        (there, [Stop("0", "0", (1,))], Vehicle("v", "depot", "depot", 1, (0,)), 1),
+        (here, [Stop("0", HOME.id, (1,))], truck, 0),
+        (here, [], truck, 0),
+    ):  # fmt: skip
+        problem = Problem(places, (straight(places, 10.0),), depot, (vehicle,), tuple(stops))
+        found = plan(problem, Params(iterations=20, seed=1))
+        check(problem, found)
+        assert [bool(u.reason) for u in found.unplanned] == [True] * unplanned
 
 
 @pytest.mark.skipif(not VRP.exists(), reason="the published instances are not beside this checkout")

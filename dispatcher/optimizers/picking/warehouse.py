@@ -40,13 +40,13 @@ class Warehouse(msgspec.Struct, frozen=True, dict=True):
     def __post_init__(self) -> None:
         if not 1 <= self.aisles <= 1000:
             raise Rejected("aisles", self.aisles, "in 1..1000")
-        if not self.pitch_m > 0:
-            raise Rejected("pitch_m", self.pitch_m, "above 0")
+        if not 0 < self.pitch_m < np.inf:
+            raise Rejected("pitch_m", self.pitch_m, "above 0, and a number")
         if not 1 <= len(self.block_m) <= 5:
             raise Rejected("block_m", self.block_m, "one to five blocks")
         for b, length in enumerate(self.block_m):
-            if not length > 0:
-                raise Rejected(f"block_m/{b}", length, "above 0")
+            if not 0 < length < np.inf:
+                raise Rejected(f"block_m/{b}", length, "above 0, and a number")
         if not 0 <= self.depot_aisle < self.aisles:
             raise Rejected("depot_aisle", self.depot_aisle, f"in 0..{self.aisles - 1}")
         if not 0 <= self.depot_cross <= len(self.block_m):

@@ -8,6 +8,8 @@ from dispatcher.optimizers.transport.problem import Matrix, Place
 
 _EARTH_RADIUS_M = 6_371_008.8
 
+_FARTHEST = 1e12
+
 
 def straight(places: tuple[Place, ...], speed_mps: float, detour: float = 1.0) -> Matrix:
     """As the crow flies between places in metres, times a detour of at least 1; rounded to metres and seconds."""
@@ -39,14 +41,18 @@ def great_circle(places: tuple[Place, ...], speed_mps: float, detour: float = 1.
 
 
 def _differences(places: tuple[Place, ...]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    for n, p in enumerate(places):
+        for name, at in (("x", p.x), ("y", p.y)):
+            if not -_FARTHEST <= at <= _FARTHEST:
+                raise Rejected(f"places/{n}/{name}", at, f"a coordinate in -{_FARTHEST:g}..{_FARTHEST:g}")
     x, y = np.array([p.x for p in places], np.float64), np.array([p.y for p in places], np.float64)
     return x[None] - x[:, None], y[None] - y[:, None]
 
 
 def _table(meters: npt.NDArray[np.float64], speed_mps: float, detour: float) -> Matrix:
-    if not speed_mps > 0:
-        raise Rejected("speed_mps", speed_mps, "above 0")
-    if not detour >= 1:
-        raise Rejected("detour", detour, "at least 1")
+    if not 0 < speed_mps < np.inf:
+        raise Rejected("speed_mps", speed_mps, "above 0, and a number")
+    if not 1 <= detour < np.inf:
+        raise Rejected("detour", detour, "at least 1, and a number")
     far = meters * detour
     return Matrix(np.rint(far).astype(np.int64), np.rint(far / speed_mps).astype(np.int64))
