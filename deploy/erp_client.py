@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,6 +23,8 @@ from contracts.runtime.url import server
 
 T = TypeVar("T")
 CHUNK = 500
+_NAMED = 20
+"""Bad lines of a file that are named beside the first."""
 _AGAIN_S = (0.5, 1.0, 2.0, 4.0)
 _LATER = frozenset({408, 425, 429, 502, 503, 504, 507})
 CLOSED = frozenset({"shipped", "short", "cancelled"})
@@ -193,19 +195,21 @@ def _detail(answer: httpx.Response) -> str:
         return answer.text[:200]
 
 
-def read_items(file: Path) -> Iterator[ItemRow]:
+def read_items(file: Path) -> list[ItemRow]:
     """Read a CSV with a column ``id`` and any other of `ItemRow`'s.
 
     Raises
     ------
     Rejected
-        A column is missing or a value is not what it should be; names the line.
+        A column is missing or a value is not what it should be; names every such line.
     """
-    for number, row in _rows(file, {"id"}):
-        yield _as(file, number, row, ItemRow)
+    wrong: list[Rejected] = []
+    found = [item for number, row in _rows(file, {"id"}) if (item := _as(file, number, row, ItemRow, wrong))]
+    _refuse(wrong)
+    return found
 
 
-def read_orders(file: Path) -> Iterator[NewOrder]:
+def read_orders(file: Path) -> list[NewOrder]:
     """Read a CSV of order lines: columns ``ref, due, item, qty``, and ``line`` or any other of `NewOrder`'s.
 
     Lines of one order follow each other.
@@ -215,27 +219,32 @@ def read_orders(file: Path) -> Iterator[NewOrder]:
     Rejected
         As `read_items`, or an order's lines do not follow each other.
     """
+    wrong: list[Rejected] = []
+    found: list[NewOrder] = []
     seen: set[str] = set()
-    head: dict[str, str] = {}
-    lines: list[OrderLine] = []
-    first = 0
-    for number, row in _rows(file, {"ref", "due", "item", "qty"}):
-        if lines and row["ref"] != head["ref"]:
-            yield _order(file, first, head, lines)
-            lines = []
-        if not lines:
-            if row["ref"] in seen:
-                raise Rejected(f"{file}:{number}/ref", row["ref"], "beside the other lines of its order")
-            seen.add(row["ref"])
-            head, first = row, number
-        lines.append(_as(file, number, {"line": str(len(lines) + 1)} | row, OrderLine))
-    if lines:
-        yield _order(file, first, head, lines)
+    for ref, rows in groupby(_rows(file, {"ref", "due", "item", "qty"}), key=lambda r: r[1]["ref"]):
+        (number, head), *others = rows
+        if ref in seen:
+            wrong.append(Rejected(f"{file}:{number}/ref", ref, "beside the other lines of its order"))
+        seen.add(ref)
+        lines = [
+            _as(file, at, {"line": str(n)} | row, OrderLine, wrong)
+            for n, (at, row) in enumerate([(number, head), *others], 1)
+        ]
+        fields: dict[str, Any] = {k: v for k, v in head.items() if k in NewOrder.__struct_fields__ and v != ""}
+        order = _as(file, number, fields | {"lines": [x for x in lines if x]}, NewOrder, wrong)
+        if order is not None:
+            found.append(order)
+    _refuse(wrong)
+    return found
 
 
-def _order(file: Path, number: int, head: Mapping[str, str], lines: list[OrderLine]) -> NewOrder:
-    fields: dict[str, Any] = {k: v for k, v in head.items() if k in NewOrder.__struct_fields__ and v != ""}
-    return _as(file, number, fields | {"lines": lines}, NewOrder)
+def _refuse(wrong: list[Rejected]) -> None:
+    if not wrong:
+        return
+    first, *others = wrong
+    more = "".join(f"\n{e}" for e in others[:_NAMED]) + (f"\nand {len(others) - _NAMED} more" * (len(others) > _NAMED))
+    raise Rejected(first.field, first.value, first.bound + more)
 
 
 def _rows(file: Path, needed: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -251,8 +260,9 @@ def _rows(file: Path, needed: set[str]) -> Iterator[tuple[int, dict[str, str]]]:
         raise Rejected("file", str(file), f"a CSV file that can be read: {e}") from e
 
 
-def _as(file: Path, number: int, row: Mapping[str, Any], kind: type[T]) -> T:
+def _as(file: Path, number: int, row: Mapping[str, Any], kind: type[T], wrong: list[Rejected]) -> T | None:
     try:
         return msgspec.convert({k: v for k, v in row.items() if v != ""}, kind, strict=False)
     except msgspec.ValidationError as e:
-        raise Rejected(f"{file}:{number}", dict(row), f"a row that can be sent: {e}") from e
+        wrong.append(Rejected(f"{file}:{number}", dict(row), f"a row that can be sent: {e}"))
+        return None

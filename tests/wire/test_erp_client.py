@@ -55,6 +55,25 @@ def test_items_and_orders_come_from_csv_and_an_order_is_followed(postgres: Scrat
         assert "B2  shipped" in done.output
 
 
+def test_every_bad_line_of_a_file_is_named_before_anything_is_sent(tmp_path: Path) -> None:
+    """A file of a spreadsheet is read; in one with bad lines each is named, also behind many good ones."""
+    good = "id,weight_g,name\r\n" + "".join(f"i{n},5,Käse {n}\r\n" for n in range(700))
+    file = tmp_path / "items.csv"
+    file.write_bytes(good.encode("utf-8-sig"))
+    assert len(read_items(file)) == 700
+    file.write_text(good + "x,heavy,\r\ny,5,\r\nz,1.5,\r\n")
+    with pytest.raises(Rejected) as e:
+        read_items(file)
+    assert "items.csv:702" in str(e.value)
+    assert "items.csv:704" in str(e.value)
+    assert "items.csv:703" not in str(e.value)
+    orders = "ref,due,item,qty\nA,today,x,1\nB,2013-12-02T16:00:00Z,x,many\nC,2013-12-02T16:00:00Z,x,1\n"
+    with pytest.raises(Rejected) as e:
+        read_orders(written(tmp_path, "orders.csv", orders))
+    assert "orders.csv:2" in str(e.value)
+    assert "orders.csv:3" in str(e.value)
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
