@@ -93,6 +93,7 @@ async def test_an_area_is_kept_and_what_contradicts_itself_is_named(floor: Floor
     assert (await floor.supervisor.get("/v1/pick-areas/A")).status_code == 404
 
 
+@pytest.mark.slow
 async def test_a_round_is_walked_as_the_planner_says_also_on_the_handheld(floor: Floor, hands: Hands) -> None:
     """At first by the way of the places, then by the plan, which the handheld follows too."""
     await area(floor)
@@ -102,8 +103,10 @@ async def test_a_round_is_walked_as_the_planner_says_also_on_the_handheld(floor:
     ways = {code: (n * 5) % 8 for n, code in enumerate(SHELVES)}
     assert listed == sorted(listed, key=lambda code: ways[code])
     assert [(s["aisle"], s["at_m"]) for s in shown["stops"]] == [tuple(AREA["places"][p]) for p in listed]
+    other = (await hands.post("/plans/picking", {"problem": {"round": shown["id"]}})).json()["id"]
     async with worker(floor):
         plan = await seen(hands, f"/plans/{shown['plan']}", lambda p: p["state"] in {"done", "failed"})
+        await seen(hands, f"/plans/{other}", lambda p: p["state"] in {"done", "failed"})
     assert plan["state"] == "done", plan["reason"]
     walked = [s["place"] for s in (await hands.get(f"/rounds/{shown['id']}"))["stops"]]
     assert sorted(walked) == sorted(listed)
@@ -115,11 +118,15 @@ async def test_a_round_is_walked_as_the_planner_says_also_on_the_handheld(floor:
         said = {"attempt": task["attempt"], "person": "anna", "qty": task["qty"]}
         await hands.ok(f"/hands/{task['id']}/confirm", said)
     assert picked == walked
+    why = await hands.refused(f"/plans/{other}/accept", {"reason": "too late"})
+    assert "its walk has begun" in why
+    assert (await hands.get(f"/plans/{other}"))["state"] == "done"
     twice = await hands.post("/plans/picking", {"problem": {"round": shown["id"]}})
     assert twice.status_code == 422
     assert await floor.violations() == []
 
 
+@pytest.mark.slow
 async def test_batches_are_planned_from_the_books_accepted_and_given_to_who_begins_a_round(
     floor: Floor, hands: Hands
 ) -> None:
@@ -148,6 +155,7 @@ async def test_batches_are_planned_from_the_books_accepted_and_given_to_who_begi
     assert await floor.violations() == []
 
 
+@pytest.mark.slow
 async def test_batches_are_planned_anew_as_orders_come_and_the_handheld_walks_them(floor: Floor, hands: Hands) -> None:
     """Every minute of the floor; what is begun is left out; who asks for picks on a handheld gets a round."""
     await area(floor, rebatch_s=60, handheld_totes=2)

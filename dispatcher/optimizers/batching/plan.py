@@ -122,7 +122,7 @@ def _promise(problem: Problem) -> tuple[object, ...]:
     if p is None:
         nothing = np.zeros(0)
         return (nothing, nothing, nothing, nothing, 0.0, 0.0, 0.0)
-    return (p.due_s, p.weight, p.handling_s, p.free_s, p.setup_s, 1 / p.speed_mps, p.metres_a_late_s)
+    return (p.due_s, p.weight, p.handling_s, p.free_s, float(p.setup_s), 1 / p.speed_mps, float(p.metres_a_late_s))
 
 
 def _partitioned(problem: Problem, known: dict[tuple[int, ...], float], best: Plan, effort: float) -> Plan:
