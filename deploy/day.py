@@ -72,7 +72,7 @@ def main(args: list[str]) -> int:
     )  # fmt: skip
     parser.add_argument(
         "--scenario", choices=SCENARIOS, default="plain",
-        help="full: with deliveries, returns, short picks, replenishment, counts and a second owner",
+        help="full: all that happens to goods from the supplier's notice to the truck and back, for two owners",
     )  # fmt: skip
     parser.add_argument("--record", type=Path, help="folder that keeps the dispatcher's recording")
     parser.add_argument("--json", metavar="FILE", help="write the summary there as JSON; - is standard output")

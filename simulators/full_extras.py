@@ -54,7 +54,9 @@ def extras(free: list[BinId], shown: Sequence[BinId], taken: Iterable[str], rng:
         raise Rejected(
             "site", len(free), f"at least {_HIDDEN + 3} empty bins for the full day, some beside bins in use"
         )
-    codes, items, rows = set(taken), [], []
+    codes = set(taken)
+    items: list[Item] = []
+    rows: list[StockRow] = []
     for gone in hidden:
         free.remove(gone)
     names: list[tuple[ItemId, BinId | None]] = [(LATE, None), (FIRST, None), (SECOND, None)]
