@@ -17,7 +17,7 @@ _TEACHES = """\
 Feed every fact of a dispatcher's recording into a fresh core and recompute each command. Ends with 3 and names the
 first difference when one command is not what was recorded, or when a fact was changed since.
 
-  floorplane replay .floorplane/journal
+  floorplane replay .floorplane/dispatcher
   floorplane replay R --why R012 --at 1386000600000   why that robot waited then, link by link
   floorplane replay R --mcap day.mcap     and write facts and commands as MCAP (for Foxglove and others)
 """
