@@ -1,6 +1,8 @@
 """The fleet by itself against robots that are not ours: Siemens' `vda-5050-lib`, one, and fifty in one process."""
 
 import os
+import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -35,6 +37,27 @@ def test_a_foreign_robot_is_adopted_once_and_brings_what_is_asked(tmp_path: Path
         assert (robot["robot"]["version"], robot["robot"]["dialect"]) == ("2.0.0", "vda-5050-lib")
         assert floor.rest.get("/v1/robots/A1/why").json()["robot"] == "A1"
         assert [a for a in floor.alarms() if a["severity"] == "error"] == []
+        # the dispatcher loses all that it knew, and central still knows whose robot it is
+        shutil.rmtree(floor.folder / ".floorplane" / "dispatcher")
+        os.kill(dispatcher_of(floor), signal.SIGKILL)
+        again = floor.transport("t3", "OUT", "IN", load="PAL-1")
+        floor.until(lambda: not floor.open_transports(), 90, lambda: (floor.robots(), floor.alarms()))
+        assert floor.rest.get(f"/v1/transports/{again}").json()["state"] == "done"
+        assert [r["robot"] for r in floor.rest.get("/v1/adoptions").json()["items"]] == ["A1"]
+
+
+def dispatcher_of(floor: FleetFloor) -> int:
+    """Return the process that `up` started as dispatcher."""
+    for process in floor.started:
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if parent == process.pid and b"dispatcher" in words:
+                return int(folder.name)
+    raise AssertionError("no dispatcher runs")
 
 
 @library
