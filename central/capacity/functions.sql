@@ -119,6 +119,12 @@ BEGIN
         'place', p_place, 'item', p_item, 'lot', p_lot, 'qty', p_qty, 'unit', p_unit, 'bound', p_bound, 'reason', p_reason, 'who', p_who));
 END $$;
 
+-- Whether anything may keep goods of an item out of a place; of a unit, what it stands on may.
+CREATE OR REPLACE FUNCTION has_limits(p place, i item) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+    SELECT p.kind = 'unit' OR p.volume_ml IS NOT NULL OR p.weight_g IS NOT NULL OR p.mixing <> 'free' OR p.item IS NOT NULL OR p.zone IS NOT NULL
+        OR i.hazard <> '' OR i.temperature <> 'ambient';
+$$;
+
 -- Whether a place takes pieces that come from `p_from`, now and for the rest of this transaction: '' when it does, else the place,
 -- how many of them it takes, and what bounds it. `p_task`: the hand task that brings them, whose room is given to it already.
 CREATE OR REPLACE FUNCTION take_room(
@@ -134,10 +140,7 @@ BEGIN
     IF p.kind = 'unit' THEN SELECT * INTO p FROM place x WHERE x.code = bound_by(p_to); END IF;
     IF p.kind IS NULL OR p.kind NOT IN ('bin', 'shelf', 'staging') THEN RETURN ''; END IF;
     SELECT * INTO i FROM item x WHERE x.id = p_item;
-    IF p.volume_ml IS NULL AND p.weight_g IS NULL AND p.mixing = 'free' AND p.item IS NULL AND p.zone IS NULL
-       AND i.hazard = '' AND i.temperature = 'ambient' THEN
-        RETURN '';
-    END IF;
+    IF NOT has_limits(p, i) THEN RETURN ''; END IF;
     IF p.code = bound_by(p_from) THEN RETURN ''; END IF;  -- it lies there already, in a unit or out of it
     PERFORM FROM place x WHERE x.code = p.code FOR NO KEY UPDATE;
     SELECT * INTO r FROM room_in(p.code, p_item, p_lot, p_owner, p_qty, COALESCE(p_task, ''));

@@ -189,7 +189,7 @@ BEGIN
                 DELETE FROM posted p WHERE p.key = l.key;
                 outcome := 'too much'; RETURN NEXT; CONTINUE;
             END IF;
-            IF l.reason <> 'count' THEN
+            IF l.reason <> 'count' AND has_limits(found_place, i) THEN
                 PERFORM overrule(l.overrule);
                 outcome := take_room(p_at, '', l.place, l.item, l.lot, i.owner, l.qty, '', p_actor);
                 IF outcome <> '' THEN
@@ -221,7 +221,9 @@ BEGIN
         IF l.qty > 0 OR l.reason = 'count' THEN freed := freed || l.item; END IF;
         outcome := 'posted'; RETURN NEXT;
     END LOOP;
-    PERFORM fill_waiting(p_at, x.item) FROM (SELECT DISTINCT unnest(freed) AS item ORDER BY 1) AS x;
+    IF EXISTS (SELECT FROM orders o WHERE o.backorder AND o.state IN ('allocated', 'released', 'picking')) THEN
+        PERFORM fill_waiting(p_at, x.item) FROM (SELECT DISTINCT unnest(freed) AS item ORDER BY 1) AS x;
+    END IF;
 END $$;
 
 -- A second person decides about an adjustment; says 'unknown', 'decided', 'same person', what `book` says, or 'refused'.
