@@ -22,8 +22,8 @@ Overrule = Annotated[
     Field(
         max_length=200,
         pattern=r"^[^\x00-\x1f\x7f]*$",
-        description="Why goods go there although the place takes no more by its volume, by what it mixes or is kept for;"
-        " weight, temperature, hazard classes and owners are never overruled",
+        description="Why goods go there although the place takes no more by its volume, by what it mixes or is kept"
+        " for; weight, temperature, hazard classes and owners are never overruled",
         examples=["they fit when stacked crosswise"],
     ),
 ]

@@ -106,7 +106,8 @@ async def _answer(connection: Connection, asn: str | None, key: str) -> str:
     tasks = await connection.fetch(
         "SELECT h.id AS task, h.item, h.lot, h.qty, h.source, h.target, h.detail->'why' AS why FROM hand_task h"
         " WHERE h.kind = 'putaway' AND h.state IN ('open', 'leased')"
-        " AND h.source IN (SELECT x FROM unnest($1::text[]) AS x UNION SELECT outermost(x) FROM unnest($1::text[]) AS x)"
+        " AND h.source IN (SELECT x FROM unnest($1::text[]) AS x"
+        " UNION SELECT outermost(x) FROM unnest($1::text[]) AS x)"
         " AND split_part(h.id, '-', 2) IN (SELECT left(md5(x), 16) FROM unnest($2::text[]) AS x) ORDER BY h.id",
         sorted({r["place"] for r in receipts}), sorted({key} | {r["key"].rpartition("/")[0] for r in receipts}),
     )  # fmt: skip
