@@ -217,6 +217,19 @@ class Layout(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
         """Nodes of each zone."""
         return {z.id: tuple(n.id for n in self.nodes if n.level == z.level and z.holds(n.point)) for z in self.zones}
 
+    @cached_property
+    def _zone_mps(self) -> dict[NodeId, float]:
+        found: dict[NodeId, float] = {}
+        for z in self.zones:
+            for n in self.within[z.id] if z.max_speed_mps is not None else ():
+                found[n] = min(found.get(n, z.max_speed_mps or 0.0), z.max_speed_mps or 0.0)
+        return found
+
+    def speed_mps(self, edge: Edge) -> float:
+        """Return the speed limit of an edge, with those of the zones in which it begins and ends."""
+        zones = self._zone_mps
+        return min(edge.max_speed_mps, *(zones.get(n, edge.max_speed_mps) for n in (edge.start, edge.end)))
+
     def length_m(self, edge: Edge) -> float:
         """Return the straight length of an edge."""
         return distance_m(self.node[edge.start].point, self.node[edge.end].point)

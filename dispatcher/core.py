@@ -71,6 +71,7 @@ class Core:
 
     def __init__(self, site: Site, params: Params, epoch: int) -> None:
         self.world = new_world(site, params, epoch)
+        motion.close_zones(self.world)
 
     @property
     def epoch(self) -> int:

@@ -119,7 +119,7 @@ def _edge_ms(world: World, v: Vehicle) -> int:
     edge, layout = _edge(world, v), world.site.layout
     if edge is None:
         return 0
-    speed_mps = edge.max_speed_mps
+    speed_mps = layout.speed_mps(edge)
     if v.factsheet is not None and v.factsheet.speed_max_mps > 0:
         speed_mps = min(speed_mps, v.factsheet.speed_max_mps)
     return round(1000 * _SLOW * layout.length_m(edge) / speed_mps)

@@ -1,5 +1,6 @@
 """Traffic's turn: plan at most once a period, release what is free, hand the new nodes to the robots' orders."""
 
+from contracts.layout import ZoneKind
 from dispatcher import muster
 from dispatcher.doors import open_doors
 from dispatcher.lifts import open_lifts
@@ -27,6 +28,15 @@ def move(world: World) -> None:
     for robot, nodes in world.traffic.release(world.now_ms, open_doors(world) | open_lifts(world)).items():
         world.vehicles[robot].queue.extend(nodes)
         world.touched[robot] = None
+
+
+def close_zones(world: World) -> None:
+    """Close the nodes of zones that the layout calls closed, until an operator opens them."""
+    layout = world.site.layout
+    for zone in layout.zones:
+        for node in layout.within[zone.id] if zone.kind is ZoneKind.CLOSED else ():
+            world.closed_nodes[node] = None
+            world.traffic.close(node)
 
 
 def plan_due(world: World, _: str) -> None:

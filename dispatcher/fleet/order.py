@@ -101,7 +101,7 @@ class OrderWriter:
                         released=base,
                         start_node_id=before,
                         end_node_id=name,
-                        max_speed=edge.max_speed_mps,
+                        max_speed=self.layout.speed_mps(edge),
                     )
                 )
             actions: tuple[v2.Action, ...] = ()

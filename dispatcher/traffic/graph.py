@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from contracts.errors import Rejected
 from contracts.geometry import heading_rad
 from contracts.ids import DoorId, LiftId, NodeId
-from contracts.layout import Edge, Layout, NodeKind
+from contracts.layout import Edge, Layout, NodeKind, ZoneKind
 
 Ints = NDArray[np.int32]
 Flags = NDArray[np.uint8]
@@ -29,6 +29,16 @@ _RIDE_MS = 20_000
 def gate_of(lift: LiftId, level: str) -> str:
     """Return the name of what a lift is at a level: open, or not. No door is named so."""
     return f"{lift}@{level}"
+
+
+def _resources(layout: Layout) -> dict[NodeId, str]:
+    """Return what each node is held by: its own resource; all that touch a zone for one robot are one."""
+    holds = {n.id: n.resource for n in layout.nodes}
+    for zone in layout.zones:
+        if zone.kind is ZoneKind.ONE_ROBOT:
+            joined = {holds[n] for n in layout.within[zone.id]}
+            holds = {n: f"zone/{zone.id}" if held in joined else held for n, held in holds.items()}
+    return holds
 
 
 class Roads:
@@ -73,12 +83,14 @@ class Roads:
         self.gate: tuple[str | None, ...] = tuple(c or d for c, d in zip(self.cabin, self.door, strict=True))
         self.level: tuple[str, ...] = tuple(layout.level(n) for n in self.ids)
         groups: dict[str, int] = {}
-        self.res: Ints = np.array([groups.setdefault(n.resource, len(groups)) for n in nodes], np.int32)
-        self.cabins: dict[LiftId, int] = {n.lift: groups[n.resource] for n in nodes if n.lift is not None}
+        holds = _resources(layout)
+        self.res: Ints = np.array([groups.setdefault(holds[n], len(groups)) for n in self.ids], np.int32)
+        self.cabins: dict[LiftId, int] = {n.lift: groups[holds[n.id]] for n in nodes if n.lift is not None}
         self.resources = len(groups)
         self.res_of: list[int] = self.res.tolist()
+        no_stop = {n for z in layout.zones if z.kind is ZoneKind.NO_STOP for n in layout.within[z.id]}
         self.storage: Flags = np.array([n.kind is NodeKind.STORAGE for n in nodes], np.uint8)
-        self.shy: Flags = np.array([n.kind in _SHY for n in nodes], np.uint8)
+        self.shy: Flags = np.array([n.kind in _SHY or n.id in no_stop for n in nodes], np.uint8)
         out = [layout.out[n] for n in self.ids]
         ways = [out, [tuple(e for e in edges if e.loaded) for edges in out]]
         self.ptr, self.nbr, self.ms, self.deg = self._forward(layout, ways)
@@ -158,7 +170,7 @@ class Roads:
                 for e in edges:
                     nbr.append(self.index[e.end])
                     ride = self.level[k] != self.level[self.index[e.end]]
-                    ms.append(_RIDE_MS if ride else max(1, round(1000 * layout.length_m(e) / e.max_speed_mps)))
+                    ms.append(_RIDE_MS if ride else max(1, round(1000 * layout.length_m(e) / layout.speed_mps(e))))
                     heading = heading_rad(layout.node[e.start].point, layout.node[e.end].point)
                     deg.append(round(math.degrees(heading)) % 360)
             ptr[kind, self.size] = len(nbr)

@@ -2,13 +2,15 @@
 
 from itertools import pairwise
 
+import msgspec
 import pytest
 
+from contracts.geometry import Point
 from contracts.ids import DoorId, NodeId, RobotId
-from contracts.layout import Node, NodeKind
+from contracts.layout import Node, NodeKind, Zone, ZoneKind
 from dispatcher.traffic.params import TrafficParams
 from dispatcher.traffic.why import Reason
-from tests.unit.traffic_floor import Floor, grid, layout_of, two_way
+from tests.unit.traffic_floor import Floor, check, grid, layout_of, two_way
 
 
 def test_robots_facing_each_other_in_a_narrow_corridor_change_places() -> None:
@@ -166,3 +168,40 @@ def test_a_closed_edge_is_driven_around_in_its_one_direction_until_it_is_open() 
     assert ("2_0", "3_0") not in set(pairwise(seen))
     floor.traffic.reopen_edge(NodeId("2_0"), NodeId("3_0"))
     assert floor.traffic.travel_s(NodeId("0_0"), NodeId("4_0"), loaded=False) == direct
+
+
+def test_the_zones_of_a_layout_hold_for_every_robot() -> None:
+    """A slow one is driven around where that is quicker; one for one robot never holds two."""
+    whole = grid(6, 3)
+    square = (Point(1.5, -0.5), Point(3.5, -0.5), Point(3.5, 1.5), Point(1.5, 1.5))
+    slow = msgspec.structs.replace(whole, zones=(Zone("Z", ZoneKind.SPEED, square, 0.1),))
+    plain, limited = Floor(whole, 1).traffic, Floor(slow, 1).traffic
+    ends = NodeId("0_0"), NodeId("5_0")
+    assert plain.travel_s(*ends, loaded=False) + 2 < limited.travel_s(*ends, loaded=False) < 20
+    floor = Floor(msgspec.structs.replace(whole, zones=(Zone("Z", ZoneKind.ONE_ROBOT, square),)), 1)
+    robots = [floor.place(f"R{k}", node) for k, node in enumerate(("0_0", "5_0", "0_1", "5_1"))]
+    for robot, goal in zip(robots, ("5_0", "0_0", "5_1", "0_1"), strict=True):
+        floor.target(robot, goal)
+    inside = set(floor.layout.within["Z"])
+    while not floor.all_settled():
+        assert floor.run(300_000, lambda now=floor.moves: floor.moves > now)
+        there = [r for r in robots if {floor.at[r], floor.moving.get(r)} & inside]
+        assert len(there) <= 1
+    check(floor.traffic)
+
+
+def test_a_closed_zone_is_left_out_of_every_way_that_is_planned_next() -> None:
+    """Within one planning period, a robot that was promised a way through it has another one."""
+    floor = Floor(grid(6, 3), 1)
+    x = floor.place("x", "0_1")
+    floor.target(x, "5_1")
+    floor.traffic.plan(0)
+    assert "3_1" in floor.traffic.route(x)[1]
+    zone = [NodeId("3_0"), NodeId("3_1")]
+    for node in zone:
+        floor.traffic.close(node)
+    floor.traffic.plan(floor.period_ms)
+    planned = floor.traffic.route(x)[1]
+    assert planned
+    assert not {*zone} & {*planned}
+    assert floor.run(120_000, floor.all_settled)
