@@ -30,8 +30,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """Under ``optimized``: ``shared``, totes stand together that need the same pods; ``single``, each in its order,
     once it is released, where it shares most."""
     hold_ms: int = 60 * 60_000
-    """The least that saves 30 % whatever else changes: of the real day's pod visits 5, 10, 20, 60 and 180 min save 24, 26,
-    28 to 31, 34 and 42 %; the median order takes 8, 13, 20, 38 and 102 min (docs/planning.md; seed 1, 2026-11-24)."""
+    """The least that saves 30 % whatever else changes: of the real day's pod visits 5, 10, 20, 60 and 180 min save 24,
+    26, 28 to 31, 34 and 42 %; the median order takes 8, 13, 20, 38 and 102 min (docs/planning.md; 2026-11-24)."""
     due_lead_ms: int = 2 * 3_600_000
     affinity_window: int = 80
     """How many totes, by priority, due time and arrival, compete for a slot under ``affinity``."""
