@@ -118,7 +118,7 @@ async def test_the_document_is_whole(floor: Floor) -> None:
         if path.startswith("/v1/"):
             assert "application/problem+json" in operation["responses"]["422"]["content"], (path, method)
             assert "application/problem+json" in operation["responses"]["401"]["content"], (path, method)
-    assert schemas["OrderIn"]["examples"]
+    assert kept["schemas"]["OrderIn"]["examples"]
 
 
 async def test_health_needs_no_token_and_tells_the_truth(floor: Floor) -> None:
