@@ -393,7 +393,7 @@ async def test_operators_ask_the_dispatcher_and_leave_a_trace(floor: Floor) -> N
     assert (await floor.operator.post("/v1/robots/R9/pause", json={"reason": "x"})).status_code == 404
     assert (await floor.operator.post("/v1/robots/R1/fly", json={"reason": "x"})).status_code == 422
     assert (await floor.operator.post("/v1/stations/S1/close", json={"reason": "broken"})).status_code == 409
-    assert (asked[-1].reason, asked[-1].body) == ("broken", CloseStation(StationId("S1")))
+    assert asked[-1] == OpsCommand(asked[-1].id, "operator", "broken", CloseStation(StationId("S1")))
     assert (await floor.operator.post("/v1/stations/S9/close", json={"reason": "x"})).status_code == 404
     audit = (await floor.supervisor.get("/v1/audit")).json()["items"]
     assert [(a["action"], a["subject"]) for a in audit[:5]] == [
