@@ -7,7 +7,8 @@ In cells of 1.5 m, one block is ten wide and four high::
     < < < < < < < < + +     two lanes, west and east
     > > > > > > > > + +
 
-Robots may change lanes anywhere, so that one that stands for good does not shut in who comes behind it.
+Robots may change lanes anywhere, and a street of two lanes up and down runs along the left edge too, so that one that
+stands for good does not shut in who comes behind it.
 """
 
 import math
@@ -20,6 +21,8 @@ from contracts.site import Pod, Robot, Site
 CELL_M = 1.5
 MAKER = "Bench"
 _BAYS, _WIDE, _HIGH = 8, 10, 4
+_LEFT = _WIDE - _BAYS
+"""Columns before the first block: its bays' lanes would be a dead end otherwise."""
 _ROBOTS_A_BLOCK = 1.5
 """27 nodes a robot, as on the reference site with forty."""
 _ROAD_MPS, _BAY_MPS = 1.5, 0.8
@@ -28,6 +31,8 @@ Cell = tuple[int, int]
 
 def streets(robots: int, seed: int, pods: int | None = None) -> Site:
     """Return a floor with 24 street nodes and 16 bays for each one and a half robots; pods stand in some of the bays.
+
+    The street along the left edge comes on top.
 
     Parameters
     ----------
@@ -43,8 +48,8 @@ def streets(robots: int, seed: int, pods: int | None = None) -> Site:
     up = max(2, math.ceil(blocks / across))
     nodes: dict[Cell, Node] = {}
     for y in range(up * _HIGH + 2):
-        for x in range(across * _WIDE):
-            road = y % _HIGH < 2 or x % _WIDE >= _BAYS
+        for x in range(_LEFT + across * _WIDE):
+            road = y % _HIGH < 2 or (x - _LEFT) % _WIDE >= _BAYS
             kind = NodeKind.AISLE if road else NodeKind.STORAGE
             nodes[x, y] = Node(NodeId(f"{x:03d}-{y:03d}"), CELL_M * x, CELL_M * y, kind)
     edges: list[Edge] = []
@@ -55,7 +60,7 @@ def streets(robots: int, seed: int, pods: int | None = None) -> Site:
             edges.append(Edge(EdgeId(f"{u}_{v}"), u, v, speed_mps))
 
     for (x, y), node in nodes.items():
-        column, row = x % _WIDE, y % _HIGH
+        column, row = (x - _LEFT) % _WIDE, y % _HIGH
         if node.kind is NodeKind.STORAGE:
             street = (x, y - 1) if row == 2 else (x, y + 1)
             way((x, y), street, _BAY_MPS)

@@ -3,8 +3,11 @@
 import math
 import random
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from deploy.bench.footprints import LENGTH_M, WIDTH_M, Referee, overlap
 from deploy.bench.streets import CELL_M, streets
@@ -25,8 +28,6 @@ def _inside(body: Place, x: float, y: float, slack: float) -> bool:
 @given(places, places, st.integers(0, 1000))
 def test_bodies_overlap_when_a_point_lies_in_both(a: Place, b: Place, seed: int) -> None:
     """A point that is well inside both bodies, found by chance, means that they overlap; and it is symmetric."""
-    import numpy as np
-
     rng = random.Random(seed)
     found = overlap(np.array(a), np.array(b))
     assert found == overlap(np.array(b), np.array(a))
@@ -64,3 +65,18 @@ def test_every_bay_is_reached_from_every_other_one() -> None:
     assert len(bays) == 96
     times = traffic.travel_times_s(bays, bays[::7], loaded=True)
     assert math.isfinite(times.max())
+
+
+def test_one_that_stands_for_good_on_a_street_shuts_in_nobody_but_who_stands_behind_it_in_a_bay() -> None:
+    """Whichever street cell is taken away, all others before bays are reached from each other: also at the edges."""
+    layout = streets(8, 1).layout
+    road = [n.id for n in layout.nodes if n.kind == "aisle"]
+    number = {n: k for k, n in enumerate(road)}
+    mouths = {number[e.end] for e in layout.edges if layout.node[e.start].kind == "storage"}
+    ways = np.array([(number[e.start], number[e.end]) for e in layout.edges if {e.start, e.end} <= number.keys()])
+    assert len(mouths) == 96
+    for dead in range(len(road)):
+        u, v = ways[(ways != dead).all(axis=1)].T
+        open_road = csr_array((np.ones(len(u)), (u, v)), shape=(len(road), len(road)))
+        _, part = connected_components(open_road, connection="strong")
+        assert len({int(part[k]) for k in mouths - {dead}}) == 1, road[dead]
