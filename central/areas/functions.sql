@@ -161,7 +161,7 @@ BEGIN
         VALUES ('L-' || left(md5(format('batches/%s/%s', a.code, p_at)), 12), 'batching', 'queued', asked::text, 0, 1, '(rounds)', p_at)
         ON CONFLICT (id) DO NOTHING;
     END LOOP;
-    RETURN (SELECT GREATEST(1, min(extract(epoch FROM x.asked_at + make_interval(secs => x.rebatch_s) - p_at)))
+    RETURN (SELECT min(GREATEST(1, extract(epoch FROM x.asked_at + make_interval(secs => x.rebatch_s) - p_at)))
             FROM pick_area x WHERE x.rebatch_s > 0);
 END $$;
 
