@@ -47,7 +47,7 @@ from dispatcher.facts import (
 from dispatcher.params import Params
 from dispatcher.world import Place, World, new_world
 
-SCHEMA = 9
+SCHEMA = 10
 """Grows when a pickled core of an older version cannot be read any more."""
 
 _TAKEOVER_MS = 600_000
@@ -233,6 +233,7 @@ _DUE: dict[str, Callable[[World, str], None]] = {
     "muster": muster.muster_due,
     "absent": muster.absent_due,
     "rest": operators.rest_due,
+    "cut off": transports.cut_off_due,
     "lease": leases.lease_due,
     "door": doors.patience_due,
     "takeover": lambda world, _: world.clear_alarm("takeover"),

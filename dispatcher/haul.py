@@ -29,3 +29,7 @@ class Haul:
     robot: RobotId | None = None
     cancelled: bool = False
     """Central closed it while its robot was picking up or on its way with it: it is brought to its end all the same."""
+    aside: bool = False
+    """Its goal was cut off, so its load is brought back to its origin, or waits there to be picked up again."""
+    taken: bool = False
+    """Something else was set down at its origin meanwhile."""

@@ -79,6 +79,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """The last place of a robot that has not spoken by then is kept free for so much longer."""
     adopt_grace_ms: int = 60_000
     """After a start, edge events about unknown totes wait so long for their work before they are let go."""
+    cut_off_ms: int = 60_000
+    """A load whose goal cannot be reached for so long is brought back to where it was picked up, if that is free."""
     leg_tries: int = 3
     """Attempts at one leg after a rejection or a failed action, before a person is asked."""
     charge_below: float = 0.30

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.errors import Broken
-from contracts.ids import TaskId
+from contracts.ids import NodeId, TaskId
 from contracts.messages.facts import TransportChanged
 from contracts.messages.work import Transport
 from dispatcher import assignment, missions
@@ -56,6 +56,7 @@ def closed(world: World, task: TaskId) -> bool:
     world.closed[task] = haul.work.attempt
     remember(world.closed)
     world.clear_alarm(f"transport-{task}")
+    world.clear_alarm(f"aside-{task}")
     v = None if haul.robot is None else world.vehicles[haul.robot]
     if haul.stage is HaulStage.DELIVER or (v is not None and haul.stage is HaulStage.COLLECT and v.pins & Pin.LEG):
         haul.cancelled = True
@@ -77,7 +78,8 @@ def assign(world: World) -> None:
     impaired = world.traffic.impaired
     if impaired:
         _recall(world)
-    waiting = [h for h in world.hauls.values() if h.stage is HaulStage.OPEN]
+    aside = {h.work.origin for h in world.hauls.values() if h.aside}
+    waiting = [h for h in world.hauls.values() if h.stage is HaulStage.OPEN and h.work.goal not in aside]
     if not waiting:
         return
     robots = [v for v in world.vehicles.values() if assignment.free(world, v)]
@@ -120,8 +122,13 @@ def leg_done(world: World, v: Vehicle, leg: Leg) -> None:
             return
         _deliver(world, v, haul)
         return
+    if haul.aside:
+        _brought_back(world, v, haul)
+        return
     _tell(world, v, haul, "done")
     _let_go(world, v)
+    for other in world.hauls.values():
+        other.taken |= other.stage is HaulStage.DELIVER and other.work.origin == leg.goal
     if haul.cancelled:
         del world.hauls[haul.work.task]
     else:
@@ -143,7 +150,7 @@ def go_on(world: World, v: Vehicle, report: RobotState) -> None:
             missions.aim(world, v)
     elif report.loads:
         missions.aim(world, v)
-    elif v.node == haul.work.goal:  # it has set it down, and its state was lost
+    elif v.node == v.leg.goal:  # it has set it down, and its state was lost
         missions.leg_done(world, v)
     else:
         world.pin(v, Pin.AWAY)
@@ -168,7 +175,7 @@ def hand_on(world: World, v: Vehicle, why: str = "cannot go on") -> bool:
 def _recall(world: World) -> None:
     """Call robots back whose origin or goal is cut off by now, before they stand loaded before it; tell of the others.
 
-    A robot that carries its load already waits as near to its goal as it can: only a person knows another place for it.
+    A robot that carries its load already waits as near to its goal as it can, and brings it back after a while.
     """
     for haul in list(world.hauls.values()):
         v = None if haul.robot is None else world.vehicles[haul.robot]
@@ -177,12 +184,75 @@ def _recall(world: World) -> None:
         if haul.stage is HaulStage.COLLECT and _may_swap(world, haul):
             if world.traffic.cut_off(v.id) or not _deliverable(world, haul):
                 hand_on(world, v, "is called back: its way is cut off")
-        elif haul.stage is HaulStage.DELIVER and world.traffic.cut_off(v.id):
+        elif haul.stage is HaulStage.DELIVER and not haul.aside and world.traffic.cut_off(v.id):
+            world.timers.earlier(world.now_ms + world.params.cut_off_ms, "cut off", haul.work.task)
             world.raise_alarm(
                 f"transport-{haul.work.task}", "warning", haul.work.task,
                 f"Robot {v.id} cannot bring transport {haul.work.task} to {haul.work.goal}: it is cut off.",
                 "Open what is closed, or remove the robot that stands in the way.",
             )  # fmt: skip
+
+
+def cut_off_due(world: World, name: str) -> None:
+    """Bring a load back to its origin whose goal is cut off still: its robot is needed, and others wait behind it.
+
+    Of other places nobody here knows what stands there; this one was left free. Until it is picked up again nothing
+    else is brought there. While it is taken or cut off itself the robot waits, and a person must help.
+    """
+    haul = world.hauls.get(TaskId(name))
+    v = None if haul is None or haul.robot is None else world.vehicles[haul.robot]
+    if haul is None or v is None or haul.stage is not HaulStage.DELIVER or haul.aside or not haul.work.handling:
+        return
+    work, leg = haul.work, v.leg
+    if leg is None or leg.done or not v.placed or v.lost or not world.traffic.cut_off(v.id):
+        world.clear_alarm(f"transport-{name}")
+        return
+    if v.pins or v.cancelling or v.late or _spoken_for(world, haul) or not _reaches(world, v, work.origin):
+        world.timers.set(world.now_ms + world.params.cut_off_ms, "cut off", name)
+        return
+    haul.aside = True
+    world.clear_alarm(f"transport-{name}")
+    world.raise_alarm(
+        f"aside-{name}", "warning", work.task,
+        f"{work.goal} cannot be reached: robot {v.id} brings the load of transport {name} back to {work.origin}, where"
+        " it waits.",
+        "Open what is closed, or remove the robot that stands in the way; or cancel it and order another transport.",
+    )  # fmt: skip
+    missions.begin_leg(
+        world, v, Purpose.DELIVER, work.origin, work.task, act="drop", load=work.load, load_type=work.load_type,
+        loaded=True,
+    )  # fmt: skip
+
+
+def _spoken_for(world: World, haul: Haul) -> bool:
+    """Whether something else stands where this load came from, or is on its way there."""
+    if haul.taken:
+        return True
+    place, started = haul.work.origin, {HaulStage.COLLECT, HaulStage.DELIVER}
+    return any(
+        (h.work.goal == place and h.stage in started)
+        or (h.work.origin == place and (h.aside or h.stage in {HaulStage.OPEN, HaulStage.COLLECT}))
+        for h in world.hauls.values()
+        if h is not haul
+    )
+
+
+def _reaches(world: World, v: Vehicle, node: NodeId) -> bool:
+    return world.travel_s(v.node, node, loaded=True) < _FAR_S
+
+
+def _brought_back(world: World, v: Vehicle, haul: Haul) -> None:
+    """Leave a load where it came from: it waits for the road, or for a person."""
+    task = haul.work.task
+    if haul.cancelled:
+        _tell(world, v, haul, "done", f"it was brought back to {v.node}")
+        world.clear_alarm(f"aside-{task}")
+        del world.hauls[task]
+    else:
+        haul.stage, haul.robot = HaulStage.OPEN, None
+        _tell(world, v, haul, "open", f"it was brought back: {haul.work.goal} is cut off")
+    world.hauls_changed = True
+    _let_go(world, v)
 
 
 def _possible(world: World, robots: list[Vehicle], waiting: list[Haul]) -> list[Haul]:
@@ -207,12 +277,14 @@ def _begin(world: World, v: Vehicle, haul: Haul) -> None:
 
 def _deliver(world: World, v: Vehicle, haul: Haul) -> None:
     work = haul.work
-    haul.stage = HaulStage.DELIVER
+    haul.stage, haul.aside, haul.taken = HaulStage.DELIVER, False, False
+    world.clear_alarm(f"aside-{work.task}")
     _tell(world, v, haul, "loaded")
     act, kind = ("drop" if work.handling else ""), work.load_type
     missions.begin_leg(
         world, v, Purpose.DELIVER, work.goal, work.task, act=act, load=work.load, load_type=kind, loaded=work.handling
     )
+    world.hauls_changed |= world.traffic.impaired  # its goal may be cut off by now
 
 
 def _let_go(world: World, v: Vehicle) -> None:

@@ -199,6 +199,54 @@ def test_a_transport_to_a_place_that_is_cut_off_gets_no_robot_and_one_that_was_s
     assert changes(b, "V1")[-1] == "done"
 
 
+def loaded_and_cut_off(b: Bench) -> None:
+    """R1 has fetched V1's load at p4 and is on its way when its goal w2 is closed."""
+    b.robot("R1").manual = True
+    b.work(transport("V1", "p4", "w2", load="PAL-1"))
+    while changes(b, "V1")[-1:] != ["loaded"]:
+        b.wait(1)
+        b.robot("R1").drive()
+        b.hear(b.robot("R1").state())
+    assert ask(b, CloseNode(NodeId("w2"))).done
+    b.robot("R1").manual = False
+    b.robot("R1").drive()
+    b.hear(b.robot("R1").state())
+
+
+def test_a_load_whose_goal_is_cut_off_is_brought_back_after_a_while_and_delivered_when_the_road_is_open() -> None:
+    """Its robot works for others meanwhile, nothing is brought to where it waits, and a person is told."""
+    b = bench(1)
+    loaded_and_cut_off(b)
+    b.work(transport("V2", "w1", "p3"), transport("V3", "p3", "p4", priority=5))
+    b.wait(50)
+    assert changes(b, "V1")[-1] == "loaded"
+    b.wait(150)
+    assert changes(b, "V1") == ["assigned", "loaded", "open"]
+    assert b.robot("R1").node != "w2"
+    assert any(a.subject == "V1" and "back to p4" in a.text for a in b.told(AlarmRaised) if isinstance(a, AlarmRaised))
+    assert changes(b, "V2")[-1] == "done"
+    assert changes(b, "V3") == []
+    assert ask(b, ReopenNode(NodeId("w2"))).done
+    b.wait(200)
+    assert changes(b, "V1") == ["assigned", "loaded", "open", "assigned", "loaded", "done"]
+    assert changes(b, "V3")[-1] == "done"
+    assert not {"aside-V1", "transport-V1"} & set(b.world.alarms)
+
+
+def test_a_load_is_not_brought_back_to_where_something_else_stands_or_comes() -> None:
+    """Its robot stays with it, and a person is told, until the other transport is gone."""
+    b = bench(1)
+    loaded_and_cut_off(b)
+    b.work(transport("V2", "p4", "w1"))
+    b.wait(200)
+    assert changes(b, "V1") == ["assigned", "loaded"]
+    assert "transport-V1" in b.world.alarms
+    b.hear(WorkClosed(TaskId("V2")))
+    b.wait(100)
+    assert changes(b, "V1") == ["assigned", "loaded", "open"]
+    assert b.robot("R1").loads == ()
+
+
 def test_a_zone_pauses_who_is_in_it_and_nobody_else() -> None:
     b = bench(2)
     zone = (b.robot("R1").node,)
