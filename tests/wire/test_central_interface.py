@@ -183,7 +183,7 @@ async def test_a_reserved_order_waits_for_its_release_and_gives_up_when_its_time
     """Nothing is picked before; released it goes on as any other; expired it is cancelled and its stock is free."""
     async with running(postgres, scale=600) as floor:
         await floor.stock(("P0-B0", "part1", 10))
-        until = datetime.fromtimestamp(START_MS / 1000 + 7_200, UTC).isoformat()
+        until = datetime.fromtimestamp(START_MS / 1000 + 2_400, UTC).isoformat()
         for ref in ("A1", "A2"):
             taken = await floor.order(ref, ("part1", 5), reserve_until=until)
             assert (taken["state"], taken["short"]) == ("allocated", 0)

@@ -298,16 +298,27 @@ async def test_request_and_serve(rig):
 async def test_say_and_hear(rig):
     """What is said reaches whoever listens, in order, and nobody else; an outage does not end the listening."""
     a, b = await rig.connect("a"), await rig.connect("b")
-    heard, enough, again = [], asyncio.Event(), asyncio.Event()
+    heard, enough, there = [], asyncio.Event(), asyncio.Event()
 
     def handler(subject: str, payload: bytes) -> None:
+        if payload == b"there?":
+            there.set()
+            return
         heard.append((subject, payload))
         if len(heard) >= 100:
             enough.set()
-        if payload == b"again":
-            again.set()
+
+    async def reached() -> None:
+        """Say it until it is heard: what is said while one of the two is not there is lost, as the port says."""
+        there.clear()
+        async with asyncio.timeout(20):
+            while not there.is_set():
+                a.say("poses.x", b"there?")
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(there.wait(), 0.2)
 
     await b.hear("poses.*", handler)
+    await reached()
     a.say("fleet.x", b"not for it")
     for n in range(100):
         a.say("poses.x", str(n).encode())
@@ -320,11 +331,7 @@ async def test_say_and_hear(rig):
     await rig.outage()
     for event in back:
         await asyncio.wait_for(event.wait(), 20)
-    async with asyncio.timeout(10):
-        while not again.is_set():  # what is said while one of the two is still coming back is lost, as the port says
-            a.say("poses.x", b"again")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(again.wait(), 0.2)
+    await reached()
 
 
 async def test_a_server_that_is_not_there_is_named():

@@ -159,6 +159,7 @@ async def test_a_door_is_read_written_and_heard(server: Server) -> None:
                 await run.plc.write(values)
 
 
+@pytest.mark.slow
 async def test_a_server_that_hangs_is_stale_and_heard_again_when_it_wakes(server: Server) -> None:
     async with running(server.port) as run:
         await run.until(lambda: run.changes)
@@ -190,6 +191,7 @@ async def test_a_killed_server_is_found_again(server: Server) -> None:
         assert run.quality is Quality.GOOD
 
 
+@pytest.mark.slow
 async def test_a_program_that_stands_while_its_server_runs_is_stale() -> None:
     """The server answers, but the heartbeat does not grow: nothing that it says can be trusted."""
     server = Server("frozen")

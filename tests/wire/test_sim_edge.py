@@ -182,6 +182,7 @@ def test_in_memory_on_virtual_time() -> None:
     run(main())
 
 
+@pytest.mark.slow
 async def test_over_the_real_protocols() -> None:
     """The same edge with its real drivers: Modbus, OPC UA, sockets."""
     site = _site(take(170))

@@ -214,6 +214,7 @@ async def test_nulls_and_times_without_a_zone_are_read_and_counted(nats_server: 
         await client.close()
 
 
+@pytest.mark.slow
 async def test_versions_2_0_2_1_and_3_0_work_side_by_side_in_one_fleet(nats_server: Server) -> None:
     """Three twins, each of another version on its own topics: each is driven in its own, and all is done."""
     await nats_server.start()
