@@ -69,6 +69,7 @@ def test_a_day_with_a_bad_date_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "record").exists()
 
 
+@pytest.mark.slow
 def test_what_has_run_out_is_short_and_nothing_stays_open(tmp_path: Path) -> None:
     """Two days on one day's stock: the pieces that are left ship, the others are told as short, and the books hold."""
     orders = write_orders(tmp_path / "orders.csv", orders=0, seed=1)

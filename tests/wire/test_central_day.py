@@ -127,6 +127,7 @@ async def live(url: str, rows: list[Any], seed: int) -> tuple[str, dict[str, int
 
 
 @pytest.mark.skipif(not FILE.exists(), reason=f"no {FILE}")
+@pytest.mark.slow
 def test_real_orders_end_the_same_way_each_time(postgres: ScratchPostgres) -> None:
     """Sixty real orders close without a violation; the ledger is the same when run again, another with another seed."""
     from simulators.orders import read_rows

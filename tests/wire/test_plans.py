@@ -168,6 +168,7 @@ async def test_a_worker_that_lost_its_plan_is_told_so_and_what_it_brings_is_not_
     assert (await shown(floor, plan["id"]))["state"] == "failed"
 
 
+@pytest.mark.slow
 async def test_a_plan_that_is_stopped_is_brought_as_good_as_it_is_and_can_be_made_again(floor: Floor) -> None:
     """Its progress comes in steps, each with the best so far; `until` as much effort gives the very same plan."""
     assert (await decide(floor, "L-unknown", "stop", "d0")).status_code == 404

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -123,6 +124,7 @@ def _fill(places: list[dict[str, Any]], batches: list[list[tuple[str, int, str]]
 _postgres: list[ScratchPostgres] = []
 
 
+@pytest.mark.slow
 def test_no_place_is_overfilled_or_mixed_against_its_rule(postgres: ScratchPostgres) -> None:
     """Random places, zones and goods; several receive and put away at once, some where they were not told to."""
     _postgres[:] = [postgres]
