@@ -1,8 +1,9 @@
 """Missed arrivals: a robot that stands though its way is released to it, without an error and without a word.
 
 First nobody is planned to wait behind it any more: others drive around. If it still stands some time later it counts as
-stopped: its nodes are shut, its work goes to others where it has not begun it, and a person is called. It keeps its
-order all the while, and goes on with it as soon as it moves.
+stopped: its nodes are shut, its work goes to others where it has not begun it, and a person is called. Its order is
+cancelled, so that it holds no more than where it stands, and it is sent to the very next node: as soon as it gets there
+it is one of the fleet again.
 
 Where one robot after another is late on the same edge, the edge is blocked: it is closed for a while.
 """
@@ -11,8 +12,9 @@ from enum import IntEnum
 
 from contracts.ids import EdgeId
 from contracts.layout import Edge
-from dispatcher import recovery
+from dispatcher import recovery, stopped
 from dispatcher.fleet.member import Pin, Vehicle
+from dispatcher.fleet.vehicle import Signal, step
 from dispatcher.world import World
 
 _SLOW = 2
@@ -104,6 +106,9 @@ def _stop(world: World, v: Vehicle) -> None:
     v.late = Late.STOPPED
     world.traffic.lost(v.id)
     recovery.hand_on(world, v)
+    if len(world.traffic.route(v.id)[0]) > 1:
+        v.state = step(v.state, Signal.CANCEL_SENT)
+        stopped.ask_to_stay(world, v)
     world.plan_wanted = world.release_wanted = world.hauls_changed = True
     world.raise_alarm(
         f"stuck-{v.id}",

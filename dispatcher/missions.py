@@ -257,6 +257,8 @@ def drop(world: World, mission: Mission) -> None:
         vehicle = world.vehicles[mission.robot]
         vehicle.mission = None
         vehicle.leg = None
+        if vehicle.placed:
+            world.traffic.rest(vehicle.id)  # or it would go there all the same, and stand before who fetches it
     end(world, mission)
 
 

@@ -9,7 +9,7 @@ import math
 from contracts.errors import Rejected
 from contracts.ids import NodeId, PodId, RobotId
 from contracts.messages.ops import VehicleState
-from dispatcher import missions, muster, orders, transports
+from dispatcher import missions, muster, orders, stopped, transports
 from dispatcher.facts import RobotState
 from dispatcher.fleet.member import Pin, Purpose, Vehicle
 from dispatcher.fleet.vehicle import Signal, step
@@ -71,6 +71,8 @@ def lost_due(world: World, name: str) -> None:
     if not hand_on(world, v) and v.mission is None and v.transport is None:
         missions.give_up_place(world, v)
         v.leg = None
+    if v.state is VehicleState.ERROR:
+        stopped.ask_to_stay(world, v)
 
 
 def hand_on(world: World, v: Vehicle) -> bool:
@@ -108,7 +110,8 @@ def able(world: World, v: Vehicle) -> None:
         return
     world.timers.cancel("lost", v.id)
     world.clear_alarm(f"failed-{v.id}")
-    reset(world, v, "")
+    if not (v.lost and stopped.drive_on(world, v)):
+        reset(world, v, "")
 
 
 def reset(world: World, v: Vehicle, why: str) -> None:
@@ -132,7 +135,7 @@ def reset(world: World, v: Vehicle, why: str) -> None:
     world.pin(v, Pin.AWAY)
     world.timers.cancel("doubt", v.id)
     report = v.report
-    if report is not None and not (report.base_left or report.horizon_left or report.driving or _busy(report)):
+    if report is not None and not (report.base_left or report.horizon_left or report.driving or stopped.busy(report)):
         _place(world, v)
         return
     v.cancelling = orders.instant(world, v, "cancelOrder")
@@ -146,13 +149,14 @@ def cancel_progress(world: World, v: Vehicle) -> None:
     report = v.report
     if report is None or report.driving:
         return
-    status = dict(report.actions).get(v.cancelling, "")
-    empty = not (report.base_left or report.horizon_left or _busy(report))
-    if empty or (status in {"FINISHED", "FAILED"} and v.dialect.keeps_node_states):
-        v.cancelling = ""
-        world.timers.cancel("instant", v.id)
-        v.state = step(v.state, Signal.CANCELLED)
-        _place(world, v)
+    if not stopped.rests(v, report):
+        return
+    v.state = step(v.state, Signal.CANCELLED)
+    if (v.lost or v.late) and stopped.stays(world, v) and stopped.drive_on(world, v):
+        return
+    v.cancelling = ""
+    world.timers.cancel("instant", v.id)
+    _place(world, v)
 
 
 def instant_due(world: World, name: str) -> None:
@@ -181,7 +185,7 @@ def instant_due(world: World, name: str) -> None:
 def adopt(world: World, v: Vehicle) -> None:
     """Place a robot that is heard for the first time; one with a foreign order is set back first."""
     report = v.report
-    if report is not None and (report.base_left or report.horizon_left or _busy(report)):
+    if report is not None and (report.base_left or report.horizon_left or stopped.busy(report)):
         reset(world, v, "")
     else:
         _place(world, v)
@@ -343,10 +347,6 @@ def sweep(world: World, _: str) -> None:
 def _cannot_place(world: World, v: Vehicle, key: str, text: str, remedy: str) -> None:
     world.raise_alarm(key, "error", v.id, text, remedy)
     world.timers.set(world.now_ms + _RETRY_PLACE_MS, "place", v.id)
-
-
-def _busy(report: RobotState) -> bool:
-    return any(status in {"RUNNING", "INITIALIZING", "PAUSED"} for _, status in report.actions)
 
 
 def _pod(world: World, report: RobotState) -> PodId | None:

@@ -5,7 +5,7 @@ import msgspec
 from contracts.errors import Rejected
 from contracts.ids import RobotId, identifier
 from contracts.messages.ops import VehicleState
-from dispatcher import energy, lateness, leases, missions, muster, recovery, widths
+from dispatcher import energy, lateness, leases, missions, muster, recovery, stopped, widths
 from dispatcher import orders as orders_of
 from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState
 from dispatcher.fleet import order as orders
@@ -45,6 +45,8 @@ def state_heard(world: World, report: RobotState) -> None:
     if signal in _UNABLE:
         v.state = step(v.state, signal)
         recovery.unable(world, v, signal)
+        if v.lost and v.cancelling:
+            stopped.stays(world, v)
         return
     if v.cancelling:
         recovery.cancel_progress(world, v)

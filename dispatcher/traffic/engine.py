@@ -294,6 +294,24 @@ class Traffic:
         self._reshut()
         self._bar()
 
+    def keep(self, robot: RobotId, ahead: int) -> None:
+        """Let a stalled or lost robot keep so many nodes of its released way: it said that it drives no further.
+
+        What lay behind them is free. It may be `found` again, and goes on along what it kept.
+
+        Raises
+        ------
+        Rejected
+            It is neither stalled nor lost.
+        """
+        r = self._fleet.of(robot)
+        if r not in self._lost and r not in self._stalled:
+            raise Rejected("robot", robot, "a robot that is stalled or lost")
+        self._right.give_back(r, ahead + 1)
+        self._ended([r])
+        self._reshut()
+        self._bar()
+
     def cut_off(self, robot: RobotId) -> bool:
         """Whether closed nodes, or robots that stopped, shut a robot off from its goal."""
         f, r = self._fleet, self._fleet.of(robot)

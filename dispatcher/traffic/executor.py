@@ -144,6 +144,11 @@ class RightOfWay:
                 self._ready[queue[0]] = None
         del path[keep:]
 
+    def give_back(self, robot: int, keep: int) -> None:
+        """Take back a robot's path from the entry `keep` on, released or not: it said that it does not drive there."""
+        self.released[robot] = min(self.released[robot], keep)
+        self.cut(robot, keep)
+
     def behind(self, robot: int, step: int) -> list[tuple[int, int]]:
         """Return who comes after a robot's path entry in its queue: (robot, first path entry that does)."""
         path = self.path[robot]

@@ -1,5 +1,6 @@
 """Robots that go away, fail, refuse, forget, get lost or are taken over; and what becomes of their work."""
 
+import msgspec
 import pytest
 
 from contracts.ids import DoorId, EdgeId, NodeId, PodId, RobotId, StationId
@@ -230,6 +231,53 @@ def test_a_robot_that_does_not_move_on_is_driven_around_then_its_work_goes_to_an
     bench.wait(120)
     assert len(bench.told(PickDone)) == 1
     assert bench.vehicle(name).pins == 0 or bench.vehicle(name).state is VehicleState.CHARGING
+
+
+@pytest.mark.parametrize("way", ["error", "standstill", "power"])
+def test_one_that_stops_for_good_and_speaks_gives_up_all_but_where_it_stands(way: str) -> None:
+    """Its order is cancelled; what it says it will not drive is free. One that is silent keeps all: it may drive it."""
+    bench = Bench(small_site(2))
+    robot, name = under_way(bench)
+    base = bench.world.traffic.route(robot.id)[0]
+    assert len(base) > 2
+    if way == "error":
+        robot.troubles = FATAL
+        bench.hear(robot.state())
+    elif way == "power":
+        robot.deaf = robot.silent = True
+        bench.hear(gone(name))
+    bench.wait(50)
+    kept = bench.world.traffic.route(robot.id)[0]
+    kinds = [a.action_type for c in bench.sent if isinstance(c, SendInstantActions) for a in c.message.actions]
+    if way == "power":
+        assert (kept, kinds) == (base, [])
+        return
+    assert (kept, kinds) == (base[:1], ["cancelOrder"])
+    other = next(v for v in bench.world.vehicles.values() if v.id != name)
+    assert bench.world.travel_s(other.node, base[-1], loaded=False) < 100
+    robot.troubles = ()
+    robot.manual = False
+    robot.drive()
+    bench.hear(robot.state())
+    assert robot.node != NodeId("a4"), "it goes on to the very next node, and from there wherever it is wanted"
+    free_all(bench)
+    bench.wait(120)
+    assert len(bench.told(PickDone)) == 1
+    assert not {f"failed-{name}", f"stuck-{name}", f"deaf-{name}"} & set(bench.world.alarms)
+
+
+def test_one_that_stands_on_its_node_when_it_fails_keeps_that_node_alone() -> None:
+    """Its position says so; without one it may stand between two nodes."""
+    bench = Bench(small_site(1))
+    robot, _ = under_way(bench)
+    robot.troubles = FATAL
+    bench.hear(robot.state())
+    robot.deaf = True
+    bench.wait(12)
+    node = bench.site.layout.node[robot.node]
+    robot.base, robot.horizon = [], 0
+    bench.hear(msgspec.structs.replace(robot.state(), x_m=node.x_m + 0.05, y_m=node.y_m))
+    assert bench.world.traffic.route(robot.id) == ((), ())
 
 
 def test_an_edge_is_closed_by_a_person_and_opened_again() -> None:
