@@ -77,17 +77,29 @@ def test_robots_that_stop_for_good_and_come_back_elsewhere_break_nothing(seed: i
     floor.on_settled = again
     for robot in robots:
         again(robot)
+    stays: list[RobotId] = []
     for until in range(3_000, 200_000, 3_000):
         floor.run(until)
         check(floor.traffic)
         live = [r for r in robots if r not in floor.dead]
         if rng.random() < 0.3 and len(live) > 6:
-            floor.die(rng.choice(live))
+            dying = rng.choice(live)
+            floor.die(dying)
+            check(floor.traffic)
+            if rng.random() < 0.6:
+                floor.stay(dying)
+                stays.append(dying)
+                check(floor.traffic)
+        elif stays and rng.random() < 0.4:
+            robot = stays.pop()
+            if robot in floor.dead:
+                floor.go_on(robot)
             check(floor.traffic)
         elif floor.dead and rng.random() < 0.4:
             robot = min(floor.dead)
             for node in rng.sample(cells, 5):
                 if floor.revive(robot, node):
+                    stays = [r for r in stays if r != robot]
                     break
             check(floor.traffic)
         if rng.random() < 0.2:
@@ -184,6 +196,24 @@ def test_a_lost_robots_released_nodes_stay_shut_until_it_says_where_it_is() -> N
     assert floor.run(120_000, lambda: floor.traffic.settled(y))
 
 
+def test_what_a_lost_robot_says_it_will_not_drive_is_driven_by_others() -> None:
+    """It keeps the node that it named last and the next one; and goes on when it moves again."""
+    floor = Floor(grid(6, 3), 1)
+    x, y = floor.place("x", "0_1"), floor.place("y", "5_1")
+    floor.target(x, "5_1")
+    floor.run(500)
+    released, _ = floor.traffic.route(x)
+    assert len(released) > 2
+    floor.die(x)
+    floor.stay(x)
+    assert floor.traffic.route(x) == (released[:1], ())
+    floor.target(y, released[1])
+    assert floor.run(60_000, lambda: floor.traffic.settled(y))
+    floor.target(y, "3_0")
+    floor.go_on(x)
+    assert floor.run(120_000, lambda: floor.traffic.settled(x))
+
+
 def test_bad_calls_are_refused_and_change_nothing() -> None:
     floor = Floor(layout_of([Node(NodeId(n), 0.0, 0.0) for n in "abc"], [("a", "b"), ("b", "c")]), 1)
     t = floor.traffic
@@ -195,6 +225,7 @@ def test_bad_calls_are_refused_and_change_nothing() -> None:
         lambda: t.target(y, NodeId("c"), loaded=False),
         lambda: t.target(x, NodeId("a"), loaded=False),
         lambda: t.passed(x, NodeId("c")),
+        lambda: t.keep(x, 0),
     ):
         with pytest.raises(Rejected):
             call()

@@ -188,6 +188,19 @@ class Floor:
         self.traffic.lost(robot)
         self.base[robot] = []
 
+    def stay(self, robot: RobotId) -> None:
+        """Let a dead robot say that it will drive no further than the edge that it is on."""
+        self.traffic.keep(robot, int(robot in self.moving))
+
+    def go_on(self, robot: RobotId) -> None:
+        """Let one that has said so move again, to the end of the edge that it is on."""
+        self.dead.discard(robot)
+        self.traffic.found(robot)
+        if robot in self.moving:
+            self.base[robot] = [self.moving.pop(robot)]
+            self.drive(robot)
+        self.give()
+
     def revive(self, robot: RobotId, node: NodeId) -> bool:
         """Carry a dead robot to a node, if it is free, and let it report from there."""
         holds = {q for q, r in self.body.items() if r == robot}
