@@ -27,7 +27,7 @@ def assign(world: World) -> None:
     robots = [v for v in world.vehicles.values() if free(world, v)]
     if not robots:
         return
-    trips = wanted(world, min(len(robots), _MATCHED))
+    trips = wanted(world, min(len(robots), _MATCHED), robots)
     for robot, (station, pod) in match(world, robots, trips):
         missions.start(world, robot, pod, station)
 
@@ -50,12 +50,18 @@ def free(world: World, v: Vehicle) -> bool:
     return battery >= world.params.charge_below
 
 
-def wanted(world: World, limit: int) -> list[tuple[StationId, PodId]]:
-    """Return the most wanted trips: the station with the fewest pods under way first, each its oldest tote's."""
+def wanted(world: World, limit: int, robots: list[Vehicle]) -> list[tuple[StationId, PodId]]:
+    """Return the most wanted trips: the station with the fewest pods under way first, each its oldest tote's.
+
+    Pods that none of the robots reaches are no trips.
+    """
     queues: list[tuple[StationWork, list[PodId]]] = []
     for work in world.stations.values():
         if work.demand and stations.room(world, work) > 0:
             pods = _pods_wanted(world, work)
+            if world.traffic.impaired:
+                pods = [p for p in pods if any(_travel_s(world, v, p) < _FAR_S for v in robots)]
+                world.timers.earlier(world.now_ms + missions.RETRY_MS, "way")
             if pods:
                 queues.append((work, pods))
     trips: list[tuple[StationId, PodId]] = []

@@ -30,21 +30,31 @@ def start(world: World, vehicle: Vehicle, pod: PodId, station: StationId) -> Mis
 
 
 def has_way(world: World, pod: PodId, work: StationWork) -> bool:
-    """Whether a robot that carries a pod gets from where it stands to a station; else a person is told, by its name."""
+    """Whether a robot that carries a pod gets from where it stands to a station; else a person is told, by its name.
+
+    A robot that stands in the way may go on soon; but not for a pod that was put back because of it.
+    """
     node, goal, key = world.pods[pod], work.station.lane[-1], f"way-{pod}-{work.station.id}"
-    if node is not None and world.travel_s(node, goal, loaded=True) == math.inf and not _leads(world, node, goal):
-        text = f"Pod {pod} cannot be carried from {node} to station {work.station.id}: no way for a loaded robot."
-        world.raise_alarm(key, "error", pod, text, "Open the road, or move the pod by hand; until then it stays there.")
-        world.timers.earlier(world.now_ms + RETRY_MS, "way")
-        return False
-    world.clear_alarm(key)
+    if node is not None and world.travel_s(node, goal, loaded=True) == math.inf:
+        if key in world.alarms or not _leads(world, node, goal):
+            _no_way(world, pod, node, work.station.id)
+            return False
+    else:
+        world.clear_alarm(key)
     return True
+
+
+def _no_way(world: World, pod: PodId, node: NodeId, station: StationId) -> None:
+    text = f"Pod {pod} cannot be carried from {node} to station {station}: no way for a loaded robot."
+    remedy = "Open the road, or move the pod by hand; until then it stays there."
+    world.raise_alarm(f"way-{pod}-{station}", "error", pod, text, remedy)
+    world.timers.earlier(world.now_ms + RETRY_MS, "way")
 
 
 def _leads(world: World, start: NodeId, goal: NodeId) -> bool:
     """Whether a loaded robot gets there once nobody stands in the way: over what is neither closed nor for others."""
     layout, seen, todo = world.site.layout, {start}, [start]
-    while todo:
+    while todo and goal not in world.closed_nodes:
         for edge in layout.out[todo.pop()]:
             if edge.end == goal and edge.loaded and edge.id not in world.closed_edges:
                 return True
@@ -246,6 +256,31 @@ def turn_back(world: World, mission: Mission, station: StationId) -> None:
     world.next_wanted[station] = None
     goal = world.stations[station].station.lane[-1]
     begin_leg(world, _robot(world, mission), Purpose.CARRY, goal, mission.id, loaded=True)
+
+
+def find_other_ways(world: World) -> None:
+    """Send robots elsewhere whose goal is cut off, and that have stood for a while: others wait behind them.
+
+    To another storage node; to another station that wants the pod, or to storage; or to nothing, if it has no pod yet.
+    """
+    if not world.traffic.impaired:
+        return
+    for mission in list(world.missions.values()):
+        v = None if mission.robot is None else world.vehicles[mission.robot]
+        if v is None or not v.placed or v.pins or v.cancelling or v.late or world.stopped:
+            continue
+        if world.now_ms - v.moved_ms < world.params.cut_off_ms or not world.traffic.cut_off(v.id):
+            continue
+        if mission.stage is Stage.FETCH:
+            drop(world, mission)
+        elif mission.stage is Stage.CARRY:
+            if mission.station is not None:
+                _no_way(world, mission.pod, v.node, mission.station)
+            leave_station(world, mission)
+        elif mission.stage is Stage.STORE and mission.store is not None:
+            world.stored.pop(mission.store, None)
+            mission.store = None
+            store(world, v, mission)
 
 
 def drop(world: World, mission: Mission) -> None:

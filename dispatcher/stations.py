@@ -117,6 +117,8 @@ def next_station(world: World, mission: Mission) -> StationId | None:
     """Return the nearest station that wants this pod too and has room, None: nobody does."""
     best: tuple[float, StationId] | None = None
     here = world.stations[mission.station].station.exit if mission.station is not None else None
+    if world.traffic.impaired and mission.robot is not None:
+        here = world.vehicles[mission.robot].node  # whence it may not reach every station
     for name, work in world.stations.items():
         if name == mission.station or not _open_picks(world, work, mission.pod) or room(world, work) <= 0:
             continue

@@ -10,11 +10,13 @@ from contracts.messages.floor import CellState, DoorChanged, OpenTote, PickConfi
 from contracts.messages.ops import (
     ChargeRobot,
     CloseEdge,
+    CloseNode,
     OpsAnswer,
     OpsBody,
     OpsCommand,
     PauseRobot,
     ReopenEdge,
+    ReopenNode,
     ResumeRobot,
     RetireRobot,
     ReturnRobot,
@@ -26,6 +28,7 @@ from dispatcher.facts import CellHeard, OpsAsked, RobotConnection, StopHeard, Tr
 from dispatcher.fleet.member import Pin, Purpose
 from dispatcher.lateness import Late
 from dispatcher.params import Params
+from dispatcher.world import Mission, Stage
 from tests.unit.dispatcher_bench import MAKER, SITE_ID, Bench, BenchRobot, small_site, tote_work
 
 FATAL = (Trouble("driveFault", fatal=True, text="wheel"),)
@@ -278,6 +281,67 @@ def test_one_that_stands_on_its_node_when_it_fails_keeps_that_node_alone() -> No
     robot.base, robot.horizon = [], 0
     bench.hear(msgspec.structs.replace(robot.state(), x_m=node.x_m + 0.05, y_m=node.y_m))
     assert bench.world.traffic.route(robot.id) == ((), ())
+
+
+def until(bench: Bench, robot: BenchRobot, stage: Stage) -> Mission:
+    """Let the one robot drive what it is given until its mission is in a stage."""
+    for _ in range(60):
+        (mission,) = bench.world.missions.values()
+        if mission.stage is stage:
+            return mission
+        bench.wait(1)
+        robot.drive()
+        bench.hear(robot.state())
+    raise AssertionError(stage)
+
+
+def close(bench: Bench, node: NodeId | None) -> None:
+    assert node is not None
+    bench.hear(OpsAsked(OpsCommand(f"close-{node}", "me", "a spill", CloseNode(node))))
+
+
+def go(bench: Bench, robot: BenchRobot, seconds: float) -> None:
+    robot.manual = False
+    robot.drive()
+    bench.hear(robot.state())
+    bench.wait(seconds)
+
+
+def test_a_pod_whose_storage_node_is_cut_off_on_the_way_is_stored_elsewhere() -> None:
+    bench = Bench(small_site(1))
+    robot, _ = under_way(bench)
+    mission = until(bench, robot, Stage.STORE)
+    shut = mission.store
+    close(bench, shut)
+    go(bench, robot, 200)
+    assert bench.world.pods[mission.pod] not in {None, shut}
+    assert shut not in bench.world.stored
+
+
+def test_a_pod_whose_station_is_cut_off_on_the_way_is_put_back_and_brought_when_it_is_open() -> None:
+    bench = Bench(small_site(1))
+    robot, _ = under_way(bench)
+    mission = until(bench, robot, Stage.CARRY)
+    assert mission.station is not None
+    lane = bench.world.stations[mission.station].station.lane[-1]
+    close(bench, lane)
+    go(bench, robot, 300)
+    assert bench.world.pods[mission.pod] is not None
+    assert bench.vehicle(robot.id).mission is None
+    bench.hear(OpsAsked(OpsCommand("open", "me", "mopped", ReopenNode(lane))))
+    bench.wait(200)
+    assert len(bench.told(PickDone)) == 1
+
+
+def test_one_that_was_sent_for_a_pod_that_is_cut_off_by_now_is_free_for_others() -> None:
+    bench = Bench(small_site(1))
+    robot, name = under_way(bench)
+    close(bench, bench.world.pods[next(iter(bench.world.missions.values())).pod])
+    go(bench, robot, 100)
+    assert bench.vehicle(name).mission is None
+    bench.work(*tote_work("B", [0]))
+    bench.wait(200)
+    assert len(bench.told(PickDone)) == 1
 
 
 def test_an_edge_is_closed_by_a_person_and_opened_again() -> None:
