@@ -95,7 +95,7 @@ def test_without_the_extra_the_setting_is_refused_with_the_remedy(monkeypatch: p
     from contracts.runtime.log.memory import MemoryStore
 
     monkeypatch.setitem(sys.modules, "confluent_kafka", None)
-    settings = CentralSettings(database_url="postgresql:///nowhere", kafka_servers="localhost:9092")
+    settings = CentralSettings(database_url="postgresql://localhost/nowhere", kafka_servers="localhost:9092")
 
     async def make() -> None:
         from contracts.runtime.clock import LoopClock
