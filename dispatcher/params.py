@@ -73,7 +73,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """An edge on which so many robots were late within `blocked_memory_ms` is closed for `blocked_ms`."""
     blocked_memory_ms: int = 600_000
     blocked_ms: int = 600_000
-    muster_ms: int = 10_000
+    muster_ms: int = 30_000
     """After a first start nobody moves until all robots of the site have said where they stand, or this time passed."""
     absent_ms: int = 600_000
     """The last place of a robot that has not spoken by then is kept free for so much longer."""
