@@ -257,9 +257,18 @@ def _brought_back(world: World, v: Vehicle, haul: Haul) -> None:
 
 def _possible(world: World, robots: list[Vehicle], waiting: list[Haul]) -> list[Haul]:
     """Return the transports whose origin a free robot reaches, and whose goal is reached from there."""
-    seconds = world.traffic.travel_times_s([v.node for v in robots], [h.work.origin for h in waiting], loaded=False)
+    seconds = world.traffic.travel_times_s(_starts(world, robots), [h.work.origin for h in waiting], loaded=False)
     near: NDArray[np.float64] = np.min(seconds, axis=0)
     return [h for h, s in zip(waiting, near.tolist(), strict=True) if s < _FAR_S and _deliverable(world, h)]
+
+
+def _starts(world: World, robots: list[Vehicle]) -> list[NodeId]:
+    """Return whence robots drive to an origin: from where they are, but if something is shut from where their way ends.
+
+    What is committed to them they drive in any case, and it may end where they do not get away: then they would be
+    given a transport and called back for ever.
+    """
+    return [world.traffic.end(v.id) if world.traffic.impaired else v.node for v in robots]
 
 
 def _deliverable(world: World, haul: Haul) -> bool:
@@ -314,7 +323,7 @@ def _gain_s(world: World, haul: Haul) -> float:
 
 def _costs_s(world: World, robots: list[Vehicle], tasks: list[Haul]) -> NDArray[np.float64]:
     """Return the driving time of each robot to each origin, shape (robots, tasks); `_FAR_S`: it cannot."""
-    cost = world.traffic.travel_times_s([v.node for v in robots], [h.work.origin for h in tasks], loaded=False)
+    cost = world.traffic.travel_times_s(_starts(world, robots), [h.work.origin for h in tasks], loaded=False)
     np.minimum(cost, _FAR_S, out=cost)
     for i, v in enumerate(robots):
         if not v.dialect.handles_loads:
@@ -336,7 +345,7 @@ def _pairs(world: World, robots: list[Vehicle], tasks: list[Haul], gain_s: list[
         found = None
     if found is not None:
         pool, rows = found
-        starts = world.traffic.numbers([v.node for v in robots])
+        starts = world.traffic.numbers(_starts(world, robots))
         gain = (np.array(gain_s) * 1000).clip(max=LONGEST_MS).astype(np.int32)
         pairs = matching.match_nearest(pool, rows, starts, gain)
         return [(i, j) for i, j in pairs if pool[rows[j], starts[i]] < LONGEST_MS]

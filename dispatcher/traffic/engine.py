@@ -407,6 +407,10 @@ class Traffic:
         """Return the node that a robot passed last."""
         return self._roads.ids[self._right.path[self._fleet.of(robot)][0]]
 
+    def end(self, robot: RobotId) -> NodeId:
+        """Return the node where a robot's committed way ends: from there it goes on to its next goal."""
+        return self._roads.ids[int(self._fleet.end[self._fleet.of(robot)])]
+
     def wanted_doors(self) -> frozenset[DoorId]:
         """Return the doors that somebody is planned through or stands in."""
         doors = (self._roads.door[n] for n, users in self._door_users.items() if users)

@@ -199,6 +199,19 @@ def test_a_transport_to_a_place_that_is_cut_off_gets_no_robot_and_one_that_was_s
     assert changes(b, "V1")[-1] == "done"
 
 
+def test_a_robot_whose_released_way_ends_where_it_is_cut_off_gets_no_transport_again_and_again() -> None:
+    """From where it is it would get there; but it must first drive on to where nobody gets away."""
+    b = bench(1, Params(traffic=TrafficParams(most_moves=2, few_moves=1)))
+    b.robot("R1").manual = True
+    b.work(transport("V1", "b0", "b2", handling=False))
+    b.wait(1)
+    assert (b.vehicle("R1").node, b.world.traffic.end(RobotId("R1"))) == ("a4", "a2")
+    for node in ("a1", "a3"):
+        assert ask(b, CloseNode(NodeId(node))).done
+    b.wait(10)
+    assert changes(b, "V1") == ["assigned", "open"]
+
+
 def loaded_and_cut_off(b: Bench) -> None:
     """R1 has fetched V1's load at p4 and is on its way when its goal w2 is closed."""
     b.robot("R1").manual = True
