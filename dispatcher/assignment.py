@@ -60,8 +60,10 @@ def wanted(world: World, limit: int, robots: list[Vehicle]) -> list[tuple[Statio
         if work.demand and stations.room(world, work) > 0:
             pods = _pods_wanted(world, work)
             if world.traffic.impaired:
-                pods = [p for p in pods if any(_travel_s(world, v, p) < _FAR_S for v in robots)]
-                world.timers.earlier(world.now_ms + missions.RETRY_MS, "way")
+                reached = [p for p in pods if any(_travel_s(world, v, p) < _FAR_S for v in robots)]
+                if len(reached) < len(pods):
+                    world.timers.earlier(world.now_ms + missions.RETRY_MS, "way")
+                pods = reached
             if pods:
                 queues.append((work, pods))
     trips: list[tuple[StationId, PodId]] = []
