@@ -17,6 +17,17 @@ def execute(script: str) -> None:
     dbapi.run_async(lambda driver: cast("Any", driver).execute(script))
 
 
+def never_taken_back() -> None:
+    """Refuse a downgrade: what was recorded is not thrown away.
+
+    Raises
+    ------
+    NotImplementedError
+        Always.
+    """
+    raise NotImplementedError("this is never taken back; restore a backup instead")
+
+
 def take_tables(*tables: str) -> None:
     """Take tables for the rest of the migration's transaction, from those who write to them, without a deadlock.
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from central.migrations.script import execute
+from central.migrations.script import execute, never_taken_back
 
 revision = "0060"
 down_revision = "0050"
@@ -15,6 +15,4 @@ def upgrade() -> None:
     execute(Path(__file__).with_suffix(".sql").read_text("utf-8"))
 
 
-def downgrade() -> None:
-    """Refuse: what was recorded is not thrown away."""
-    raise NotImplementedError("this is never taken back; restore a backup instead")
+downgrade = never_taken_back

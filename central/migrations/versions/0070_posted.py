@@ -1,6 +1,6 @@
 """What was posted under a key, so that another booking under it is not taken for the same."""
 
-from central.migrations.script import execute, take_tables
+from central.migrations.script import execute, never_taken_back, take_tables
 
 revision = "0070"
 down_revision = "0060"
@@ -14,6 +14,4 @@ def upgrade() -> None:
     execute("ALTER TABLE posted ADD COLUMN said bigint")
 
 
-def downgrade() -> None:
-    """Refuse: what was recorded is not thrown away."""
-    raise NotImplementedError("this is never taken back; restore a backup instead")
+downgrade = never_taken_back
