@@ -22,6 +22,7 @@ import './views/plans.js';
 import './views/stations.js';
 import './views/tasks.js';
 import './views/throughput.js';
+import './views/transports.js';
 import { icon } from './icons.js';
 
 const STATS_MS = 5000;
@@ -121,7 +122,7 @@ class FpConsole extends Part {
 }
 
 /** @type {[string, string][]} */
-const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['outbound', 'Outbound'], ['care', 'Care'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['fleet', 'Fleet'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['plans', 'Plans'], ['audit', 'Audit']];
+const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['outbound', 'Outbound'], ['care', 'Care'], ['tasks', 'Tasks'], ['hands', 'Hands'], ['fleet', 'Fleet'], ['transports', 'Transports'], ['stations', 'Stations'], ['alarms', 'Alarms'], ['throughput', 'Throughput'], ['plans', 'Plans'], ['audit', 'Audit']];
 
 /** @param {string} place */
 function rail(place) {
@@ -141,6 +142,7 @@ function view(place, id, more, task) {
     case 'tasks': return html`<fp-tasks></fp-tasks>`;
     case 'inbound': return html`<fp-inbound .chosen=${id ?? ''}></fp-inbound>`;
     case 'outbound': return html`<fp-outbound></fp-outbound>`;
+    case 'transports': return html`<fp-transports .chosen=${id ?? ''}></fp-transports>`;
     case 'fleet': return html`<fp-fleet-page></fp-fleet-page>`;
     case 'care': return html`<fp-care .tab=${id ?? ''} .chosen=${more ?? ''}></fp-care>`;
     case 'hands': return html`<fp-hands></fp-hands>`;

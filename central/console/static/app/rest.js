@@ -53,11 +53,17 @@ export function postOnce(path, body) {
   return call('POST', path, body, { 'Idempotency-Key': key });
 }
 
-/** A change of what was read just before: what somebody else has changed meanwhile is refused (412). @param {string} path @param {unknown} body */
-export async function change(path, body) {
-  const there = await fetch(path, { credentials: 'same-origin', signal: AbortSignal.timeout(15_000) });
-  const tag = there.ok ? there.headers.get('ETag') : null;
-  return call('PUT', path, body, tag ? { 'If-Match': tag } : {});
+/** The state that a later change is of. @param {string} path */
+export async function tagOf(path) {
+  const there = await fetch(path, { credentials: 'same-origin', signal: AbortSignal.timeout(15_000) }).catch(() => null);
+  return there?.ok ? there.headers.get('ETag') : null;
+}
+
+/** A change of what was read just before, or is of `tag`: what somebody else has changed meanwhile is refused (412).
+ * @param {string} path @param {unknown} body @param {'PUT' | 'PATCH'} [method] @param {string | null} [tag] */
+export async function change(path, body, method = 'PUT', tag) {
+  const known = tag ?? (await tagOf(path));
+  return call(method, path, body, known ? { 'If-Match': known } : {});
 }
 
 /** @param {string} path */

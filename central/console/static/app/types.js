@@ -18,7 +18,10 @@
  * @typedef {{id: string, position_m: number, capacity: number}} Chute
  * @typedef {{id: string, layout: {nodes: Node[], edges: Edge[], zones?: Zone[]}, pods: {id: string, home: string, bins?: {id: string}[]}[], stations: Station[],
  *   chutes: Chute[], doors: {id: string, nodes: string[]}[], robots: {id: string}[], lifts?: {id: string, nodes: string[]}[], line_length_m: number,
- *   infeed_m: Record<string, number>}} Site
+ *   infeed_m: Record<string, number>, places?: Record<string, string>}} Site
+ * @typedef {{id: string, state: string, from: string, to: string, from_node: string, to_node: string, load: string, load_type: string, handling: boolean,
+ *   priority: number, due: string | null, robot: string | null, reason: string, created_at: string, closed_at: string | null}} Transport
+ * @typedef {Transport & {history: {at: string, state: string, robot: string | null, node: string | null, reason: string, who: string}[]}} TransportDetail
  * @typedef {{id: string, kind: string, state: string, priority: number, due: string | null, item: string | null, name: string | null,
  *   lot: string, qty: number | null, source: string | null, target: string | null, ref: string | null, attempt: number,
  *   person: string | null, lease_until: string | null, done_qty: number | null, done_by: string | null, reason: string,

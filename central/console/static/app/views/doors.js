@@ -52,7 +52,7 @@ class FpDoors extends Part {
     const late = a.state === 'booked' && Date.parse(a.from) < floor.clock.now();
     const name = a.asn ?? (a.carrier || a.id);
     const told = `${a.direction === 'in' ? 'In' : 'Out'}: ${name}, ${a.carrier} ${a.vehicle} ${a.from.slice(11, 16)} to ${a.to.slice(11, 16)} UTC, ${late ? 'late' : a.state}`;
-    return svg`<g class="visit ${a.state} ${a.direction} ${late ? 'late' : ''}" data-appointment=${a.id}><title>${told}</title>
+    return svg`<g class="visit ${a.state} ${a.direction} ${late ? 'late' : ''}" data-appointment=${a.id} @click=${() => this.dispatchEvent(new CustomEvent('visit', { detail: a }))}><title>${told}</title>
       <rect x=${x} y=${TOP + row * ROW + 5} width=${Math.max(2, end - x - 1)} height=${ROW - 10} rx="4"></rect>
       ${end - x > 40 ? svg`<text x=${x + 6} y=${TOP + row * ROW + 21}>${name.slice(0, Math.floor((end - x) / 7.5))}</text>` : nothing}</g>`;
   }

@@ -5,7 +5,7 @@ import { floor } from '../floor.js';
 import { clock, moment, some, words } from '../format.js';
 import { doHand } from '../hand_dialog.js';
 import { Listing, stacked } from '../listing.js';
-import { get, postOnce } from '../rest.js';
+import { change, get, postOnce, tagOf } from '../rest.js';
 import { may } from '../roles.js';
 import './doors.js';
 
@@ -104,10 +104,63 @@ class FpInbound extends Listing {
       <button class="chip" aria-pressed=${this.all} @click=${() => { this.all = !this.all; void this.again(); }}>closed ones too</button>
       <span class="end">${`${some(this.asns?.length ?? 0, 'ASN')}, ${this.putaway.length} to put away`}</span></header>
       <div class="page-body">${this.frame('', html`
-        <div class="panel"><h2>Doors <small>UTC</small></h2>
-          <fp-doors .docks=${this.docks.map((d) => d.code)} .appointments=${this.visits} .day=${this.day()}></fp-doors></div>
+        <div class="panel"><h2>Doors <small>UTC</small>${this.docks.length && may('dock_book') ? html`<button class="button small end" data-do="book" @click=${() => this.book()}>Book a door …</button>` : nothing}</h2>
+          <fp-doors .docks=${this.docks.map((d) => d.code)} .appointments=${this.visits} .day=${this.day()} @visit=${(/** @type {CustomEvent} */ e) => this.move(e.detail)}></fp-doors>${this.appointments()}</div>
         <div class="panel"><h2>Announced <small>newest first</small></h2>${this.table()}</div>
         <div class="panel"><h2>To put away <small>and why there</small></h2>${this.tasks()}</div>`, this.detail(), '#/inbound')}</div></section>`;
+  }
+
+  /** The day's appointments by time, with what may be done with each. */
+  appointments() {
+    if (!this.visits.length) return nothing;
+    const rows = [...this.visits].sort((a, b) => (a.from < b.from ? -1 : a.from > b.from ? 1 : a.dock < b.dock ? -1 : 1));
+    const at = (/** @type {string} */ iso) => new Date(iso).toISOString().slice(11, 16);
+    return html`<table data-table="appointments"><thead><tr><th>Time</th><th>Door</th><th>Which way</th><th>Carrier</th><th>Vehicle</th><th>Brings</th><th>State</th><th></th></tr></thead>
+      <tbody>${repeat(rows, (a) => a.id, (a) => html`<tr data-visit=${a.id} data-state=${a.state}><td>${at(a.from)} – ${at(a.to)}</td><td class="mono">${a.dock}</td><td>${a.direction}</td><td>${a.carrier || '–'}</td><td class="mono">${a.vehicle || '–'}</td>
+        <td>${a.asn ? html`<a class="mono" href="#/inbound/${encodeURIComponent(a.asn)}">${a.asn}</a>` : '–'}</td><td><span class="pill ${a.state === 'left' ? 'done' : a.state === 'arrived' ? 'arrived' : ''}">${a.state}</span>${a.state === 'booked' && Date.parse(a.from) < floor.clock.now() ? html` <span class="warn-text">late</span>` : nothing}</td>
+        <td class="actions">${may('dock') && a.state === 'booked' ? html`<button class="button small" data-do="arrive" @click=${() => this.step(a, 'arrive')}>Stands here …</button>` : nothing}
+          ${may('dock') && a.state === 'arrived' ? html`<button class="button small" data-do="leave" @click=${() => this.step(a, 'leave')}>Has left …</button>` : nothing}
+          ${may('dock_book') && a.state !== 'left' ? html`<button class="button small" data-do="move" @click=${() => this.move(a)}>Change …</button>` : nothing}
+          ${may('dock_book') && a.state === 'booked' ? html`<button class="button small danger" data-do="cancel" @click=${() => this.step(a, 'cancel')}>Give up …</button>` : nothing}</td></tr>`)}</tbody></table>`;
+  }
+
+  /** @param {import('../types.js').Appointment} [a] The one that is changed. @returns {import('../dialog.js').Field[]} */
+  times(a) {
+    const begin = Math.max(this.day() + 6 * 3_600_000, Math.ceil(floor.clock.now() / 900_000) * 900_000);
+    const typed = (/** @type {string | number} */ at) => new Date(at).toISOString().slice(0, 16);
+    return [{ name: 'dock', label: 'Door', kind: 'choice', value: a?.dock, options: this.docks.map((d) => d.code) },
+      { name: 'from', label: 'From (UTC)', kind: 'utc', value: typed(a?.from ?? begin) }, { name: 'to', label: 'To (UTC)', kind: 'utc', value: typed(a?.to ?? begin + 3_600_000), hint: 'the next one may come then' },
+      { name: 'carrier', label: 'Carrier', value: a?.carrier ?? '', optional: true }, { name: 'vehicle', label: 'Vehicle', value: a?.vehicle ?? '', optional: true, hint: 'its number plate, or what else it is known by' }];
+  }
+
+  book() {
+    const open = (this.asns ?? []).filter((a) => a.state === 'expected' || a.state === 'arrived').map((a) => a.id);
+    return this.then(ask({
+      title: 'Book a door', action: 'Book it', text: 'No two stand at a door at a time.',
+      fields: [...this.times(), { name: 'direction', label: 'Which way', kind: 'choice', options: [['in', 'in: it brings goods'], ['out', 'out: it takes goods']] }, { name: 'asn', label: 'The notice whose goods it brings', optional: true, list: open }],
+      does: ({ dock, ...rest }) => postOnce(`/v1/docks/${encodeURIComponent(dock)}/appointments`, rest),
+    }));
+  }
+
+  /** @param {import('../types.js').Appointment} a */
+  async move(a) {
+    if (!may('dock_book') || a.state === 'left' || a.state === 'cancelled') return;
+    const path = `/v1/appointments/${encodeURIComponent(a.id)}`;
+    const tag = await tagOf(path);
+    await this.then(askReason({
+      title: `Change ${a.carrier || a.asn || a.id}`, action: 'Change it', text: 'Another time, another door, or another vehicle. Somebody else’s change meanwhile is not overwritten.',
+      fields: this.times(a), suggestions: ['late', 'door is blocked', 'asked for by the carrier'],
+      does: (reason, values) => change(path, { carrier: '', vehicle: '', ...values, reason }, 'PATCH', tag),
+    }));
+  }
+
+  /** @param {import('../types.js').Appointment} a @param {'arrive' | 'leave' | 'cancel'} to */
+  step(a, to) {
+    const says = { arrive: ['It stands at the door', 'The door is taken until it has left.', 'the truck stands at the door'], leave: ['It has left', 'What is left of its time is free for others.', 'the truck is empty'], cancel: ['Give it up', 'The door is free at that time.', 'it does not come'] }[to];
+    return this.then(askReason({
+      title: `${a.carrier || a.asn || a.id} at ${a.dock}`, action: says[0], text: says[1], danger: to === 'cancel', suggestions: [says[2]],
+      does: (reason) => postOnce(`/v1/appointments/${encodeURIComponent(a.id)}/${to}`, { reason }),
+    }));
   }
 
   detail() {

@@ -6,6 +6,7 @@ import { words } from '../format.js';
 import { Part } from '../part.js';
 import { post } from '../rest.js';
 import { may } from '../roles.js';
+import { askTransport, places } from './transports.js';
 
 /** Close or open again. @param {'nodes' | 'edges' | 'stations'} what @param {string} id @param {boolean} closed Whether it is closed now. */
 export function askClosure(what, id, closed) {
@@ -39,6 +40,23 @@ class FpNode extends Part {
     this.node = '';
   }
 
+  /** @param {{from?: string, to?: string}} ends */
+  async bring(ends) {
+    const made = await askTransport(ends);
+    if (made) location.hash = `#/transports/${encodeURIComponent(made)}`;
+  }
+
+  /** Pause or resume whoever is near, or on its way there: a zone as wide as somebody says. @param {import('../types.js').Node} n @param {boolean} pause */
+  around(n, pause) {
+    const near = (/** @type {number} */ far) => (floor.site?.layout.nodes ?? []).filter((x) => (x.level ?? '') === (n.level ?? '') && Math.hypot(x.x_m - n.x_m, x.y_m - n.y_m) <= far).map((x) => x.id);
+    return askReason({
+      title: `${pause ? 'Pause' : 'Resume'} all around ${n.id}`, action: pause ? 'Pause them' : 'Resume them', danger: pause, note: pause ? 'This is not a safety function.' : undefined,
+      text: pause ? 'Every robot that stands so near, or is on its way there, stops; newcomers keep on. Close the place too if nobody may come.' : 'Those that were paused there go on.',
+      fields: [{ name: 'far', label: 'So far around it, in metres', kind: 'number', min: 1, max: 500, value: 6 }],
+      suggestions: pause ? ['person on the floor', 'spill'] : ['it is clear'], does: (reason, { far }) => post(`/v1/zones/${pause ? 'pause' : 'resume'}`, { nodes: near(far), reason }),
+    });
+  }
+
   render() {
     const site = floor.site;
     const n = site?.layout.nodes.find((x) => x.id === this.node);
@@ -54,7 +72,9 @@ class FpNode extends Part {
       <section><dl class="facts"><dt>At</dt><dd>${n.x_m.toFixed(1)}, ${n.y_m.toFixed(1)} m${n.level ? `, level ${n.level}` : ''}</dd><dt>Robot here</dt><dd>${robots(there)}</dd><dt>Waiting for it</dt><dd>${robots(waits)}</dd>
         <dt>Pod</dt><dd class="mono">${pods.join(', ') || html`<span class="dim">none</span>`}</dd>${n.door ? html`<dt>Door</dt><dd class="mono">${n.door}</dd>` : nothing}${n.lift ? html`<dt>Lift</dt><dd class="mono">${n.lift}</dd>` : nothing}
         ${n.conflict ? html`<dt>Shared with</dt><dd class="mono">${n.conflict}</dd>` : nothing}<dt>State</dt><dd>${closed ? html`<span class="bad-text">closed</span>` : 'open'}</dd></dl></section>
-      ${may('node') ? html`<section><h3>Commands</h3><div class="actions"><button class="button ${closed ? '' : 'danger'}" data-do=${closed ? 'reopen' : 'close'} @click=${() => askClosure('nodes', n.id, closed)}>${closed ? 'Open again …' : 'Close …'}</button></div></section>` : nothing}
+      ${may('node') ? html`<section><h3>Commands</h3><div class="actions"><button class="button ${closed ? '' : 'danger'}" data-do=${closed ? 'reopen' : 'close'} @click=${() => askClosure('nodes', n.id, closed)}>${closed ? 'Open again …' : 'Close …'}</button>
+        <button class="button danger" data-do="pause-around" @click=${() => this.around(n, true)}>Pause all around …</button> <button class="button" @click=${() => this.around(n, false)}>Resume all around …</button></div></section>` : nothing}
+      ${may('transport') && places().includes(n.id) ? html`<section><h3>Transports</h3><div class="actions"><button class="button" @click=${() => this.bring({ from: n.id })}>Bring something from here …</button> <button class="button" @click=${() => this.bring({ to: n.id })}>… to here</button></div></section>` : nothing}
       <section><h3>Ways from here</h3><ul class="ways">${site.layout.edges.filter((e) => e.start === n.id).map((e) => html`<li data-edge=${e.id}><a class="mono" href="#/nodes/${encodeURIComponent(e.end)}">→ ${e.end}</a>
         <small class="dim">${e.max_speed_mps ? `${e.max_speed_mps} m/s` : ''}${e.loaded === false ? ' empty only' : ''}</small>
         ${edges.has(e.id) ? html`<span class="bad-text">closed</span>` : nothing}
