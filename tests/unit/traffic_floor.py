@@ -229,7 +229,7 @@ def check(traffic: Traffic) -> None:
     waits of all path entries (for the robot's own earlier entry, and for whoever is before it in the queue) close no
     circle.
     """
-    right, fleet, roads = traffic._right, traffic._fleet, traffic._roads
+    right, fleet, roads = traffic._c.right, traffic._c.fleet, traffic._c.roads
     entries = {(r, k): roads.res_of[n] for r, path in enumerate(right.path) for k, n in enumerate(path)}
     before: dict[tuple[int, int], list[tuple[int, int]]] = {e: [] for e in entries}
     for q, queue in enumerate(right.queue):
