@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from contracts import poses
-from contracts.ids import RobotId, StationId, TaskId
+from contracts.ids import LiftId, RobotId, StationId, TaskId
 from contracts.messages.ops import (
     DoorView,
     FleetView,
+    LiftView,
     RobotView,
     StationView,
     Unreadable,
@@ -16,8 +17,9 @@ from contracts.messages.ops import (
     VendorView,
     Wait,
 )
+from dispatcher import failures
 from dispatcher.fleet.member import Vehicle
-from dispatcher.world import Mission, PickState, Stage, World
+from dispatcher.world import LiftWatch, Mission, PickState, Stage, World
 
 Place = tuple[float, float, float]
 """x and y in metres, heading in radians."""
@@ -45,9 +47,15 @@ def fleet_view(
         closed=tuple(world.closed_nodes),
         closed_edges=tuple(world.closed_edges),
         doors=tuple(DoorView(name, watch.state) for name, watch in world.doors.items()),
+        lifts=tuple(_lift(name, watch) for name, watch in world.lifts.items()),
         unreadable=tuple(unreadable),
         unreadable_count=unreadable_count,
     )
+
+
+def _lift(name: LiftId, watch: LiftWatch) -> LiftView:
+    called = watch.asked[0] if watch.asked is not None and watch.asked[1] else ""
+    return LiftView(name, watch.state, watch.level, called)
 
 
 def all_robots(world: World, now_ms: int, places: dict[RobotId, Place]) -> list[RobotView]:
@@ -99,6 +107,10 @@ def waits(world: World, v: Vehicle, now_ms: int) -> tuple[Wait, ...]:
         return (Wait(mission.station, mission.station, picks, v.moved_ms, until),)
     if v.state in {VehicleState.DRIVING, VehicleState.IDLE, VehicleState.CHARGING}:
         return ()
+    decision = failures.decision(world, v)
+    if decision:
+        task = str(v.mission or v.transport or "")
+        return (Wait(v.node, v.id, task, v.moved_ms, decision),)
     chain: list[Wait] = []
     for link in world.traffic.why(v.id, now_ms):
         holder = world.vehicles.get(RobotId(link.holder)) if link.holder else None

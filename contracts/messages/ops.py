@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from contracts.ids import DoorId, EdgeId, MissionId, NodeId, PodId, RobotId, SiteId, StationId, TaskId, ToteId
+from contracts.ids import DoorId, EdgeId, LiftId, MissionId, NodeId, PodId, RobotId, SiteId, StationId, TaskId, ToteId
 
 
 class VehicleState(StrEnum):
@@ -92,6 +92,17 @@ class DoorView(msgspec.Struct, frozen=True):
     state: str
 
 
+class LiftView(msgspec.Struct, frozen=True):
+    """A lift as it was last reported: ``open``, ``closed``, ``moving``, ``fault``; empty: not reported yet."""
+
+    id: LiftId
+    state: str
+    level: str = ""
+    """Where it stands; empty: on the way, or not known."""
+    called: str = ""
+    """The level that it was called to; empty: nobody needs it now, or it stands there."""
+
+
 class VendorView(msgspec.Struct, frozen=True):
     """How a manufacturer's robots depart from the standard: what was observed, and how often."""
 
@@ -120,6 +131,7 @@ class FleetView(msgspec.Struct, frozen=True):
     stations: tuple[StationView, ...]
     open_tasks: int
     doors: tuple[DoorView, ...] = ()
+    lifts: tuple[LiftView, ...] = ()
     vendors: tuple[VendorView, ...] = ()
     closed: tuple[NodeId, ...] = ()
     """Nodes that an operator closed."""

@@ -18,6 +18,8 @@ class Floor {
     this.me = null;
     /** @type {import('./types.js').Site | null} */
     this.site = null;
+    /** @type {Map<string, import('./types.js').Node>} */
+    this.nodes = new Map();
     /** @type {import('./types.js').FleetView | null} */
     this.view = null;
     /** @type {Map<string, import('./types.js').RobotView>} */
@@ -96,6 +98,7 @@ class Floor {
     this.tell('me');
     const [id] = await get('/v1/sites');
     this.site = await get(`/v1/sites/${id}`);
+    this.nodes = new Map(this.site?.layout.nodes.map((n) => [n.id, n]));
     this.tell('site');
     await this.readAnew();
   }
@@ -140,7 +143,7 @@ class Floor {
         moved = true;
       }
     }
-    const doors = (/** @type {any} */ v) => JSON.stringify([v?.doors, v?.stations, v?.closed, v?.closed_edges]);
+    const doors = (/** @type {any} */ v) => JSON.stringify([v?.doors, v?.lifts, v?.stations, v?.closed, v?.closed_edges]);
     moved ||= doors(view) !== doors(this.view);
     this.view = view;
     this.robots = new Map(view.robots.map((r) => [r.id, r]));

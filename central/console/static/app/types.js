@@ -7,8 +7,9 @@
  *   series?: string, adopted?: boolean}} RobotView
  * @typedef {{id: string, totes: (string | null)[], pod: string | null, queue: string[], open_picks: number, closed?: boolean}} StationView
  * @typedef {{id: string, state: string}} DoorView
+ * @typedef {{id: string, state: string, level?: string, called?: string}} LiftView
  * @typedef {{site: string, epoch: number, at_ms: number, stopped: boolean, robots: RobotView[], stations: StationView[],
- *   open_tasks: number, doors?: DoorView[], closed?: string[], closed_edges?: string[],
+ *   open_tasks: number, doors?: DoorView[], lifts?: LiftView[], closed?: string[], closed_edges?: string[],
  *   vendors?: {manufacturer: string, robots: number, deviations: Record<string, number>}[],
  *   unreadable?: {topic: string, text: string, error: string, at_ms: number}[], unreadable_count?: number}} FleetView
  * @typedef {{id: string, x_m: number, y_m: number, kind?: string, door?: string, level?: string, lift?: string, conflict?: string}} Node
@@ -16,7 +17,7 @@
  * @typedef {{id: string, kind: string, corners: {x_m: number, y_m: number}[], max_speed_mps?: number, level?: string}} Zone
  * @typedef {{id: string, kind: string, lane: string[], exit: string, slots: number}} Station
  * @typedef {{id: string, position_m: number, capacity: number}} Chute
- * @typedef {{id: string, layout: {nodes: Node[], edges: Edge[], zones?: Zone[]}, pods: {id: string, home: string, bins?: {id: string}[]}[], stations: Station[],
+ * @typedef {{id: string, layout: {id?: string, map_id?: string, nodes: Node[], edges: Edge[], zones?: Zone[]}, pods: {id: string, home: string, bins?: {id: string}[]}[], stations: Station[],
  *   chutes: Chute[], doors: {id: string, nodes: string[]}[], robots: {id: string}[], lifts?: {id: string, nodes: string[]}[], line_length_m: number,
  *   infeed_m: Record<string, number>, places?: Record<string, string>}} Site
  * @typedef {{id: string, state: string, from: string, to: string, from_node: string, to_node: string, load: string, load_type: string, handling: boolean,

@@ -4,7 +4,7 @@ import { closed, closedEdges, drawLift, zones } from './draw_rules.js';
 
 /**
  * @typedef {{pods: Map<string, string>, chutes: Record<string, string[]>,
- *   stations: Map<string, import('../types.js').StationView>, doors: Map<string, string>, closed: string[], edges: string[]}} Standing
+ *   stations: Map<string, import('../types.js').StationView>, doors: Map<string, string>, lifts: Map<string, import('../types.js').LiftView>, closed: string[], edges: string[]}} Standing
  */
 
 /**
@@ -22,7 +22,7 @@ export function drawFloor(g, c, s, paint, standing) {
   cells(g, c, s, paint, standing, unit);
   if (s.belt) belt(g, c, s.belt, s.pitch, paint, standing);
   for (const place of s.stations) station(g, c, s, place, paint, standing.stations.get(place.station.id), unit);
-  for (const lift of s.lifts) drawLift(g, c, lift, paint, unit);
+  for (const lift of s.lifts) drawLift(g, c, lift, standing.lifts.get(lift.id), paint, unit);
   closed(g, c, s, paint, standing.closed, unit);
   closedEdges(g, c, s, paint, standing.edges, unit);
   for (const door of s.doors) drawDoor(g, c, door, standing.doors.get(door.id) ?? '', paint, unit);

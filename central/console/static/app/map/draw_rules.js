@@ -27,8 +27,9 @@ export function zones(g, c, s, paint) {
   }
 }
 
-/** @param {CanvasRenderingContext2D} g @param {import('./camera.js').Camera} c @param {{id: string, at: import('./scene.js').Point}} lift @param {Record<string, string>} paint @param {number} unit */
-export function drawLift(g, c, lift, paint, unit) {
+/** @param {CanvasRenderingContext2D} g @param {import('./camera.js').Camera} c @param {import('./scene.js').Scene['lifts'][0]} lift
+ * @param {import('../types.js').LiftView | undefined} now @param {Record<string, string>} paint @param {number} unit */
+export function drawLift(g, c, lift, now, paint, unit) {
   const r = unit * 0.5;
   const [x, y] = [c.px(lift.at.x), c.py(lift.at.y)];
   g.beginPath();
@@ -39,15 +40,19 @@ export function drawLift(g, c, lift, paint, unit) {
   g.moveTo(x - r * 0.45, y + r * 0.1);
   g.lineTo(x, y + r * 0.65);
   g.lineTo(x + r * 0.45, y + r * 0.1);
-  g.strokeStyle = paint.accent;
-  g.lineWidth = 1.3;
+  const here = now?.level === lift.level;
+  const colour = now?.state === 'fault' ? 'bad' : now?.state === 'moving' ? 'warn' : here ? (now?.state === 'open' ? 'good' : 'accent') : 'ink-3';
+  g.strokeStyle = paint[colour];
+  g.lineWidth = here ? 2 : 1.3;
+  if (!here) g.setLineDash([3, 2]); // the cabin stands elsewhere
   g.stroke();
+  g.setLineDash([]);
   if (unit < 11) return;
-  g.fillStyle = paint['map-text'];
+  g.fillStyle = paint[colour === 'ink-3' ? 'map-text' : colour];
   g.font = '600 10px system-ui';
   g.textAlign = 'center';
   g.textBaseline = 'bottom';
-  g.fillText(lift.id, x, y - r - 2);
+  g.fillText(here || !now?.level ? lift.id : `${lift.id} at ${now.level}`, x, y - r - 2);
 }
 
 /** Edges that nobody may drive, in their one direction. @param {CanvasRenderingContext2D} g @param {import('./camera.js').Camera} c

@@ -8,13 +8,15 @@ import { Camera } from './camera.js';
 import { drawFloor } from './draw_floor.js';
 import { drawRobots } from './draw_robots.js';
 import { COLOUR, paints } from './paint.js';
+import { levelAt, levels, lifts } from './levels.js';
 import { scene } from './scene.js';
 
 const LEGEND = ['driving', 'acting', 'waiting', 'charging', 'idle', 'paused', 'in_doubt', 'error'];
 const COUNTS_MS = 500;
 
 class FpMap extends Part {
-  static properties = { selected: {}, node: {}, over: { state: true } };
+  static topics = /** @type {import('../floor.js').Topic[]} */ (['standing']);
+  static properties = { selected: {}, node: {}, over: { state: true }, level: { state: true } };
 
   constructor() {
     super();
@@ -24,6 +26,8 @@ class FpMap extends Part {
     this.node = '';
     /** @type {{id: string, x: number, y: number} | null} */
     this.over = null;
+    /** Which level is shown, by its map's name. */
+    this.level = '';
     this.camera = new Camera();
     this.paint = paints();
     /** @type {ReturnType<typeof scene> | null} */
@@ -74,15 +78,34 @@ class FpMap extends Part {
     this.build();
   }
 
+  /** @param {Map<string, unknown>} changed */
+  willUpdate(changed) {
+    const looked = changed.has('node') && this.node ? this.node : changed.has('selected') && this.selected ? floor.robots.get(this.selected)?.node : undefined;
+    if (looked && floor.nodes.has(looked)) this.level = levelAt(looked);
+    if (changed.has('level') && this.scene && floor.site && this.level) {
+      this.scene = scene(floor.site, this.level);
+      this.stillWanted = true;
+    }
+  }
+
   updated() {
     this.ask(false);
   }
 
   build() {
     if (!floor.site) return;
-    this.scene = scene(floor.site);
+    const all = levels(floor.site);
+    if (!all.includes(this.level)) this.level = all[0];
+    this.scene = scene(floor.site, this.level);
     this.camera.fit(this.scene.bounds);
     this.ask(true);
+    this.requestUpdate();
+  }
+
+  /** @param {number} by */
+  turn(by) {
+    const all = floor.site ? levels(floor.site) : [];
+    this.level = all[Math.max(0, Math.min(all.length - 1, all.indexOf(this.level) + by))];
   }
 
   measure() {
@@ -121,6 +144,7 @@ class FpMap extends Part {
         chutes: floor.chutes,
         stations: new Map(view?.stations.map((s) => [s.id, s])),
         doors: new Map(view?.doors?.map((d) => [d.id, d.state])),
+        lifts: new Map(view?.lifts?.map((l) => [l.id, l])),
         closed: view?.closed ?? [],
         edges: view?.closed_edges ?? [],
       });
@@ -128,7 +152,7 @@ class FpMap extends Part {
     const gliding = floor.poses.blend(began);
     const g = /** @type {CanvasRenderingContext2D} */ (above.getContext('2d'));
     this.hatch ??= hatch(g, this.paint['robot-offline']);
-    this.shown = shown();
+    this.shown = shown(this.scene.node);
     drawRobots(g, this.camera, this.shown, this.paint, this.hatch, {
       selected: this.selected,
       node: this.scene.node.get(this.node) ?? null,
@@ -248,6 +272,8 @@ class FpMap extends Part {
       ArrowRight: () => this.camera.pan(-step, 0),
       ArrowUp: () => this.camera.pan(0, step),
       ArrowDown: () => this.camera.pan(0, -step),
+      PageUp: () => this.turn(1),
+      PageDown: () => this.turn(-1),
       '+': () => this.zoom(1.3),
       '=': () => this.zoom(1.3),
       '-': () => this.zoom(1 / 1.3),
@@ -275,6 +301,8 @@ class FpMap extends Part {
   /** Bring a robot into the picture if it is outside. @param {string} id */
   show(id) {
     const pose = floor.poses.all[floor.poses.names.indexOf(id)];
+    const node = floor.robots.get(id)?.node;
+    if (node && floor.nodes.has(node)) this.level = levelAt(node); // it may have gone by lift
     if (!pose) return;
     const [x, y] = [this.camera.px(pose.x), this.camera.py(pose.y)];
     if (x > 30 && y > 30 && x < this.camera.width - 30 && y < this.camera.height - 30) return;
@@ -296,12 +324,21 @@ class FpMap extends Part {
           <button class="button" title="Zoom out (−)" aria-label="Zoom out" @click=${() => this.zoom(1 / 1.35)}>−</button>
           <button class="button" title="Show the whole floor (0)" aria-label="Show the whole floor" @click=${this.fit}>⤢</button>
         </div>
+        ${this.storeys()}
         <div class="legend" aria-hidden="true">
           ${LEGEND.map((state) => html`<span><i class="dot ${state}"></i>${words(state)}</span>`)}
           <span><i class="dot stale"></i>stale, with its age</span>
         </div>
         ${this.tip()}
       </div>`;
+  }
+
+  /** Which level is shown, and what the lifts between them do. */
+  storeys() {
+    const all = floor.site ? levels(floor.site) : [];
+    if (all.length < 2) return nothing;
+    const on = (/** @type {string} */ level) => [...floor.robots.values()].filter((r) => levelAt(r.node) === level).length;
+    return html`<div class="storeys"><div class="chips" role="group" aria-label="Level">${all.map((level) => html`<button class="chip" data-level=${level} aria-pressed=${this.level === level} @click=${() => (this.level = level)}>${level} <b>${on(level)}</b></button>`)}</div>${lifts()}</div>`;
   }
 
   tip() {
@@ -324,14 +361,14 @@ class FpTip extends HTMLElement {
   }
 }
 
-/** @returns {import('./draw_robots.js').Shown[]} */
-function shown() {
+/** @param {Map<string, import('../types.js').Node>} here The places of the level. @returns {import('./draw_robots.js').Shown[]} */
+function shown(here) {
   const troubled = new Set(floor.activeAlarms.filter((a) => a.severity !== 'info').map((a) => a.subject));
   const all = [];
   for (const [i, id] of floor.poses.names.entries()) {
     const pose = floor.poses.all[i];
     const robot = floor.robots.get(id);
-    if (!pose || !robot) continue;
+    if (!pose || !robot || (!here.has(robot.node) && floor.nodes.has(robot.node))) continue;
     const stale = floor.isStale(robot);
     all.push({ pose, id, stale, age: stale ? age(Math.max(floor.robotAge(robot), 0)) : '', alarm: troubled.has(id) });
   }

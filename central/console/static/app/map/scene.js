@@ -1,4 +1,5 @@
-// The part of the map that stands still, worked out once from the site.
+// The part of the map that stands still, worked out once from the site: one level of it.
+import { levelOf } from './levels.js';
 
 /**
  * @typedef {{x: number, y: number}} Point
@@ -6,13 +7,14 @@
  *   kinds: Map<string, import('../types.js').Node[]>, bounds: {left: number, right: number, bottom: number, top: number},
  *   stations: {station: import('../types.js').Station, at: Point, lane: Point[], side: Point}[],
  *   doors: {id: string, from: Point, to: Point}[], belt: Belt | null,
- *   edge: Map<string, [Point, Point]>, zones: {id: string, kind: string, corners: Point[], speed: number | null}[], lifts: {id: string, at: Point}[]}} Scene
+ *   edge: Map<string, [Point, Point]>, zones: {id: string, kind: string, corners: Point[], speed: number | null}[], lifts: {id: string, level: string, at: Point}[]}} Scene
  * @typedef {{left: number, right: number, top: number, bottom: number, infeeds: {id: string, x: number, from: Point}[],
  *   chutes: {chute: import('../types.js').Chute, x: number}[], scanner: number}} Belt
  */
 
-/** @param {import('../types.js').Site} site @returns {Scene} */
-export function scene(site) {
+/** @param {import('../types.js').Site} whole @param {string} level Which of its levels. @returns {Scene} */
+export function scene(whole, level) {
+  const site = onLevel(whole, level);
   const node = new Map(site.layout.nodes.map((n) => [n.id, n]));
   /** @type {Map<string, import('../types.js').Node[]>} */
   const kinds = new Map();
@@ -32,8 +34,9 @@ export function scene(site) {
     roads.push([a, b]);
   }
   const pitch = lengths.sort((a, b) => a - b)[lengths.length >> 1] || 1;
-  const xs = site.layout.nodes.map((n) => n.x_m);
-  const ys = site.layout.nodes.map((n) => n.y_m);
+  // all levels have one frame, so that who changes between them looks at the same spot
+  const xs = whole.layout.nodes.map((n) => n.x_m);
+  const ys = whole.layout.nodes.map((n) => n.y_m);
   const bounds = { left: min(xs) - pitch, right: max(xs) + pitch, bottom: min(ys) - pitch, top: max(ys) + pitch };
   const middle = { x: (bounds.left + bounds.right) / 2, y: (bounds.bottom + bounds.top) / 2 };
   const stations = site.stations.map((station) => {
@@ -57,8 +60,20 @@ export function scene(site) {
   if (belt) bounds.bottom = belt.bottom - 2.6 * pitch;
   const edge = new Map(site.layout.edges.map((e) => /** @type {[string, [Point, Point]]} */ ([e.id, [at(node, e.start), at(node, e.end)]])));
   const zones = (site.layout.zones ?? []).map((z) => ({ id: z.id, kind: z.kind, corners: z.corners.map((p) => ({ x: p.x_m, y: p.y_m })), speed: z.max_speed_mps ?? null }));
-  const lifts = (site.lifts ?? []).flatMap((l) => l.nodes.map((n) => ({ id: l.id, at: at(node, n) })));
+  const lifts = (site.lifts ?? []).flatMap((l) => l.nodes.filter((n) => node.has(n)).map((n) => ({ id: l.id, level, at: at(node, n) })));
   return { edge, zones, lifts, node, pitch, roads, kinds, bounds, stations, doors, belt };
+}
+
+/** What of a site lies on one of its levels. @param {import('../types.js').Site} site @param {string} level @returns {import('../types.js').Site} */
+function onLevel(site, level) {
+  const nodes = site.layout.nodes.filter((n) => levelOf(site, n) === level);
+  if (nodes.length === site.layout.nodes.length) return site;
+  const here = new Set(nodes.map((n) => n.id));
+  return {
+    ...site,
+    layout: { ...site.layout, nodes, edges: site.layout.edges.filter((e) => here.has(e.start) && here.has(e.end)), zones: (site.layout.zones ?? []).filter((z) => levelOf(site, z) === level) },
+    stations: site.stations.filter((s) => s.lane.some((n) => here.has(n))), doors: site.doors.filter((d) => d.nodes.some((n) => here.has(n))),
+  };
 }
 
 /** @param {Map<string, import('../types.js').Node>} node @param {string} id @returns {Point} */

@@ -1,6 +1,7 @@
 // <fp-stations>: work places: totes by slot, the pod that stands there, who comes next, picks that are open; then the chutes.
 import { html, nothing } from '../../vendor/lit.js';
 import { floor } from '../floor.js';
+import { liftDoes, liftShade, riderOf } from '../map/levels.js';
 import { Part } from '../part.js';
 import { may } from '../roles.js';
 import { askClosure } from './node_panel.js';
@@ -23,6 +24,7 @@ class FpStations extends Part {
         ${site.chutes.map((c) => this.chute(c))}
         ${(floor.view?.doors ?? []).map((d) => html`<article class="card"><header><b>${d.id}</b><span class="soft">fire door</span>
           <span class="end"><span class="pill ${d.state === 'open' ? 'good' : d.state === 'fault' ? 'error' : ''}">${d.state || 'not heard of'}</span></span></header></article>`)}
+        ${(site.lifts ?? []).map((l) => this.lift(l))}
       </div><div class="inbound"><fp-shared-pods></fp-shared-pods></div></div></section>`;
   }
 
@@ -35,6 +37,14 @@ class FpStations extends Part {
       <dl class="facts"><dt>Pod</dt><dd class="mono">${v?.pod ?? html`<span class="dim">none</span>`}</dd>
         <dt>Robots</dt><dd>${v?.queue.length ? v.queue.map((r) => html`<a class="mono" href="#/robots/${r}">${r}</a> `) : html`<span class="dim">none on the way</span>`}</dd></dl>
       ${s.kind === 'pick' && may('station') ? html`<div class="actions">${v?.closed ? html`<span class="bad-text">out of service</span>` : nothing}<button class="button small" data-do=${v?.closed ? 'reopen' : 'close'} @click=${() => askClosure('stations', s.id, !!v?.closed)}>${v?.closed ? 'Put back …' : 'Take out of service …'}</button></div>` : nothing}</article>`;
+  }
+
+  /** @param {{id: string, nodes: string[]}} l */
+  lift(l) {
+    const now = floor.view?.lifts?.find((x) => x.id === l.id);
+    const rider = riderOf(l.id);
+    return html`<article class="card" data-lift=${l.id}><header><b>${l.id}</b><span class="soft">lift</span><span class="end"><span class="pill ${liftShade(now)}">${liftDoes(now)}</span></span></header>
+      <dl class="facts"><dt>In it</dt><dd>${rider ? html`<a class="mono" href="#/robots/${rider.id}">${rider.id}</a>` : html`<span class="dim">nobody</span>`}</dd><dt>Stops</dt><dd>${l.nodes.map((n) => html`<a class="mono" href="#/nodes/${encodeURIComponent(n)}">${n}</a> `)}</dd></dl></article>`;
   }
 
   /** @param {import('../types.js').Chute} c */
