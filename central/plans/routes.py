@@ -25,7 +25,7 @@ from contracts.ids import PATTERN
 router = APIRouter(prefix="/v1/plans", tags=["plans"])
 PLANNERS = Depends(allowed(Role.OPERATOR, Role.SUPERVISOR, house=True))
 PlanId = Annotated[str, Path(pattern=PATTERN)]
-Planned = Literal["slotting", "waves", "transport", "picking", "batching"]
+Planned = Literal["slotting", "waves", "transport", "picking", "batching", "stations"]
 _COLUMNS = (
     "id, kind, state, effort, seed, until, worker, share, done, cost, eta_s, used, reason, asked_by, asked_at,"
     " begun_at, ended_at, decided_by, decided_at"

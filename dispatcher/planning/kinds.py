@@ -76,4 +76,4 @@ def read(problem: bytes, kind: Any) -> Any:
         raise Rejected("problem", "as given", f"JSON: {e}") from e
 
 
-KINDS = ("slotting", "waves", "transport", "picking", "batching")
+KINDS = ("slotting", "waves", "transport", "picking", "batching", "stations")

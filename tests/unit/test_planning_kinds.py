@@ -34,8 +34,13 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         "most_share": 1.0,
         "together": 1,
     },
+    "stations": {
+        "stations": [{"id": "S1", "slots": 2}, {"id": "S2", "slots": 2}],
+        "pods": [{"id": f"P{k}", "x_m": 3.0 * k} for k in range(8)],
+        "orders": [{"id": f"o{k}", "pods": {f"P{k % 8}": 1, f"P{(3 * k + 1) % 8}": 1}} for k in range(0, 40, 3)],
+    },
 }  # fmt: skip
-EFFORT = {"waves": 9_000, "transport": 120, "slotting": 200_000}
+EFFORT = {"waves": 9_000, "transport": 120, "slotting": 200_000, "stations": 12_000}
 
 
 def planned(kind: str, until: int, seed: int) -> tuple[Any, list[tuple[int, float | None]]]:
@@ -50,7 +55,7 @@ def planned(kind: str, until: int, seed: int) -> tuple[Any, list[tuple[int, floa
 
 
 @pytest.mark.parametrize(
-    "kind", ["transport", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("slotting", "waves"))]
+    "kind", ["transport", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("slotting", "waves", "stations"))]
 )  # the others compile first
 @settings(max_examples=3, deadline=None)
 @given(seed=st.integers(1, 5), share=st.floats(0.05, 0.9))
