@@ -19,11 +19,23 @@ export function zones(g, c, s, paint) {
     g.stroke();
     g.setLineDash([]);
     g.globalAlpha = 1;
+  }
+}
+
+/** What each zone asks, above what stands on it. @param {CanvasRenderingContext2D} g @param {import('./camera.js').Camera} c @param {import('./scene.js').Scene} s @param {Record<string, string>} paint */
+export function zoneNames(g, c, s, paint) {
+  for (const zone of s.zones) {
+    const [colour, says] = ZONES[zone.kind] ?? ['ink-3', zone.kind];
+    const text = `${zone.id}: ${says}${zone.speed ? ` ${zone.speed} m/s` : ''}`;
     const [left, top] = [Math.min(...zone.corners.map((p) => c.px(p.x))), Math.min(...zone.corners.map((p) => c.py(p.y)))];
     g.font = '600 10px system-ui';
     g.textAlign = 'left';
     g.textBaseline = 'bottom';
-    g.fillText(`${zone.id}: ${says}${zone.speed ? ` ${zone.speed} m/s` : ''}`, left, top - 2);
+    g.lineWidth = 3;
+    g.strokeStyle = paint['map-ground'];
+    g.strokeText(text, left, top - 2);
+    g.fillStyle = paint[colour];
+    g.fillText(text, left, top - 2);
   }
 }
 

@@ -17,11 +17,12 @@ const COMMANDS = {
   cancel: { title: 'Cancel its order', text: 'Its VDA 5050 order is cancelled. It is placed where it stands and goes on with its work from there.', action: 'Cancel order', suggestions: ['stuck', 'looks lost'] },
   reassign: { title: 'Give its work to others', text: 'What it has not picked up yet is given to other robots; it gets other work later.', action: 'Reassign', suggestions: ['too slow', 'stuck behind others'] },
   adopt: { title: 'Adopt into the fleet', text: 'It gets work from now on. Its manufacturer, serial number and place are as it says itself.', action: 'Adopt', suggestions: ['commissioned', 'rented for the peak'] },
+  forget: { title: 'Take out of the fleet', text: 'It is new again and gets nothing; it can be adopted again. It is refused while it has work or drives.', action: 'Forget', danger: true, suggestions: ['given back', 'adopted by mistake'] },
   return: { title: 'Return to service', text: 'It gets work again.', action: 'Return', suggestions: ['repaired', 'checked'] },
 };
 
 class FpRobot extends Part {
-  static topics = /** @type {import('../floor.js').Topic[]} */ (['fleet', 'tick', 'tasks', 'link', 'me']);
+  static topics = /** @type {import('../floor.js').Topic[]} */ (['fleet', 'tick', 'tasks', 'link', 'me', 'alarms']);
   static properties = { robot: {} };
 
   constructor() {
@@ -61,9 +62,10 @@ class FpRobot extends Part {
       ${r.errors?.length ? html`<section><h3>Errors</h3>${r.errors.map((e) => html`<p class="bad-text">${e}</p>`)}</section>` : nothing}
       <section><h3>Works for</h3>${r.tasks?.length ? r.tasks.map((id) => this.task(id)) : html`<p class="dim">No order’s task now.</p>`}</section>
       <section><h3>Commands</h3><div class="actions">
-        ${r.state === 'new' ? this.button('adopt') : html`${paused ? this.button('resume') : this.button('pause')} ${this.button('charge')}
+        ${r.state === 'new' ? this.button('adopt') : html`${paused || stuck(r) ? this.button('resume') : nothing} ${paused ? nothing : this.button('pause')} ${this.button('charge')}
         ${r.order_id ? this.button('cancel') : nothing} ${r.mission && !r.pod ? this.button('reassign') : nothing}
-        ${r.retired ? this.button('return') : this.button('retire')}`}
+        ${r.retired ? this.button('return') : this.button('retire')}
+        ${!floor.site?.robots.some((x) => x.id === r.id) ? this.button('forget') : nothing}`}
         ${may('pause') ? nothing : html`<p class="dim">Your role may look, not command.</p>`}
       </div></section>`;
   }
@@ -97,9 +99,14 @@ class FpRobot extends Part {
   /** @param {string} id */
   task(id) {
     const task = floor.tasks.get(id);
+    if (!task && id.startsWith('V-')) return html`<p>transport <a class="mono" href="#/transports/${encodeURIComponent(id)}">${id}</a></p>`;
     if (!task) return html`<p class="mono">${id}</p>`;
     return html`<p><a class="mono" href="#/orders/${encodeURIComponent(task.order_id)}?task=${id}">${id}</a>
       <span class="pill ${task.state}">${task.state}</span> <span class="dim">${task.qty ?? ''}${task.item ? ` × ${task.item}` : ''}</span></p>`;
   }
+}
+/** Whether it was given up on until a person resumes it. @param {import('../types.js').RobotView} r */
+function stuck(r) {
+  return r.state === 'error' || r.state === 'rejected' || !!r.errors?.length || floor.activeAlarms.some((a) => a.subject === r.id && a.severity === 'error');
 }
 customElements.define('fp-robot', FpRobot);
