@@ -47,7 +47,7 @@ from dispatcher.facts import (
 from dispatcher.params import Params
 from dispatcher.world import Place, World, new_world
 
-SCHEMA = 10
+SCHEMA = 11
 """Grows when a pickled core of an older version cannot be read any more."""
 
 _TAKEOVER_MS = 600_000

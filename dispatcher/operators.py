@@ -21,9 +21,10 @@ from contracts.messages.ops import (
     ResumeRobot,
     RetireRobot,
     ReturnRobot,
+    SeatTotes,
     VehicleState,
 )
-from dispatcher import lateness, members, orders, recovery, vehicles, widths
+from dispatcher import lateness, members, orders, recovery, seating, vehicles, widths
 from dispatcher.commands import AnswerOps
 from dispatcher.fleet.member import Pin, Vehicle
 from dispatcher.world import World
@@ -84,6 +85,8 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
     body = command.body
     if isinstance(body, CloseStation | ReopenStation):
         return _station(world, command, body)
+    if isinstance(body, SeatTotes):
+        return seating.follow(world, command, body)
     if isinstance(body, PauseRobot | ResumeRobot):
         wanted = isinstance(body, PauseRobot)
         if not wanted and world.stopped:
@@ -131,6 +134,8 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
         found.retired = True
     elif isinstance(body, ReturnRobot):
         found.retired = False
+        found.failed_job, found.failed_jobs = "", 0
+        world.clear_alarm(f"unfit-{found.id}")
     elif isinstance(body, ChargeRobot):
         if not world.chargers:
             return OpsAnswer(command.id, done=False, reason="The site has no charger.")

@@ -12,6 +12,7 @@ bench stations`.
 from collections.abc import Mapping
 
 from contracts.ids import PodId, ToteId
+from dispatcher import seating
 from dispatcher.world import PickState, StationWork, Tote, World
 
 OVERDUE = 1.5
@@ -23,8 +24,10 @@ PATIENCE_MS = 120_000
 
 def choose(world: World, free: list[StationWork]) -> tuple[StationWork, int] | None:
     """Take the next rider, else a seed if one is due; None: all that waits may wait on."""
-    first = world.waiting[0][0][0]
-    urgent = [world.totes[name] for rank, name in world.waiting if rank[0] == first]
+    waiting = [world.totes[name] for _, name in seating.unplanned(world)]
+    urgent = [tote for tote in waiting if tote.priority == waiting[0].priority]
+    if not urgent:
+        return None
     if world.params.batching == "single":
         # each by itself: the first that is released, where it shares most
         found = _seed(world, free, [min(urgent, key=lambda t: start_by_ms(world, t))])

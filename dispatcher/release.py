@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contracts.errors import Broken
 from contracts.ids import PodId, ToteId
 from contracts.messages.floor import OpenTote
-from dispatcher import pooling, stations, tasks
+from dispatcher import pooling, seating, stations, tasks
 from dispatcher.world import PickState, Place, StationWork, Tote, World
 
 STARVES_MS = 30 * 60_000
@@ -32,7 +32,7 @@ def fill_slots(world: World) -> None:
         free = [w for w in world.stations.values() if None in w.slots and w.station.id not in world.closed_stations]
         if not free:
             return
-        chosen = choose(world, free)
+        chosen = seating.choose(world, free) or choose(world, free)
         if chosen is None:
             return
         work, place = chosen
@@ -47,13 +47,14 @@ def release_due(world: World, _: str) -> None:
     world.slots_changed = True
 
 
-def first_come(world: World, free: list[StationWork]) -> tuple[StationWork, int]:
+def first_come(world: World, free: list[StationWork]) -> tuple[StationWork, int] | None:
     """Take the first tote by priority, due time and arrival, at the station with most free slots (the baseline)."""
-    del world
-    return max(free, key=lambda work: work.slots.count(None)), 0
+    for place, _ in seating.unplanned(world, 1):
+        return max(free, key=lambda work: work.slots.count(None)), place
+    return None
 
 
-def affinity(world: World, free: list[StationWork]) -> tuple[StationWork, int]:
+def affinity(world: World, free: list[StationWork]) -> tuple[StationWork, int] | None:
     """Take the tote and the station that cost the least robot time a pick.
 
     Among the first `Params.affinity_window` totes of the highest priority, a pod that is at the station or on its way
@@ -61,22 +62,26 @@ def affinity(world: World, free: list[StationWork]) -> tuple[StationWork, int]:
     station and back and its turn there. Stations with much to do cost more. Ties go to the first by due time and
     arrival, and a tote that was passed over for half an hour is next whatever it costs.
     """
-    first_rank, first = world.waiting[0]
+    waiting = seating.unplanned(world, world.params.affinity_window)
+    if not waiting:
+        return None
+    first_place, first = waiting[0]
+    first_priority = world.totes[first].priority
     starved = world.now_ms - world.passed_over.get(first, world.now_ms) > STARVES_MS
     coming = [{world.missions[m].pod: None for m in work.missions} for work in free]
     busy_s = [BUSY_S * max(0, len(work.demand) - EASY_PODS) for work in free]
     best: tuple[float, int, int] | None = None
-    for i, (rank, name) in enumerate(world.waiting[: 1 if starved else world.params.affinity_window]):
-        if rank[0] != first_rank[0]:
-            break
+    for i, name in waiting[:1] if starved else waiting:
         tote = world.totes[name]
+        if tote.priority != first_priority:
+            break
         for j, work in enumerate(free):
             cost_s = (_cost_s(world, tote, coming[j], work) + busy_s[j]) / max(1, len(tote.picks))
             if best is None or cost_s < best[0] - _SAME_S:
                 best = (cost_s, i, j)
     if best is None:
         raise Broken("a tote waits for a slot, but none was looked at")
-    if best[1] > 0:
+    if best[1] > first_place:
         world.passed_over.setdefault(first, world.now_ms)
     return free[best[2]], best[1]
 
@@ -87,6 +92,7 @@ def stand(world: World, work: StationWork, tote: Tote) -> None:
     work.slots[slot] = tote.id
     tote.place, tote.station, tote.slot = Place.STANDING, work.station.id, slot
     tote.stands_ms = world.now_ms
+    world.seats.pop(tote.id, None)
     world.command(work.station.cell, f"open-{tote.id}", OpenTote(tote=ToteId(tote.id), slot=slot))
     for pick in tote.picks.values():
         if pick.state is PickState.OPEN:

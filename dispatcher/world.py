@@ -246,8 +246,8 @@ class World:
     totes: dict[ToteId, Tote] = field(default_factory=dict)
     waiting: list[tuple[tuple[int, int, int], ToteId]] = field(default_factory=list)
     """Totes that wait for a slot, sorted by rank."""
-    passed_over: dict[ToteId, int] = field(default_factory=dict)
-    """Since when (ms) the first waiting tote has been passed over by the station rule."""
+    seats: dict[ToteId, StationId] = field(default_factory=dict)  # where a plan wants totes, the first first
+    passed_over: dict[ToteId, int] = field(default_factory=dict)  # since when (ms) others went before the first
     picks: dict[TaskId, ToteId] = field(default_factory=dict)
     conveys: dict[TaskId, ToteId] = field(default_factory=dict)
     packs: dict[TaskId, ToteId] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from central.identity.audit import AUDIT
 from central.listing import Cursor, Limit, Page, following, turn
 from central.moment import moment
 from central.plans.books import encoded, slotting_problem
+from central.plans.seats import seat_totes, stations_problem
 from central.plans.trucks import make_trucks, transport_problem
 from central.problems import Refusal, documented, refused
 from central.reason import Why
@@ -54,7 +55,8 @@ class PlanIn(BaseModel):
     problem: dict[str, Any] | None = Field(
         None,
         description="As the kind reads it; absent for `slotting`: what the books and the orders so far say. `transport`"
-        " with `orders` (`OrdersToBring`): its stops are those of the open orders",
+        " with `orders` (`OrdersToBring`): its stops are those of the open orders; `stations` with `books` true: the"
+        " open totes that robots serve",
     )
     effort: int = Field(0, ge=0, le=1_000_000_000, strict=True, description="In the kind's own measure; 0: as usual")
     seed: int = Field(1, ge=0, le=2**31 - 1, strict=True)
@@ -152,6 +154,8 @@ async def post_plan(
         given = await slotting_problem(here.database, here.site)
     elif kind == "transport" and given is not None and "orders" in given:
         given = await transport_problem(here.database, given)
+    elif kind == "stations" and given is not None and given.get("books") is True:
+        given = await stations_problem(here.database, here.site, at, given)
     elif given is not None:
         given = await problem_of_books(here.database, kind, given, at)
     problem = encoded(given or {})
@@ -234,6 +238,8 @@ async def _decide(
     plan_id: str, to: str, why: Why, here: Context, correlation: str, who: Any, key: str
 ) -> Response:  # fmt: skip
     at = moment(here.clock.now_ms())
+    if to == "accepted":
+        await seat_totes(here, plan_id, who.name, why.reason)
 
     async def work(connection: Connection) -> str:
         if to == "stopped":
@@ -310,7 +316,8 @@ async def accept_plan(
     in order; an order that has left or goes with another truck by now refuses it (409). A plan of `waves`, and a
     transport of things that are no orders, is only kept. Of `batching` from the books (`{"books": area}`) the batches
     are given to people who begin rounds, `picking` of a round (`{"round": id}`) becomes its walk; if somebody has begun
-    to walk it, that is refused (409).
+    to walk it, that is refused (409). Of `stations` from the books (`{"books": true}`) the dispatcher gives free slots
+    to the totes as planned; if it does not answer, nothing is accepted (503).
     """
     return await _decide(plan_id, "accepted", why, here, correlation, who, idempotency_key)
 

@@ -240,6 +240,20 @@ class ReopenStation(msgspec.Struct, frozen=True, tag="reopen_station"):
     station: StationId
 
 
+class Seat(msgspec.Struct, frozen=True):
+    """A tote, and at which station it is to stand."""
+
+    tote: ToteId
+    station: StationId
+
+
+class SeatTotes(msgspec.Struct, frozen=True, tag="seat_totes"):
+    """Follow a plan of stations: its totes get free slots there in this order; it takes the place of the one before."""
+
+    plan: str
+    seats: tuple[Seat, ...]
+
+
 OpsBody = (
     PauseRobot
     | ResumeRobot
@@ -257,6 +271,7 @@ OpsBody = (
     | PauseZone
     | CloseStation
     | ReopenStation
+    | SeatTotes
 )
 
 

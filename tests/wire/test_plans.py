@@ -10,7 +10,8 @@ import pytest
 
 from contracts import topics
 from contracts.codec import decode, encode
-from contracts.messages.plans import PlanAnswer, PlanProgress, PlanRefused, PlanWanted
+from contracts.messages.ops import OpsAnswer, OpsCommand, SeatTotes
+from contracts.messages.plans import PlanAnswer, PlanFound, PlanProgress, PlanRefused, PlanWanted
 from deploy.embedded.scratch import ScratchPostgres
 from dispatcher.planning.kinds import solve
 from dispatcher.planning.worker import PlannerWorker
@@ -331,3 +332,41 @@ def stop_of(*names: str) -> list[dict[str, Any]]:
     """The stops as central made them of the orders."""
     place = {"O1": "A", "O2": "C", "O3": "B", "O4": "A"}
     return [{"id": n, "place": place[n], "delivery": [1], "service_s": 300, "close_s": 25_200} for n in names]
+
+
+async def test_an_accepted_plan_of_stations_is_followed_by_the_dispatcher(floor: Floor) -> None:
+    """The open totes of the books are planned; what is accepted is told the dispatcher, or not accepted."""
+    await floor.stock(("P0-B0", "part1", 90), ("P1-B0", "part3", 70))
+    for n in range(3):
+        await floor.order(f"A{n}", ("part1", 1), ("part3", 2))
+    await floor.order("B0", ("part1", 1), priority=5)
+    await floor.until(lambda: sum(t.startswith("P-") for t in floor.keys) == 7)
+    asked = await ask(floor, "stations", "k1", problem={"books": True, "pick_s": 9.0}, effort=500)
+    log, subject = floor.store.connect("planner"), topics.plans(floor.site.id)
+    job = decode(await log.request(subject, encode(PlanWanted("here", ("stations",)))), PlanAnswer).job
+    assert job is not None
+    found = solve(job.kind, bytes(job.problem), job.effort, job.seed, lambda *_: False)
+    result = msgspec.Raw(msgspec.json.encode({"plan": found.plan, "picture": found.picture}))
+    await log.request(subject, encode(PlanFound(job.plan, job.attempt, found.cost, found.effort, result)))
+    done = await shown(floor, asked["id"])
+    seats = [o for s in done["plan"]["stations"] for o in s["orders"]]
+    assert sorted(seats) == ["T-A0-1", "T-A1-1", "T-A2-1", "T-B0-1"]
+    assert done["plan"]["visits"] <= done["plan"]["baseline"]["visits"]
+    assert done["picture"]["rows"] == [s.id for s in floor.site.stations if s.kind == "pick"]
+    assert (await decide(floor, asked["id"], "accept", "d1")).status_code == 503  # there is no dispatcher
+    heard: list[OpsCommand] = []
+
+    async def dispatcher(payload: bytes) -> bytes:
+        heard.append(decode(payload, OpsCommand))
+        return encode(OpsAnswer(heard[-1].id, done=len(heard) > 1, reason="not now" if len(heard) == 1 else ""))
+
+    await floor.dispatcher.serve(topics.ops_subject(floor.site.id), dispatcher)
+    refused = await decide(floor, asked["id"], "accept", "d2")
+    assert (refused.status_code, refused.json()["detail"]) == (409, "not now")
+    assert (await shown(floor, asked["id"]))["state"] == "done"
+    assert (await decide(floor, asked["id"], "accept", "d3")).json()["state"] == "accepted"
+    body = heard[-1].body
+    assert isinstance(body, SeatTotes)
+    assert (body.plan, sorted(s.tote for s in body.seats)) == (asked["id"], sorted(seats))
+    assert (await decide(floor, asked["id"], "accept", "d3")).json()["state"] == "accepted"
+    assert len(heard) == 2
