@@ -17,6 +17,9 @@ from contracts.ids import DoorId, EdgeId, LiftId, NodeId
 
 _FEWEST_CORNERS = 3
 _FEWEST_LEVELS = 2
+_FASTEST_MPS = 100
+_FARTHEST_M = 10_000_000
+"""Maps in a national grid count in millions of metres at most; beyond that distances lose their millimetres."""
 
 
 class NodeKind(StrEnum):
@@ -139,11 +142,14 @@ class Layout(msgspec.Struct, frozen=True, dict=True, omit_defaults=True):
                     raise Rejected(f"edges/{e.id}", end, "a node of this layout")
             if e.start == e.end:
                 raise Rejected(f"edges/{e.id}", e.start, "an edge between two different nodes")
-            if not e.max_speed_mps > 0:
-                raise Rejected(f"edges/{e.id}/max_speed_mps", e.max_speed_mps, "above 0")
+            if not 0 < e.max_speed_mps <= _FASTEST_MPS:
+                raise Rejected(f"edges/{e.id}/max_speed_mps", e.max_speed_mps, f"above 0, at most {_FASTEST_MPS} m/s")
             if e.width_m is not None and not e.width_m > 0:
                 raise Rejected(f"edges/{e.id}/width_m", e.width_m, "above 0")
         for n in self.nodes:
+            for axis, metres in (("x_m", n.x_m), ("y_m", n.y_m)):
+                if not abs(metres) <= _FARTHEST_M:
+                    raise Rejected(f"nodes/{n.id}/{axis}", metres, f"within {_FARTHEST_M} m of the map's origin")
             if (n.kind is NodeKind.DOOR) != (n.door is not None):
                 raise Rejected(f"nodes/{n.id}/door", n.door, "set for kind 'door', and for no other kind")
         self._refuse_levels()

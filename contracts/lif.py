@@ -166,10 +166,12 @@ def read_lif(payload: bytes, *, vehicle_type: str | None = None) -> tuple[LifLay
     Rejected
         The file is not LIF 1, or an element contradicts another; `field` names it (``layouts/L1/edges/E7``).
     """
-    file = decode(payload, lif_file.File)
+    file = lif_file.read(payload)
     version = file.meta_information.lif_version
     if version.partition(".")[0] != "1":
         raise Rejected("metaInformation/lifVersion", version, "a version 1 of LIF")
+    if not file.layouts:
+        raise Rejected("layouts", "[]", "at least one layout")
     seen: set[str] = set()
     for raw in file.layouts:
         if raw.layout_id in seen:
@@ -275,7 +277,11 @@ class _Level(msgspec.Struct):
 def _read_level(raw: lif_file.Layout, vehicle_type: str | None, lifts: dict[str, str]) -> _Level:
     path, notes = f"layouts/{raw.layout_id}", list[str]()
     known = {n.node_id for n in raw.nodes}
+    called: set[str] = set()
     for s in raw.stations:
+        if s.station_id in called:
+            raise Rejected(f"{path}/stations", s.station_id, "named once")
+        called.add(s.station_id)
         for n in s.interaction_node_ids:
             if n not in known:
                 raise Rejected(f"{path}/stations/{s.station_id}/interactionNodeIds", n, "a node of this layout")
@@ -291,14 +297,14 @@ def _read_level(raw: lif_file.Layout, vehicle_type: str | None, lifts: dict[str,
     types |= dict.fromkeys(p.vehicle_type_id for e in raw.edges for p in e.vehicle_type_edge_properties)
     stations = tuple(
         LifStation(
-            StationId(identifier(s.station_id)),
-            tuple(NodeId(identifier(n)) for n in s.interaction_node_ids),
+            StationId(lif_file.name(s.station_id, f"{path}/stations")),
+            tuple(NodeId(n) for n in s.interaction_node_ids),
             s.station_name or "",
         )
         for s in raw.stations
     )
     nodes = tuple(_read_node(n, at_station.get(n.node_id), path, notes, lifts) for n in raw.nodes)
-    edges = tuple(edge for r in raw.edges if (edge := _read_edge(r, vehicle_type, notes)) is not None)
+    edges = tuple(edge for r in raw.edges if (edge := _read_edge(r, vehicle_type, path, notes)) is not None)
     return _Level(map_id, nodes, edges, _zones(raw), stations, tuple(types), notes)
 
 
@@ -327,7 +333,7 @@ def _read_node(
         raise Rejected(f"{path}/nodes/{raw.node_id}/kind", facts["kind"], f"one of {', '.join(NodeKind)}")
     door, lift = facts.get("door"), facts.get("lift")
     return Node(
-        NodeId(identifier(raw.node_id)),
+        NodeId(lif_file.name(raw.node_id, f"{path}/nodes")),
         raw.node_position.x,
         raw.node_position.y,
         NodeKind(facts["kind"]),
@@ -362,7 +368,7 @@ def _foreign_kind(raw: lif_file.Node, station: lif_file.Station | None) -> NodeK
     return NodeKind.STORAGE if actions & _HANDLING else NodeKind.AISLE
 
 
-def _read_edge(raw: lif_file.Edge, vehicle_type: str | None, notes: list[str]) -> Edge | None:
+def _read_edge(raw: lif_file.Edge, vehicle_type: str | None, path: str, notes: list[str]) -> Edge | None:
     properties = raw.vehicle_type_edge_properties
     if vehicle_type is not None:
         properties = tuple(p for p in properties if p.vehicle_type_id == vehicle_type)
@@ -375,9 +381,9 @@ def _read_edge(raw: lif_file.Edge, vehicle_type: str | None, notes: list[str]) -
     if restriction is not None and not restriction.unloaded:
         notes.append(f"edge {raw.edge_id}: for loaded vehicles only, which is not kept")
     edge = Edge(
-        EdgeId(identifier(raw.edge_id)),
-        NodeId(identifier(raw.start_node_id)),
-        NodeId(identifier(raw.end_node_id)),
+        EdgeId(lif_file.name(raw.edge_id, f"{path}/edges")),
+        NodeId(raw.start_node_id),
+        NodeId(raw.end_node_id),
         loaded=restriction is None or restriction.loaded,
     )
     if chosen.corridor is not None:

@@ -1,8 +1,13 @@
 """A LIF 1.0 file as it stands on the wire, as far as we read and write it."""
 
+import re
+from codecs import BOM_UTF8
 from typing import Any
 
 import msgspec
+
+from contracts.codec import UNREADABLE
+from contracts.errors import Rejected
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -110,3 +115,58 @@ class File(Part, frozen=True):
 
     meta_information: Meta
     layouts: tuple[Layout, ...]
+
+
+_decoder = msgspec.json.Decoder(File)
+_STEPS = re.compile(r"\.(\w+)|\[(\d+)\]")
+_NAMES = ("nodeId", "edgeId", "stationId", "layoutId", "vehicleTypeId")
+_SHOWN = 120
+_LONGEST = 200
+"""Characters of a name."""
+
+
+def read(payload: bytes) -> File:
+    """Decode a file.
+
+    Raises
+    ------
+    Rejected
+        It is no JSON, or an element has no form that LIF knows; names that element.
+    """
+    payload = payload.removeprefix(BOM_UTF8)
+    try:
+        return _decoder.decode(payload)
+    except UNREADABLE as e:
+        said, _, path = str(e).partition(" - at `$")
+        try:
+            at: object = msgspec.json.decode(payload)
+        except UNREADABLE:
+            raise Rejected("file", payload[:60].decode(errors="replace"), f"JSON: {said}") from e
+    names: list[str] = []
+    for key, index in _STEPS.findall(path):
+        if index and isinstance(at, list):
+            at = at[int(index)]
+            name = next((at[k] for k in _NAMES if k in at), index) if isinstance(at, dict) else index
+            names.append(str(name))
+        else:
+            at = at.get(key) if isinstance(at, dict) else None
+            names.append(key)
+    raise Rejected("/".join(names) or "file", _short(at), f"as LIF has it: {said}")
+
+
+def _short(found: object) -> str:
+    text = found if isinstance(found, str) else msgspec.json.encode(found).decode()
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def name(name: str, path: str) -> str:
+    """See that something has a name. It stays as the file has it: the robots know it by that.
+
+    Raises
+    ------
+    Rejected
+        It is empty, too long, or has characters that cannot be printed.
+    """
+    if not name or len(name) > _LONGEST or not name.isprintable():
+        raise Rejected(path, name[:_LONGEST], f"named with 1 to {_LONGEST} printable characters")
+    return name

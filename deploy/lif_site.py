@@ -1,11 +1,12 @@
 """A site for foreign robots made of a LIF file: its roads and the names of its stations, and no stock."""
 
+from collections import Counter
 from pathlib import Path
 
 from contracts.errors import Rejected
 from contracts.ids import NodeId, SiteId, identifier
 from contracts.layout import Layout
-from contracts.lif import read_lif
+from contracts.lif import LifLayout, read_lif
 from contracts.reach import refuse_unreachable
 from contracts.site import Site
 
@@ -35,15 +36,7 @@ def lif_site(path: Path, vehicle_type: str | None = None) -> Site:
         found = ", ".join(one.layout.id for one in layouts) or "none"
         raise Rejected("layouts", found, "one layout in the file")
     one = layouts[0]
-    places: dict[str, NodeId] = {}
-    for station in one.stations:
-        if not station.nodes:
-            raise Rejected(
-                f"layouts/{one.layout.id}/stations/{station.id}/interactionNodeIds", "[]", "at least one node"
-            )
-        for name in (station.id, station.name):
-            if name and name not in one.layout.node:
-                places.setdefault(name, station.nodes[0])
+    places = _places(one)
     refuse_unreachable(one.layout, {f"layouts/{one.layout.id}/stations/{s.id}": s.nodes for s in one.stations})
     _refuse_gates(one.layout)
     return Site(
@@ -59,6 +52,31 @@ def lif_site(path: Path, vehicle_type: str | None = None) -> Site:
         infeed_m={},
         places=places,
     )
+
+
+def _places(one: LifLayout) -> dict[str, NodeId]:
+    """Return what each station means by its id, and by its name where that means nothing else.
+
+    Raises
+    ------
+    Rejected
+        A station has no node, or is named like another one's node.
+    """
+    path = f"layouts/{one.layout.id}/stations"
+    places: dict[str, NodeId] = {}
+    for s in one.stations:
+        if not s.nodes:
+            raise Rejected(f"{path}/{s.id}/interactionNodeIds", "[]", "at least one node")
+        node = NodeId(s.id)
+        if node in one.layout.node and node not in s.nodes:
+            raise Rejected(f"{path}/{s.id}", s.id, "named otherwise than a node where it is not")
+        if node not in one.layout.node:
+            places[s.id] = s.nodes[0]
+    names = Counter(s.name for s in one.stations)
+    for s in one.stations:
+        if s.name and names[s.name] == 1 and s.name not in places and s.name not in one.layout.node:
+            places[s.name] = s.nodes[0]
+    return places
 
 
 def _refuse_gates(layout: Layout) -> None:

@@ -9,7 +9,7 @@ from contracts.geometry import Point
 from contracts.ids import DoorId, EdgeId, LiftId, NodeId, StationId
 from contracts.layout import Edge, Layout, Node, NodeKind, Zone, ZoneKind
 from contracts.lif import LifStation, read_lif, write_lif
-from contracts.site import write_site
+from contracts.site import Site, write_site
 from deploy.layout_file import check, compare
 from deploy.lif_site import lif_site
 from tests.twin.lift_floor import two_levels
@@ -109,3 +109,25 @@ def test_a_door_or_lift_that_no_cell_moves_is_refused_in_a_lif_site(tmp_path: Pa
     door = Layout("L", "m", "1", (Node(NodeId("a"), 0, 0), Node(NodeId("d"), 1, 0, NodeKind.DOOR, DoorId("D1"))), ())
     with pytest.raises(Rejected, match="d/door"):
         lif_site(written(door, tmp_path / "y.lif"))
+
+
+def test_stations_are_found_by_id_and_by_a_name_that_means_one_thing(tmp_path: Path) -> None:
+    """Ids stay as the file has them; a name of two stations means none; an id of another one's node is refused."""
+    nodes = (Node(NodeId("Straße 1"), 0, 0), Node(NodeId("b"), 1, 0))
+    edges = (Edge(EdgeId("ab"), nodes[0].id, nodes[1].id), Edge(EdgeId("ba"), nodes[1].id, nodes[0].id))
+    road = Layout("Höhle", "m", "1", nodes, edges)
+
+    def site(*stations: LifStation) -> Site:
+        return lif_site(written(road, tmp_path / "x.lif", *stations))
+
+    named = site(
+        LifStation(StationId("Rampe 1"), (NodeId("Straße 1"),), "Dock"),
+        LifStation(StationId("B"), (NodeId("b"),), "Lager"),
+    )
+    assert [named.place(p) for p in ("Rampe 1", "Dock", "Straße 1", "Lager")] == ["Straße 1"] * 3 + ["b"]
+    doubled = site(
+        LifStation(StationId("A"), (NodeId("Straße 1"),), "Dock"), LifStation(StationId("B"), (NodeId("b"),), "Dock")
+    )
+    assert [doubled.place(p) for p in ("A", "B", "Dock")] == ["Straße 1", "b", None]
+    with pytest.raises(Rejected, match="stations/b"):
+        site(LifStation(StationId("b"), (NodeId("Straße 1"),)))

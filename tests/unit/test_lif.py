@@ -115,16 +115,16 @@ def foreign(**changes: object) -> bytes:
     return json.dumps({"metaInformation": meta, "layouts": [layout]}).encode()
 
 
-def test_a_foreign_file_gets_sensible_kinds_and_names() -> None:
-    """Names become identifiers; handling is storage, at a station a station; charging is a charger."""
+def test_a_foreign_file_gets_sensible_kinds_and_keeps_its_names() -> None:
+    """Robots know nodes as the file names them; handling is storage, at a station a station; charging is a charger."""
     (read,) = read_lif(foreign())
     kinds = [n.kind for n in read.layout.nodes]
     assert kinds == [NodeKind.AISLE, NodeKind.STORAGE, NodeKind.STATION, NodeKind.CHARGER]
     rack = read.layout.nodes[1].id
-    assert rack.startswith("rack-12-3-")
+    assert rack == "rack 12.3"
     assert read.layout.edge[NodeId("a"), rack].max_speed_mps == 0.7
     assert read.layout.edge[rack, NodeId("desk")].max_speed_mps == 1.5
-    assert read.stations[0].nodes == ("desk",)
+    assert (read.stations[0].id, read.stations[0].nodes) == ("pick 1", ("desk",))
     (mine,) = read_lif(foreign(), vehicle_type="v")
     assert [e.id for e in mine.layout.edges] == ["e1", "e3"]
 
@@ -151,10 +151,27 @@ def test_contradictions_are_refused_by_name() -> None:
             "layouts/L1/nodes/a/door",
         ),
     ]
+    node, station = whole["nodes"][0], whole["stations"][0]
+    cases += [
+        ({"stations": [station, station | {"interactionNodeIds": ["a"]}]}, "layouts/L1/stations"),
+        ({"nodes": [*whole["nodes"], node | {"nodeId": ""}]}, "layouts/L1/nodes"),
+        ({"nodes": [*whole["nodes"], node | {"nodeId": "a\x00b"}]}, "layouts/L1/nodes"),
+        ({"nodes": [*whole["nodes"], node | {"nodeId": "z", "nodePosition": {"x": 1e300, "y": 0}}]},
+         "layouts/L1/nodes/z/x_m"),
+        ({"nodes": [*whole["nodes"], node | {"nodeId": "z", "nodePosition": {"x": "1", "y": 0}}]},
+         "layouts/L1/nodes/z/nodePosition/x"),
+        ({"edges": [edge | {"endNodeId": None}]}, "layouts/L1/edges/e1/endNodeId"),
+        ({"stations": None}, "layouts/L1/stations"),
+    ]  # fmt: skip
     for changes, field in cases:
         with pytest.raises(Rejected) as e:
             read_lif(foreign(**changes))
         assert e.value.field == field
+    with pytest.raises(Rejected, match="at least one layout"):
+        read_lif(json.dumps(json.loads(foreign()) | {"layouts": []}).encode())
+    with pytest.raises(Rejected, match="JSON"):
+        read_lif(foreign()[:-1])
+    assert read_lif(b"\xef\xbb\xbf" + foreign()) == read_lif(foreign())
     with pytest.raises(Rejected) as e:
         read_lif(foreign().replace(b'"1.0.0"', b'"2.0.0"'))
     assert e.value.field == "metaInformation/lifVersion"
