@@ -236,6 +236,9 @@ async def command_fleet(
     return await ask_dispatcher(here, who, correlation, key, f"fleet.{command}", here.site.id, body.reason, ask)
 
 
+RoadName = Annotated[str, Path(min_length=1, max_length=200, description="As the layout's file names it")]
+
+
 class Zone(Reason):
     """Nodes, and why."""
 
@@ -260,7 +263,7 @@ async def command_zone(
 
 @fleet.post("/nodes/{node_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
 async def command_node(
-    node_id: Annotated[str, Path(pattern=PATTERN)],
+    node_id: RoadName,
     command: Literal["close", "reopen"],
     body: Reason,
     here: Here,
@@ -277,7 +280,7 @@ async def command_node(
 
 @fleet.post("/edges/{edge_id}/{command}", response_model=Done, responses=documented(400, 404, 409))
 async def command_edge(
-    edge_id: Annotated[str, Path(pattern=PATTERN)],
+    edge_id: RoadName,
     command: Literal["close", "reopen"],
     body: Reason,
     here: Here,

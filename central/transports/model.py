@@ -1,11 +1,14 @@
 """A transport as it is ordered, and as it is answered."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from central.moment import Moment
-from central.orders.model import Name
+
+Place = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A node, station or place as the layout's file names it."""
 
 
 class TransportIn(BaseModel):
@@ -16,8 +19,8 @@ class TransportIn(BaseModel):
         json_schema_extra={"examples": [{"from": "S01", "to": "S02", "load": "PAL-17", "priority": 1}]},
     )
 
-    origin: Name = Field(alias="from", description="A node of the layout, a station, or another place of the site")
-    goal: Name = Field(alias="to", description="Where it goes, named like `from`")
+    origin: Place = Field(alias="from", description="A node of the layout, a station, or another place of the site")
+    goal: Place = Field(alias="to", description="Where it goes, named like `from`")
     load: str = Field("", max_length=64, pattern=r"^[^\x00-\x1f]*$", description="What is carried, by name")
     load_type: str = Field("EPAL", max_length=64, pattern=r"^[^\x00-\x1f]*$", description="As the robots know it")
     handling: bool = Field(True, description="Pick up and drop; false: the robot only drives from one to the other")
