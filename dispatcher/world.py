@@ -233,6 +233,8 @@ class World:
     closed_stations: dict[StationId, None] = field(default_factory=dict)  # they get no totes any more
     closed_edges: dict[EdgeId, int] = field(default_factory=dict)
     """Until when (ms): 0 for those that an operator closed, until he opens them."""
+    failures: dict[str, int] = field(default_factory=dict)  # of pods, tasks, nodes in a row (`attempts`)
+    held: dict[str, int] = field(default_factory=dict)  # what is left alone because of that, until when (ms)
     got_stuck: dict[EdgeId, dict[RobotId, int]] = field(default_factory=dict)  # when (ms) each was last late there
     paused: bool = False  # by an operator, all of it
     missions: dict[MissionId, Mission] = field(default_factory=dict)
