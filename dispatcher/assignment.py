@@ -119,7 +119,9 @@ def _pods_wanted(world: World, work: StationWork) -> list[PodId]:
     """Pods in storage that a station wants; the last is wanted most."""
     found: list[tuple[tuple[int, ...], int, PodId]] = []
     for pod, wanted_for in work.demand.items():
-        if pod in world.pod_mission or world.pods.get(pod) is None or not missions.has_way(world, pod, work):
+        if pod in world.pod_mission or pod in world.held or world.pods.get(pod) is None:
+            continue
+        if not missions.has_way(world, pod, work):
             continue
         ranks = [
             _rank(world, world.totes[tote])

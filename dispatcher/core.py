@@ -7,9 +7,11 @@ from contracts.messages.ops import VehicleState
 from contracts.site import Site
 from dispatcher import (
     assignment,
+    attempts,
     cells,
     doors,
     energy,
+    failures,
     flow,
     lateness,
     leases,
@@ -219,6 +221,8 @@ _DUE: dict[str, Callable[[World, str], None]] = {
     "doubt": orders.doubt_due,
     "instant": recovery.instant_due,
     "lost": recovery.lost_due,
+    "retry": failures.retry_due,
+    "held": attempts.held_due,
     "late": lateness.late_due,
     "edge": lateness.edge_due,
     "place": recovery.place_due,

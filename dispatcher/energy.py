@@ -85,7 +85,7 @@ def _park(world: World, v: Vehicle) -> None:
 def _nearest(world: World, v: Vehicle, places: dict[NodeId, RobotId | None]) -> NodeId | None:
     best: tuple[float, NodeId] | None = None
     for node, holder in places.items():
-        if holder is None:
+        if holder is None and node not in world.held:
             cost = world.travel_s(v.node, node, loaded=False)
             if cost < math.inf and (best is None or (cost, node) < best):
                 best = (cost, node)

@@ -73,6 +73,8 @@ class RobotState(_Fact, frozen=True, tag="robot_state"):
     requests: tuple[Request, ...] = ()
     zone_sets: tuple[tuple[str, bool], ...] | None = None
     """Zone sets that it holds, and whether they are in use; None: its version knows no zones."""
+    failed: tuple[tuple[str, str], ...] = ()
+    """(action id, why) of actions that failed and say why."""
 
 
 class RobotConnection(_Fact, frozen=True, tag="robot_connection"):

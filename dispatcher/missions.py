@@ -6,7 +6,7 @@ from contracts.errors import Broken, Rejected
 from contracts.ids import MissionId, NodeId, PodId, RobotId, StationId
 from contracts.layout import NodeKind
 from contracts.messages.facts import PodMoved
-from dispatcher import stations, transports, upcoming
+from dispatcher import attempts, stations, transports, upcoming
 from dispatcher.fleet.member import Leg, Pin, Purpose, Vehicle
 from dispatcher.world import Mission, Stage, StationWork, World
 
@@ -148,6 +148,7 @@ def leg_done(world: World, vehicle: Vehicle) -> None:
         return
     leg.done = True
     vehicle.failures = 0
+    attempts.done(world, vehicle, leg)
     mission = world.missions.get(vehicle.mission) if vehicle.mission is not None else None
     if leg.purpose is Purpose.CHARGE:
         world.unpin(vehicle, Pin.LEG)
@@ -221,7 +222,7 @@ def store(world: World, vehicle: Vehicle, mission: Mission) -> None:
     """Drive a pod to the nearest free storage node; tries again later when none can be reached."""
     best: tuple[float, NodeId] | None = None
     for node in world.site.layout.nodes:
-        if node.kind is NodeKind.STORAGE and node.id not in world.stored:
+        if node.kind is NodeKind.STORAGE and node.id not in world.stored and node.id not in world.held:
             cost = world.travel_s(vehicle.node, node.id, loaded=True)
             if cost < math.inf and (best is None or (cost, node.id) < best):
                 best = (cost, node.id)

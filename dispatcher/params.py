@@ -83,6 +83,12 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """A load whose goal cannot be reached for so long is brought back to where it was picked up, if that is free."""
     leg_tries: int = 3
     """Attempts at one leg after a rejection or a failed action, before a person is asked."""
+    action_retries: int = 2
+    """So often a robot of 3.0 is asked to try an action again that failed, before the action is skipped."""
+    retry_wait_ms: int = 5_000
+    """Wait before that."""
+    held_ms: int = 300_000
+    """What could not be picked up, or a place where nothing could be done, is left alone for so long."""
     charge_below: float = 0.30
     """A robot goes to charge before it takes a new mission."""
     charge_idle_below: float = 0.80
@@ -116,7 +122,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.adopt not in {"ask", "auto"}:
             raise Rejected("adopt", self.adopt, "ask or auto")
-        for field, least in (("affinity_window", 1), ("pods_ahead", 0), ("leg_tries", 1), ("instant_tries", 1)):
+        least_of = {"affinity_window": 1, "pods_ahead": 0, "leg_tries": 1, "action_retries": 0, "instant_tries": 1}
+        for field, least in least_of.items():
             if getattr(self, field) < least:
                 raise Rejected(field, getattr(self, field), f"at least {least}")
         for field in self.__struct_fields__:

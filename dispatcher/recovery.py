@@ -18,6 +18,7 @@ from dispatcher.world import Stage, World
 
 _NEAR_M = 0.75
 """A robot that names no node stands on one that is not further away."""
+_NOT_TO_ASK = frozenset({VehicleState.OFFLINE, VehicleState.MANUAL})
 _RETRY_PLACE_MS = 5_000
 
 
@@ -71,7 +72,7 @@ def lost_due(world: World, name: str) -> None:
     if not hand_on(world, v) and v.mission is None and v.transport is None:
         missions.give_up_place(world, v)
         v.leg = None
-    if v.state is VehicleState.ERROR:
+    if v.state not in _NOT_TO_ASK and not stopped.stays(world, v):
         stopped.ask_to_stay(world, v)
 
 
@@ -120,6 +121,8 @@ def reset(world: World, v: Vehicle, why: str) -> None:
         v.failures += 1
         if v.failures > world.params.leg_tries:
             world.pin(v, Pin.AWAY)
+            if v.report is not None and not v.report.loads and not _at_work(v.report):
+                v.pins &= ~Pin.LEG  # what it was told to pick up another one may have
             world.raise_alarm(
                 f"failed-{v.id}",
                 "error",
@@ -135,7 +138,7 @@ def reset(world: World, v: Vehicle, why: str) -> None:
     world.pin(v, Pin.AWAY)
     world.timers.cancel("doubt", v.id)
     report = v.report
-    if report is not None and not (report.base_left or report.horizon_left or report.driving or stopped.busy(report)):
+    if report is not None and not _at_work(report):
         _place(world, v)
         return
     v.cancelling = orders.instant(world, v, "cancelOrder")
@@ -298,12 +301,6 @@ def forgotten(world: World, v: Vehicle) -> None:
     reset(world, v, "it has forgotten its order")
 
 
-def action_failed(world: World, v: Vehicle) -> None:
-    """Try an action again that failed."""
-    what = v.leg.act if v.leg is not None else "action"
-    reset(world, v, f"its {what} failed")
-
-
 def astray(world: World, v: Vehicle, report: RobotState, detail: str = "") -> None:
     """Stop a robot that is where it was not sent."""
     reset(world, v, f"it is at {report.node!r} ({report.seq}), where it was not sent {detail}".rstrip())
@@ -342,6 +339,10 @@ def sweep(world: World, _: str) -> None:
         if world.now_ms - v.heard_ms > p.silent_ms:
             v.state = step(v.state, Signal.GONE)
             gone(world, v, f"it has said nothing for {(world.now_ms - v.heard_ms) // 1000} s")
+
+
+def _at_work(report: RobotState) -> bool:
+    return bool(report.base_left or report.horizon_left or report.driving or stopped.busy(report))
 
 
 def _cannot_place(world: World, v: Vehicle, key: str, text: str, remedy: str) -> None:

@@ -12,6 +12,7 @@ from dispatcher.facts import RobotState
 from dispatcher.fleet.member import Pin, Vehicle
 from dispatcher.world import World
 
+_BUSY = frozenset({"RUNNING", "INITIALIZING", "PAUSED", "RETRIABLE"})
 _AT_NODE_M = 0.1
 """One that is further from its node stands between it and the next."""
 
@@ -34,9 +35,10 @@ def stays(world: World, v: Vehicle) -> bool:
     world.clear_alarm(f"deaf-{v.id}")
     at = (v.node, *world.traffic.route(v.id)[0])
     if report.node in at:
+        began = v.order is None or v.order.echoed >= 0 or report.order_id == v.order.id
         v.order, v.last_order = None, report.order_id
         world.timers.cancel("doubt", v.id)
-        world.traffic.keep(v.id, at.index(report.node) + (bool(v.late) or _between(world, report)))
+        world.traffic.keep(v.id, at.index(report.node) + (bool(v.late) or (began and _between(world, report))))
         world.plan_wanted = world.release_wanted = True
         world.hauls_changed = world.fleet_changed = world.demand_changed = True
     return True
@@ -82,5 +84,5 @@ def _between(world: World, report: RobotState) -> bool:
 
 
 def busy(report: RobotState) -> bool:
-    """Whether an action of its order runs."""
-    return any(status in {"RUNNING", "INITIALIZING", "PAUSED"} for _, status in report.actions)
+    """Whether an action of its order runs, or waits for a decision."""
+    return any(status in _BUSY for _, status in report.actions)

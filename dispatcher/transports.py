@@ -7,7 +7,7 @@ from contracts.errors import Broken
 from contracts.ids import NodeId, TaskId
 from contracts.messages.facts import TransportChanged
 from contracts.messages.work import Transport
-from dispatcher import assignment, missions
+from dispatcher import assignment, attempts, missions
 from dispatcher.facts import RobotState
 from dispatcher.fleet.member import Leg, Pin, Purpose, Vehicle
 from dispatcher.haul import Haul, HaulStage
@@ -57,6 +57,7 @@ def closed(world: World, task: TaskId) -> bool:
     remember(world.closed)
     world.clear_alarm(f"transport-{task}")
     world.clear_alarm(f"aside-{task}")
+    attempts.forget(world, task)
     v = None if haul.robot is None else world.vehicles[haul.robot]
     if haul.stage is HaulStage.DELIVER or (v is not None and haul.stage is HaulStage.COLLECT and v.pins & Pin.LEG):
         haul.cancelled = True
@@ -79,7 +80,11 @@ def assign(world: World) -> None:
     if impaired:
         _recall(world)
     aside = {h.work.origin for h in world.hauls.values() if h.aside}
-    waiting = [h for h in world.hauls.values() if h.stage is HaulStage.OPEN and h.work.goal not in aside]
+    waiting = [
+        h
+        for h in world.hauls.values()
+        if h.stage is HaulStage.OPEN and h.work.goal not in aside and h.work.task not in world.held
+    ]
     if not waiting:
         return
     robots = [v for v in world.vehicles.values() if assignment.free(world, v)]
@@ -165,11 +170,21 @@ def hand_on(world: World, v: Vehicle, why: str = "cannot go on") -> bool:
     haul = None if v.transport is None else world.hauls.get(v.transport)
     if haul is None or haul.stage is not HaulStage.COLLECT or v.pins & Pin.LEG:
         return False
+    give_up(world, v, why)
+    return True
+
+
+def give_up(world: World, v: Vehicle, why: str) -> None:
+    """Let another robot collect what this one does not have."""
+    haul = None if v.transport is None else world.hauls.get(v.transport)
+    if haul is None:
+        raise Broken(f"robot {v.id} has no transport to give up")
     haul.stage, haul.robot = HaulStage.OPEN, None
     world.hauls_changed = True
     _tell(world, v, haul, "open", f"robot {v.id} {why}")
+    if haul.cancelled:
+        del world.hauls[haul.work.task]
     _let_go(world, v)
-    return True
 
 
 def _recall(world: World) -> None:

@@ -5,13 +5,13 @@ import msgspec
 from contracts.errors import Rejected
 from contracts.ids import RobotId, identifier
 from contracts.messages.ops import VehicleState
-from dispatcher import energy, lateness, leases, missions, muster, recovery, stopped, widths
+from dispatcher import energy, failures, lateness, leases, missions, muster, recovery, stopped, widths
 from dispatcher import orders as orders_of
 from dispatcher.facts import RobotConnection, RobotFactsheet, RobotState
 from dispatcher.fleet import order as orders
 from dispatcher.fleet.dialect import dialect_of, spoken
 from dispatcher.fleet.member import Pin, Vehicle
-from dispatcher.fleet.vehicle import Signal, observe, refused, step
+from dispatcher.fleet.vehicle import Signal, observe, refused, step, unreachable
 from dispatcher.world import World
 
 _UNABLE = frozenset({Signal.FAILS, Signal.TAKEN_OVER})
@@ -62,6 +62,9 @@ def state_heard(world: World, report: RobotState) -> None:
     order = v.order
     if order is not None:
         if report.order_id == order.id:
+            if report.troubles and unreachable(report):
+                recovery.reset(world, v, "it says that it cannot reach a node of its order")
+                return
             _follow(world, v, order, report)
         elif order.in_doubt and order.update == 0:
             trouble = refused(report, order.id)
@@ -203,6 +206,8 @@ def _follow(world: World, v: Vehicle, order: orders.RunningOrder, report: RobotS
             return
     if not _progress(world, v, order, report):
         return
+    if report.actions and failures.waits(world, v, order, report):
+        return
     if order.in_doubt or report.driving or order.at < len(order.path) - 1:
         return
     if report.base_left and not v.dialect.keeps_node_states:
@@ -211,7 +216,7 @@ def _follow(world: World, v: Vehicle, order: orders.RunningOrder, report: RobotS
     leg = 0 if v.leg is None else v.leg.n
     done = orders.finished(order, report.actions, forgets=v.dialect.forgets_actions)
     if done is None:
-        recovery.action_failed(world, v)
+        failures.failed(world, v)
     elif done and not order.horizon and (not v.queue or order.leg != leg):
         v.last_order = order.id
         v.order = None

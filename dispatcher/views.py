@@ -105,12 +105,11 @@ def waits(world: World, v: Vehicle, now_ms: int) -> tuple[Wait, ...]:
         picks = ", ".join(mission.open)
         until = "its picks are confirmed" if picks else "it is given its way on"
         return (Wait(mission.station, mission.station, picks, v.moved_ms, until),)
-    if v.state in {VehicleState.DRIVING, VehicleState.IDLE, VehicleState.CHARGING}:
-        return ()
     decision = failures.decision(world, v)
     if decision:
-        task = str(v.mission or v.transport or "")
-        return (Wait(v.node, v.id, task, v.moved_ms, decision),)
+        return (Wait(v.node, v.id, str(v.mission or v.transport or ""), v.moved_ms, decision),)
+    if v.state in {VehicleState.DRIVING, VehicleState.IDLE, VehicleState.CHARGING}:
+        return ()
     chain: list[Wait] = []
     for link in world.traffic.why(v.id, now_ms):
         holder = world.vehicles.get(RobotId(link.holder)) if link.holder else None

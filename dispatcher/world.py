@@ -220,10 +220,8 @@ class World:
     shut_zones: frozenset[str] = frozenset()
     members: dict[TaskId, Member] = field(default_factory=dict)
     """Robots that central keeps as adopted, by their keys."""
-    halted: dict[RobotId, list[RobotId]] = field(default_factory=dict)
-    """Robots that stand because another one drove where it was not sent."""
-    deviations: dict[str, dict[str, int]] = field(default_factory=dict)
-    """What was seen of each manufacturer's robots that the standard does not say, and how often."""
+    halted: dict[RobotId, list[RobotId]] = field(default_factory=dict)  # stand as another one drove where it must not
+    deviations: dict[str, dict[str, int]] = field(default_factory=dict)  # from the standard, by manufacturer
     fresh: bool = True
     mustering: bool = False
     """Not gone on from a recording, so nobody's place is known; and nobody gets a way before all are placed."""

@@ -261,7 +261,8 @@ class RobotTwin:
                 self._stop_charging()
                 failure = ""
         result = str(self.pod or "") if action.action_type == "pick" else ""
-        self.happened(self.vehicle.ended(action.action_id, failure=failure, result=result))
+        again = action.action_id in self.voice.retriable
+        self.happened(self.vehicle.ended(action.action_id, failure=failure, result=result, retriable=again))
 
     def _lift(self, action: Action) -> str:
         faults, wanted = self._params.faults, action.parameter("loadId")

@@ -45,6 +45,8 @@ class Voice:
         """Ids of its latest instant actions, which version 3 lists by themselves."""
         major = v3.MAJOR if self.new else topics.MAJOR
         self.topic = {n: topics.topic(robot.manufacturer, robot.id, n, major=major) for n in topics.NAMES_3}
+        self.retriable: dict[str, None] = {}
+        """Ids of its order's actions that may be tried again where they failed, of version 3."""
         self.floor: Floor | None = None
         self.said_ms = 0
         """When the last state was due, said or not."""
@@ -69,7 +71,15 @@ class Voice:
         Rejected
             It cannot be read.
         """
-        return translation.order_to_2(read(payload, v3.Order)) if self.new else read(payload, Order)
+        if not self.new:
+            return read(payload, Order)
+        order = read(payload, v3.Order)
+        for action in (a for part in (order.nodes, order.edges) for one in part for a in one.actions):
+            if action.retriable:
+                self.retriable[action.action_id] = None
+        while len(self.retriable) > _INSTANTS:
+            del self.retriable[next(iter(self.retriable))]
+        return translation.order_to_2(order)
 
     def instant(self, payload: bytes) -> InstantActions:
         """Read instant actions, whatever version they are of.

@@ -9,12 +9,16 @@ import msgspec
 
 from contracts.vda5050 import v2, v3
 
+RETRIABLE_ACTIONS = frozenset({"pick", "drop", "startCharging", "detectObject", "finePositioning"})
+"""Actions of an order that may be tried again where they failed (3.0, table 5)."""
 _ACTIONS_TO_3 = {"initPosition": "initializePosition"}
 _ACTIONS_TO_2 = {new: old for old, new in _ACTIONS_TO_3.items()}
 _MODES_TO_2 = {"TEACH_IN": "TEACHIN", "STARTUP": "SERVICE", "INTERVENED": "MANUAL"}
 _MODES_TO_3 = {"TEACHIN": "TEACH_IN"}
 _STOPS_TO_3 = {"AUTOACK": "MANUAL"}
 _FATAL = frozenset({"CRITICAL", "FATAL"})
+_UNTIL_NEXT_ORDER = frozenset({"UNSUPPORTED_PARAMETER", "NODE_UNREACHABLE"})
+"""Errors that are CRITICAL to one order, and are gone once another one is taken (3.0, 6.6.5.4)."""
 _CONNECTIONS_TO_2 = {"CONNECTION_BROKEN": "CONNECTIONBROKEN", "HIBERNATING": "OFFLINE"}
 _CONNECTIONS_TO_3 = {"CONNECTIONBROKEN": "CONNECTION_BROKEN"}
 
@@ -108,8 +112,9 @@ def order_to_2(order: v3.Order) -> v2.Order:
 
 
 def instant_to_3(message: v2.InstantActions) -> v3.InstantActions:
-    """Write instant actions as 3.0 wants them: they block nothing."""
-    actions = tuple(_action_to_3(a, str(v3.BlockingType.NONE)) for a in message.actions)
+    """Write instant actions as 3.0 wants them: they block nothing, and those that fail have failed."""
+    none = str(v3.BlockingType.NONE)
+    actions = tuple(msgspec.structs.replace(_action_to_3(a, none), retriable=None) for a in message.actions)
     return v3.InstantActions(**_head(message, v3.VERSION), actions=actions)
 
 
@@ -122,7 +127,10 @@ def instant_to_2(message: v3.InstantActions) -> v2.InstantActions:
 
 
 def state_to_2(state: v3.State) -> v2.State:
-    """Read a state of 3.0 as one of 2.1: RETRIABLE is failed, CRITICAL is fatal, all kinds of actions are one list."""
+    """Read a state of 3.0 as one of 2.1: CRITICAL is fatal but to one order, all kinds of actions are one list.
+
+    RETRIABLE stays what it is, which only our own reader knows.
+    """
     at = state.mobile_robot_position
     power = state.power_supply
     return v2.State(
@@ -139,7 +147,7 @@ def state_to_2(state: v3.State) -> v2.State:
         action_states=tuple(
             v2.ActionState(
                 action_id=a.action_id,
-                action_status="FAILED" if a.action_status == v3.ActionStatus.RETRIABLE else a.action_status,
+                action_status=a.action_status,
                 action_type=a.action_type,
                 action_description=a.action_descriptor,
                 result_description=a.action_result,
@@ -154,7 +162,7 @@ def state_to_2(state: v3.State) -> v2.State:
         errors=tuple(
             v2.ErrorEntry(
                 error_type=e.error_type,
-                error_level=str(v2.ErrorLevel.FATAL if e.error_level in _FATAL else v2.ErrorLevel.WARNING),
+                error_level=str(v2.ErrorLevel.FATAL if _stops(e) else v2.ErrorLevel.WARNING),
                 error_references=e.error_references,
                 error_description=e.error_description,
                 error_hint=e.error_hint,
@@ -251,6 +259,11 @@ def visualization_to_2(message: v3.Visualization) -> v2.Visualization:
 # --- parts
 
 
+def _stops(error: v3.ErrorEntry) -> bool:
+    """Whether a robot takes no order before somebody or something has ended an error."""
+    return error.error_level in _FATAL and error.error_type not in _UNTIL_NEXT_ORDER
+
+
 def _position_to_3(at: v2.NodePosition) -> v3.NodePosition:
     r = at.allowed_deviation_xy
     return v3.NodePosition(
@@ -311,6 +324,7 @@ def _action_to_3(a: v2.Action, blocking: str) -> v3.Action:
         blocking_type=blocking,
         action_descriptor=a.action_description,
         action_parameters=a.action_parameters,
+        retriable=True if a.action_type in RETRIABLE_ACTIONS else None,
     )
 
 

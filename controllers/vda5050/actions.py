@@ -3,11 +3,15 @@
 from collections import deque
 from collections.abc import Iterable
 
+from contracts.vda5050 import v3
 from contracts.vda5050.v2 import Action, ActionState, ActionStatus
 from contracts.vda5050.v3 import BlockingType
 from controllers.vda5050.orders import MAY_DRIVE
 
-_OPEN = frozenset({ActionStatus.WAITING, ActionStatus.INITIALIZING, ActionStatus.RUNNING, ActionStatus.PAUSED})
+RETRIABLE = str(v3.ActionStatus.RETRIABLE)
+_OPEN = frozenset(
+    {ActionStatus.WAITING, ActionStatus.INITIALIZING, ActionStatus.RUNNING, ActionStatus.PAUSED, RETRIABLE}
+)
 _BESIDE = frozenset({BlockingType.NONE, BlockingType.SOFT})
 KEPT_INSTANT = 16
 """Finished instant actions that are still reported until the next order."""
@@ -105,14 +109,26 @@ class Actions:
                 begun.append(action)
         return begun
 
-    def end(self, action_id: str, status: ActionStatus, result: str | None = None) -> bool:
+    def hold(self, action_id: str, reason: str) -> bool:
+        """Keep an action that failed until it is asked for again or skipped; False if it was not running."""
+        if action_id not in self._running:
+            return False
+        self.set(action_id, RETRIABLE, reason)
+        return True
+
+    def held(self, action_id: str) -> Action | None:
+        """Return an action that failed and waits for a decision (3.0, 6.2.3); None: it does not."""
+        state = self._states.get(action_id)
+        return self._running.get(action_id) if state is not None and state.action_status == RETRIABLE else None
+
+    def end(self, action_id: str, status: str, result: str | None = None) -> bool:
         """Take note that a running action ended; False if it was not running."""
         if self._running.pop(action_id, None) is None:
             return False
         self.set(action_id, status, result)
         return True
 
-    def set(self, action_id: str, status: ActionStatus, result: str | None = None) -> None:
+    def set(self, action_id: str, status: str, result: str | None = None) -> None:
         """Change what is reported of an action."""
         old = self._states[action_id]
         self._states[action_id] = ActionState(action_id, status, old.action_type, old.action_description, result)

@@ -185,6 +185,8 @@ class Vehicle:
                 case "factsheetRequest":
                     self._actions.instant(action, ActionStatus.FINISHED)
                     effects.append(SayFactsheet())
+                case "retry" | "skipRetry" as kind:
+                    effects += self._decide(action, again=kind == "retry")
                 case "initPosition":
                     effects += self._locate(action)
                 case kind if kind in self._abilities.instant_actions:
@@ -218,8 +220,13 @@ class Vehicle:
             effects += self._enter()
         return effects + self._settled()
 
-    def ended(self, action_id: str, *, failure: str = "", result: str = "") -> list[Effect]:
-        """An action ended, well unless `failure` says why not."""
+    def ended(self, action_id: str, *, failure: str = "", result: str = "", retriable: bool = False) -> list[Effect]:
+        """An action ended, well unless `failure` says why not; a `retriable` one waits for a decision (3.0)."""
+        if failure and retriable and self._cancelling is None:
+            if self._actions.hold(action_id, failure):
+                self.changed = True
+                self._warn(warning("orderActionError", failure, orderId=self.order_id, actionId=action_id))
+            return []
         status = ActionStatus.FAILED if failure else ActionStatus.FINISHED
         if not self._actions.end(action_id, status, failure or result or None):
             return []
@@ -385,6 +392,9 @@ class Vehicle:
         self._cancelling, self._cut = action, not self.base
         self._actions.fail_waiting("order cancelled")
         self._horizon = []
+        for held in self._actions.running_actions():
+            if self._actions.held(held.action_id) is not None:
+                self._actions.end(held.action_id, ActionStatus.FAILED, "order cancelled")
         return [Stop(a, cancelled=True) for a in self._actions.running_actions()] + self._settled()
 
     def _settled(self) -> list[Effect]:
@@ -395,6 +405,20 @@ class Vehicle:
         self._cancelling, self._cancelled = None, True
         self.changed = True
         return []
+
+    def _decide(self, action: Action, *, again: bool) -> list[Effect]:
+        """Try an action that failed once more, or leave it failed (3.0, `retry` and `skipRetry`)."""
+        name = str(action.parameter("actionId") or "")
+        held = self._actions.held(name)
+        if held is None:
+            self._refuse_instant(action, f"action {name} does not wait for a decision")
+            return []
+        self._actions.instant(action, ActionStatus.FINISHED)
+        if again:
+            self._actions.set(name, ActionStatus.RUNNING)
+            return [Begin(held)]
+        self._actions.end(name, ActionStatus.FAILED, "skipped")
+        return self._begin() + self._settled()
 
     def _locate(self, action: Action) -> list[Effect]:
         if self.active or self.driving:

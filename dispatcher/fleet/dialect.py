@@ -112,6 +112,13 @@ def read_state(state: v2.State) -> RobotState:
         base_left=base,
         horizon_left=len(state.node_states) - base,
         actions=tuple([(a.action_id, a.action_status) for a in state.action_states]),
+        failed=tuple(
+            [
+                (a.action_id, a.result_description[:200])
+                for a in state.action_states
+                if a.result_description and a.action_status in _FAILED
+            ]
+        ),
         loads=None if state.loads is None else tuple([load.load_id or "" for load in state.loads]),
         battery=min(max(battery.battery_charge / 100.0, 0.0), 1.0),
         charging=battery.charging,
@@ -187,6 +194,7 @@ def read_factsheet3(sheet: factsheet3.Factsheet) -> RobotFactsheet:
     )
 
 
+_FAILED = frozenset({str(v3.ActionStatus.FAILED), str(v3.ActionStatus.RETRIABLE)})
 _OURS = frozenset({str(v2.OperatingMode.AUTOMATIC), str(v2.OperatingMode.SEMIAUTOMATIC)})
 
 

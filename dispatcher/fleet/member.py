@@ -130,6 +130,16 @@ class Vehicle:
     """The next order may not be sent before (minOrderInterval)."""
     failures: int = 0
     """Resets since the last completed leg."""
+    held: str = ""
+    """The action that failed and may be tried again (3.0), or was."""
+    retries: int = 0
+    """How often we asked for that."""
+    skipped: int = 0
+    """How often we asked it to leave that action failed."""
+    failed_job: str = ""
+    """What it could not pick up, or where it could not do what it had to, last (`attempts.key_of`)."""
+    failed_jobs: int = 0
+    """How many of these in a row."""
     header: int = 0
     """Of its newest state."""
     backwards: int = 0

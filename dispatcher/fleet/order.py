@@ -144,6 +144,14 @@ def action(kind: str, name: str, **parameters: str) -> v2.Action:
     )
 
 
+def held(order: RunningOrder, reported: tuple[tuple[str, str], ...]) -> str:
+    """Return the action of an order that failed and waits for a decision (3.0: RETRIABLE); empty: none does."""
+    for name, status in reported:
+        if status == "RETRIABLE" and name.startswith(order.id):
+            return name
+    return ""
+
+
 def finished(order: RunningOrder, reported: tuple[tuple[str, str], ...], *, forgets: bool) -> bool | None:
     """Whether the actions at an order's end are done; None: one of them failed.
 

@@ -107,11 +107,25 @@ def observe(report: RobotState) -> Signal:
 
 
 def refused(report: RobotState, order_id: str) -> str:
-    """Return what a report says against an order (VDA 5050 2.1, 6.6.4: order errors); empty: nothing."""
+    """Return what a report says against an order (2.1, 6.6.4: order errors; 3.0, 6.6.5.4); empty: nothing."""
     for trouble in report.troubles:
-        if trouble.kind in _ORDER_ERRORS and (order_id in trouble.about or not trouble.about):
+        if trouble.kind in _ANY_ORDER or (
+            trouble.kind in _ORDER_ERRORS and (order_id in trouble.about or not trouble.about)
+        ):
             return f"{trouble.kind}: {trouble.text}" if trouble.text else trouble.kind
     return ""
 
 
-_ORDER_ERRORS = frozenset({"orderError", "orderUpdateError", "validationError", "noRouteError", "noOrderToCancel"})
+def unreachable(report: RobotState) -> bool:
+    """Whether a robot says that it cannot reach a node of its order (3.0: NODE_UNREACHABLE)."""
+    return any(t.kind == "NODE_UNREACHABLE" for t in report.troubles)
+
+
+_ANY_ORDER = frozenset({"UNSUPPORTED_PARAMETER"})
+"""Names the parameter and not the order."""
+_ORDER_ERRORS = frozenset({
+    "orderError", "orderUpdateError", "validationError", "noRouteError", "noOrderToCancel",
+    "VALIDATION_FAILURE", "INVALID_ORDER_ACTION", "OUTDATED_ORDER_UPDATE", "ORDER_UPDATE_FOLLOWING_CANCEL",
+    "NO_ROUTE_TO_TARGET", "OTHER_ORDER_ACTIVE", "START_NODE_OUT_OF_RANGE", "MOBILE_ROBOT_NOT_AVAILABLE",
+    "UNKNOWN_MAP_ID", "INSUFFICIENT_MEMORY",
+})  # fmt: skip

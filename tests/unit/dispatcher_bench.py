@@ -194,6 +194,8 @@ class BenchRobot:
     troubles: tuple[Trouble, ...] = ()
     fails: int = 0
     """So many of its next actions fail."""
+    balks: int = 0
+    """So often its actions fail and wait for a decision (3.0: RETRIABLE)."""
 
     def take(self, order: v2.Order) -> None:
         first, released = order.nodes[0], [n for n in order.nodes if n.released]
@@ -234,7 +236,12 @@ class BenchRobot:
             if self.base:
                 self.node, self.seq = self.base.pop(0)
         if not self.base:
-            for a in self.todo:
+            for a in list(self.todo):
+                if self.balks:
+                    self.balks -= 1
+                    self.actions[a.action_id] = "RETRIABLE"
+                    return
+                self.todo.remove(a)
                 if self.fails:
                     self.fails -= 1
                     self.actions[a.action_id] = "FAILED"
@@ -246,15 +253,24 @@ class BenchRobot:
                     self.loads = ()
                 elif a.action_type in {"startCharging", "stopCharging"}:
                     self.charging = a.action_type == "startCharging"
-            self.todo = []
 
     def do(self, message: v2.InstantActions) -> None:
         for a in message.actions:
             self.actions[a.action_id] = "FINISHED"
             if a.action_type == "cancelOrder":
+                self.actions |= {t.action_id: "FAILED" for t in self.todo}
                 self.base, self.horizon, self.todo = [], 0, []
             elif a.action_type in {"startPause", "stopPause"}:
                 self.paused = a.action_type == "startPause"
+            elif a.action_type in {"retry", "skipRetry"}:
+                held = str(a.parameter("actionId"))
+                assert self.actions[held] == "RETRIABLE", f"{held} does not wait for a decision"
+                if a.action_type == "retry":
+                    self.drive()
+                else:
+                    self.actions[held] = "FAILED"
+                    self.todo = [t for t in self.todo if t.action_id != held]
+                    self.drive()
 
     def state(self) -> RobotState:
         return RobotState(

@@ -26,7 +26,7 @@ from dispatcher.service import Dispatcher
 from dispatcher.settings import DispatcherSettings
 from simulators import virtual_time
 from simulators.catalogue import Catalogue
-from simulators.robot import RobotParams, RobotTwin
+from simulators.robot import RobotFaults, RobotParams, RobotTwin
 from simulators.world import World
 from tests.unit.dispatcher_bench import MAKER, Bench, BenchRobot
 from tests.unit.vda5050_messages import schema
@@ -84,12 +84,12 @@ def test_a_way_touches_a_zone_on_a_node_and_between_two() -> None:
 class Fleet:
     """A dispatcher and twins of version 3 on virtual time; `said` are all messages by topic name, as they were sent."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, faults: RobotFaults | None = None) -> None:
         self.broker, self.store, self.clock = MemoryBroker(), MemoryStore(), LoopClock(1_386_000_000_000)
         settings = DispatcherSettings(journal=None, publish_views=False, params=Params())
         self.dispatcher = Dispatcher(settings, site, self.broker, self.store.connect("dispatcher"), self.clock)
         self.ground = World(site, Catalogue((), ()), (), self.clock)
-        params = RobotParams(version="3.0.0", level=(0.9, 1.0), driving_state_s=1.0)
+        params = RobotParams(version="3.0.0", level=(0.9, 1.0), driving_state_s=1.0, faults=faults or RobotFaults())
         self.twins = [RobotTwin(r, site, self.broker, self.clock, self.ground, 1, params) for r in site.robots]
         self.said: dict[str, list[bytes]] = {n: [] for n in topics.NAMES_3}
         self.site = site
@@ -113,9 +113,9 @@ class Fleet:
                 schema(name, "3.0").validate(json.loads(payload))
 
 
-def play(site: Site, scene: Callable[[Fleet], Awaitable[None]]) -> Fleet:
+def play(site: Site, scene: Callable[[Fleet], Awaitable[None]], faults: RobotFaults | None = None) -> Fleet:
     async def main() -> Fleet:
-        fleet = Fleet(site)
+        fleet = Fleet(site, faults)
         await fleet.listen()
         parts = [fleet.dispatcher, *fleet.twins]
         tasks = [asyncio.create_task(p.run(), name=p.name) for p in parts]
@@ -271,3 +271,25 @@ def test_a_lease_is_renewed_before_it_ends_and_told_again_where_it_was_not_heard
 def test_what_we_do_not_know_is_rejected(kind: str) -> None:
     b = Bench(corridor(12, (NARROW,), Robot(RobotId("R1"), MAKER, NodeId("n0"))))
     assert asking(b, b.robot("R1"), Request("a", kind, "narrow", "REQUESTED", "zs")) == [("a", "REJECTED")]
+
+
+def test_a_twin_of_version_3_whose_lift_jams_is_asked_to_try_again_and_then_to_leave_it() -> None:
+    """`retriable` in the order, RETRIABLE in the state, `retry` twice, `skipRetry`, FAILED, an alarm: all valid."""
+
+    async def scene(fleet: Fleet) -> None:
+        load = Transport(TaskId("V1"), 1, NodeId("n3"), NodeId("n5"), "P1", "", True, 0, 0)
+        fleet.dispatcher.hear(WorkOpened(load))
+        await asyncio.sleep(200)
+        assert "failing-V1" in fleet.dispatcher.core.world.alarms
+
+    fleet = play(corridor(6, (), robot("R1", "n0")), scene, RobotFaults(lift_fails=1.0))
+    acts = [a for p in fleet.said[topics.ORDER] for n in read(p, v3.Order).nodes for a in n.actions]
+    picks = [a for a in acts if a.action_type == "pick"]
+    assert picks
+    assert all(a.retriable for a in picks)
+    asked = [read(p, v3.InstantActions).actions[0] for p in fleet.said[topics.INSTANT_ACTIONS]]
+    decided = [a.action_type for a in asked if a.action_type in {"retry", "skipRetry"}]
+    assert decided == ["retry", "retry", "skipRetry"] * 2
+    assert {a.retriable for a in asked} == {None}
+    seen = [s.action_status for p in fleet.said[topics.STATE] for s in read(p, v3.State).action_states]
+    assert {"RUNNING", "RETRIABLE", "FAILED"} <= set(seen)

@@ -96,7 +96,7 @@ def test_what_is_new_reads_on_the_safe_side() -> None:
         safety_state=v3.SafetyState(active_emergency_stop="MANUAL"),
     )  # fmt: skip
     back = state_to_2(odd)
-    assert (back.action_states[0].action_status, back.errors[0].error_level) == ("FAILED", "FATAL")
+    assert (back.action_states[0].action_status, back.errors[0].error_level) == ("RETRIABLE", "FATAL")
     assert back.operating_mode == "MANUAL"
     assert not read_state(back).automatic
     single = v3.Action(action_id="a", action_type="x", blocking_type="SINGLE")

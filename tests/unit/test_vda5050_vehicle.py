@@ -14,6 +14,7 @@ from contracts.geometry import Point, Pose
 from contracts.ids import NodeId
 from contracts.vda5050.v2 import (
     Action,
+    ActionParameter,
     AgvPosition,
     BatteryState,
     ControlPoint,
@@ -247,6 +248,10 @@ def test_states_go_when_nodes_are_passed() -> None:
     assert s.new_base_request is True
 
 
+def decide(name: str, kind: str, about: str) -> InstantActions:
+    return InstantActions(actions=(Action(name, kind, "NONE", None, (ActionParameter("actionId", about),)),))
+
+
 def begun(effects: list) -> list[str]:
     return [e.action.action_id for e in effects if isinstance(e, Begin)]
 
@@ -301,6 +306,27 @@ def test_a_failed_action_is_a_warning_that_names_it() -> None:
     v.ended("p", failure="nothing there")
     assert statuses(v) == {"p": "FAILED"}
     assert errors(v) == ["orderActionError"]
+    assert not v.active
+
+
+def test_what_may_be_tried_again_waits_for_a_decision() -> None:
+    """RETRIABLE (3.0): `retry` begins it again, `skipRetry` and a cancellation leave it failed."""
+    v = vehicle()
+    v.order(order_along("O", ["a"], actions={"a": (Action("p", "pick", "HARD"), Action("q", "pick", "HARD"))}), at("a"))
+    assert v.ended("p", failure="jammed", retriable=True) == []
+    assert statuses(v) == {"p": "RETRIABLE", "q": "WAITING"}
+    assert v.active
+    assert not v.may_drive
+    assert begun(v.instant(decide("i1", "retry", "p"))) == ["p"]
+    assert statuses(v)["p"] == "RUNNING"
+    v.instant(decide("i2", "retry", "p"))
+    assert statuses(v)["i2"] == "FAILED"
+    v.ended("p", failure="jammed", retriable=True)
+    assert begun(v.instant(decide("i3", "skipRetry", "p"))) == ["q"]
+    assert (statuses(v)["p"], statuses(v)["q"]) == ("FAILED", "RUNNING")
+    v.ended("q", failure="jammed", retriable=True)
+    v.instant(instant("c", "cancelOrder"))
+    assert (statuses(v)["q"], statuses(v)["c"]) == ("FAILED", "FINISHED")
     assert not v.active
 
 
