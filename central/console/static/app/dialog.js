@@ -102,7 +102,7 @@ function one(f, first, wrong) {
       ${(f.options ?? []).map((o) => (typeof o === 'string' ? [o, o] : o)).map(([value, name]) => html`<option value=${value} ?selected=${value === f.value}>${name}</option>`)}</select>${below}</label>`;
   }
   if (f.kind === 'area') {
-    return html`<label class="field">${label}<textarea class="input mono" name=${f.name} rows="7" spellcheck="false" ?required=${!f.optional} ?autofocus=${first} aria-invalid=${bad} aria-describedby=${said}></textarea>${below}</label>`;
+    return html`<label class="field">${label}<textarea class="input mono" name=${f.name} rows="7" spellcheck="false" ?required=${!f.optional} ?autofocus=${first} aria-invalid=${bad} aria-describedby=${said} .defaultValue=${String(f.value ?? '')}></textarea>${below}</label>`;
   }
   const number = f.kind === 'number';
   const time = f.kind === 'moment' || f.kind === 'utc';

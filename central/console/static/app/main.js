@@ -23,6 +23,7 @@ import './views/stations.js';
 import './views/tasks.js';
 import './views/throughput.js';
 import './views/transports.js';
+import './views/whatif.js';
 import { icon } from './icons.js';
 
 const STATS_MS = 5000;
@@ -126,7 +127,7 @@ const PLACES = [['', 'Floor'], ['orders', 'Orders'], ['inbound', 'Inbound'], ['o
 
 /** @param {string} place */
 function rail(place) {
-  const here = place === 'robots' || place === 'nodes' ? '' : place;
+  const here = place === 'robots' || place === 'nodes' ? '' : place === 'whatif' ? 'plans' : place;
   const unseen = floor.activeAlarms.filter((a) => !a.acknowledged_at).length;
   return html`<nav class="rail" aria-label="Views">${PLACES.filter(([p]) => p !== 'audit' || may('audit')).map(([p, name]) => html`
     <a href="#/${p}" aria-current=${p === here ? 'page' : nothing}>${icon(p)}${name}
@@ -150,6 +151,7 @@ function view(place, id, more, task) {
     case 'alarms': return html`<fp-alarms></fp-alarms>`;
     case 'throughput': return html`<fp-throughput></fp-throughput>`;
     case 'plans': return html`<fp-plans .chosen=${id ?? ''}></fp-plans>`;
+    case 'whatif': return html`<fp-whatif></fp-whatif>`;
     case 'audit': return html`<fp-audit></fp-audit>`;
     default: return html`<fp-floor .robot=${place === 'robots' ? (id ?? '') : ''} .node=${place === 'nodes' ? (id ?? '') : ''}></fp-floor>`;
   }

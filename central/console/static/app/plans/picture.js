@@ -4,6 +4,7 @@ import { Part } from '../part.js';
 import { gantt } from './gantt.js';
 import { heat } from './heat.js';
 import { routes } from './routes.js';
+import { stations } from './stations.js';
 import { walks } from './walks.js';
 
 /** @typedef {{lit: string, light: (name: string) => void}} Light Which walk or route stands out; another one is chosen by its name. */
@@ -26,7 +27,7 @@ class FpPicture extends Part {
     const light = { lit: this.lit, light: (/** @type {string} */ name) => (this.lit = this.lit === name ? '' : name) };
     switch (shown.kind) {
       case 'heat': return heat(shown, this.plan);
-      case 'gantt': return gantt(shown);
+      case 'gantt': return this.plan?.stations ? html`${stations(shown, this.plan, light)}` : gantt(shown);
       case 'routes': return routes(shown, this.plan, light);
       case 'walks': return html`${walks(shown, this.plan, light)}`;
       default: return anything(shown);

@@ -1,20 +1,17 @@
 // <fp-plans>: what planner workers plan: how far they are, what they found as a picture beside its baseline; taken or left.
 import { html, nothing, repeat, svg } from '../../vendor/lit.js';
-import { ask, askReason } from '../dialog.js';
+import { askReason } from '../dialog.js';
 import { count, moment, percent, some } from '../format.js';
 import { Listing } from '../listing.js';
 import '../plans/picture.js';
-import { get, postOnce, Refused } from '../rest.js';
+import { askPlan, cards, SAYS } from '../plans/wish.js';
+import { get, postOnce } from '../rest.js';
 import { may } from '../roles.js';
 
 /** @typedef {import('../types.js').PlanRow} PlanRow @typedef {import('../types.js').PlanDetail} PlanDetail */
 const OFTEN_MS = 1000;
 const SHADES = /** @type {Record<string, string>} */ ({ queued: '', running: 'started', done: 'good', accepted: 'done', discarded: 'cancelled', cancelled: 'cancelled', failed: 'error' });
-const KINDS = ['slotting', 'batching', 'picking', 'waves', 'transport'];
-const SAYS = /** @type {Record<string, string>} */ ({
-  slotting: 'which item lies in which pod', batching: 'which orders share a cart', picking: 'how a picker walks', waves: 'who does which batch when',
-  stations: 'which orders share a pod', transport: 'which truck goes where when',
-});
+const SOON = new Set(['waiting', 'open']);
 const TAKES = /** @type {Record<string, string>} */ ({ slotting: 'Its moves become tasks for people, a few at a time while there is nothing else to do.', transport: 'Planned from orders, each route becomes a truck with its stops in order.' });
 
 class FpPlans extends Listing {
@@ -66,33 +63,30 @@ class FpPlans extends Listing {
     this.shown = null;
   }
 
-  wish() {
-    let made = '';
-    return this.then(ask({
-      title: 'Have something planned', action: 'Plan it', text: 'A planner worker makes it as soon as one is free. The same problem, effort and seed give the same plan.',
-      fields: [{ name: 'kind', label: 'What', kind: 'choice', value: 'slotting', options: KINDS.map((k) => /** @type {[string, string]} */ ([k, `${k}: ${SAYS[k]}`])) },
-        { name: 'problem', label: 'Problem (JSON)', kind: 'area', optional: true, hint: 'Slotting may leave it empty: it reads the books. Transport takes {"orders": {"route": "NORTH"}, …}. What else goes in: docs/planning.md' },
-        { name: 'effort', label: 'Effort', kind: 'number', min: 0, value: 0, hint: '0: as hard as usual' }, { name: 'seed', label: 'Seed', kind: 'number', min: 0, value: 1 }],
-      does: async ({ kind, problem, ...rest }) => { made = (await postOnce(`/v1/plans/${kind}`, { ...rest, ...(problem ? { problem: json(problem) } : {}) })).id; },
-    }).then((done) => { if (done) location.hash = `#/plans/${made}`; }));
-  }
-
-  async planSlotting() {
-    await this.then(postOnce('/v1/plans/slotting', {}).then(({ id }) => { location.hash = `#/plans/${id}`; }));
+  /** @param {string} kind */
+  async wish(kind) {
+    try {
+      const made = await askPlan(kind);
+      if (made) location.hash = `#/plans/${made}`;
+      await this.again();
+    } catch (e) {
+      this.fail(e);
+    }
   }
 
   render() {
     return html`<section class="view"><header><h1>Plans</h1>
       <span class="end">${this.failed ? html`<span class="bad-text" role="alert">${this.failed}</span>` : 'newest first'}
-      ${may('plan') ? html`<button class="button small" data-do="slotting" @click=${() => this.planSlotting()}>Plan the slotting</button><button class="button small primary" data-do="plan" @click=${() => this.wish()}>Plan something …</button>` : nothing}</span></header>
+      <a class="button small" href="#/whatif">What if …</a></span></header>
       <div class="scroll"><div class="inbound">
+        ${may('plan') ? html`<div class="panel"><h2>Plan <small>something new</small></h2>${cards((kind) => this.wish(kind))}</div>` : nothing}
         ${this.shown ? this.picture(this.shown) : nothing}
         <div class="panel"><h2>All plans <small>newest first</small></h2>${this.table()}</div></div></div></section>`;
   }
 
   table() {
     if (this.rows === null) return html`<p class="none">Reading …</p>`;
-    if (!this.rows.length) return html`<p class="none">Nothing was planned yet. Ask above, or by <code class="mono">POST /v1/plans/{kind}</code>: ${KINDS.map((k) => `${k} (${SAYS[k]})`).join(', ')}.</p>`;
+    if (!this.rows.length) return html`<p class="none">Nothing was planned yet. Ask above, or by <code class="mono">POST /v1/plans/{kind}</code>.</p>`;
     const at = this.chosen || this.rows[0].id;
     return html`<table data-table="plans"><thead><tr><th>Plan</th><th>Kind</th><th>State</th><th>Done</th><th class="num">Cost</th><th>Asked</th><th>By</th><th>Reason</th></tr></thead>
       <tbody>${repeat(this.rows, (r) => r.id, (r) => html`<tr aria-selected=${r.id === at}><td><a class="mono" href="#/plans/${encodeURIComponent(r.id)}">${r.id}</a></td><td>${r.kind}</td><td data-state=${r.state}><span class="pill ${SHADES[r.state] ?? ''}">${r.state}</span></td>
@@ -117,7 +111,7 @@ class FpPlans extends Listing {
     if (!may('plan')) return nothing;
     /** @type {[string, string][]} */
     const ends = plan.state === 'done' ? [['accept', 'Accept'], ['discard', 'Discard']] : plan.state === 'running' ? [['stop', 'Stop with the best'], ['cancel', 'Cancel the plan']] : plan.state === 'queued' ? [['cancel', 'Cancel the plan']]
-      : this.moves.some((m) => m.state === 'waiting' || m.state === 'open') ? [['stop', 'Stop moving']] : [];
+      : this.moves.some((m) => SOON.has(m.state)) ? [['stop', 'Stop moving']] : [];
     return ends.length ? html`<span class="end actions">${ends.map(([to, name]) => html`<button class="button small ${to === 'accept' ? 'primary' : to === 'stop' ? '' : 'danger'}" data-do=${to} @click=${() => this.decide(plan, to, name)}>${name} …</button>`)}</span>` : nothing;
   }
 
@@ -126,32 +120,34 @@ class FpPlans extends Listing {
     const trucks = plan.outcome?.trucks ?? [];
     const done = this.moves.filter((m) => m.state === 'done').length;
     return html`${trucks.length ? html`<p class="soft">It became ${some(trucks.length, 'truck')}: ${trucks.map((/** @type {string} */ t) => html`<a class="mono" href="#/outbound">${t}</a> `)}</p>` : nothing}
-      ${this.moves.length ? html`<div class="how-far"><progress max=${this.moves.length} value=${done} aria-label="moves done"></progress><b>${done} of ${some(this.moves.length, 'move')}</b><span class="soft">done by people with <a href="#/hands">handhelds</a> in idle time</span></div>` : nothing}`;
+      ${this.moves.length ? html`<div class="how-far"><progress max=${this.moves.length} value=${done} aria-label="moves done"></progress><b>${done} of ${some(this.moves.length, 'move')}</b><span class="soft">done by people with <a href="#/hands">handhelds</a> in idle time</span></div>${this.moving()}` : nothing}`;
+  }
+
+  /** The moves of an accepted slotting plan, what is at work first. */
+  moving() {
+    const rank = (/** @type {any} */ m) => (m.state === 'open' ? 0 : m.state === 'waiting' ? 1 : 2);
+    const all = [...this.moves].sort((a, b) => rank(a) - rank(b) || a.n - b.n);
+    return html`<div class="moves"><table data-table="moves"><thead><tr><th class="num">No.</th><th>Item</th><th>From pod</th><th>To pod</th><th>State</th><th class="num">Saves</th><th class="num">Costs</th><th class="num">Pieces</th><th>Why not, or who</th></tr></thead>
+      <tbody>${repeat(all.slice(0, 200), (m) => m.n, (m) => html`<tr data-move=${m.n} data-state=${m.state}><td class="num">${m.n}</td><td class="mono">${m.item}</td><td class="mono">${m.origin}</td><td class="mono">${m.goal}</td>
+        <td><span class="pill ${{ open: 'started', done: 'done', skipped: 'warning', stopped: 'cancelled' }[/** @type {string} */ (m.state)] ?? ''}">${m.state}</span></td><td class="num">${count(Math.round(m.gain_m))} m</td><td class="num soft">${count(Math.round(m.cost_m))} m</td><td class="num">${m.qty || ''}</td>
+        <td class="wrap">${m.reason || (m.state === 'open' ? html`<a href="#/hands">${some(m.tasks.length, 'task')} for hands</a>` : '')}</td></tr>`)}</tbody></table></div>`;
   }
 }
 
 /** @param {PlanRow | undefined} r */
 const isOpen = (r) => r?.state === 'queued' || r?.state === 'running';
 
-/** @param {string} text */
-function json(text) {
-  try {
-    return JSON.parse(text);
-  } catch (e) {
-    throw new Refused(422, '', [{ field: 'problem', value: text.slice(0, 40), bound: `JSON: ${/** @type {Error} */ (e).message}` }]);
-  }
-}
-
 /** The plan's cost beside the baseline's. @param {PlanDetail} plan */
 function beside(plan) {
   const p = plan.plan ?? {};
-  const was = p.baseline?.cost_m ?? p.baseline?.cost ?? p.baseline?.charge ?? p.cost_before_m ?? (plan.steps?.length ? plan.steps[0].cost : null);
+  const was = p.baseline?.cost_m ?? p.baseline?.cost_s ?? p.baseline?.cost ?? p.baseline?.charge ?? p.cost_before_m ?? (plan.steps?.length ? plan.steps[0].cost : null);
   const named = p.baseline?.what ?? (p.cost_before_m != null ? 'as it is' : 'the first plan');
-  const now = p.cost_m ?? plan.cost;
+  const now = p.cost_m ?? p.cost_s ?? plan.cost;
+  const unit = p.cost_m != null ? ' m' : p.cost_s != null ? ' s' : '';
   if (was == null || now == null || !(was > 0)) return nothing;
   const most = Math.max(was, now);
   const saved = 1 - now / was;
-  const bar = (/** @type {string} */ name, /** @type {number} */ cost, /** @type {string} */ shade) => html`<dt>${name}</dt><dd><svg viewBox="0 0 200 10" preserveAspectRatio="none" aria-hidden="true"><rect class=${shade} width=${(cost / most) * 200} height="10" rx="2"></rect></svg> <b>${count(Math.round(cost))}</b></dd>`;
+  const bar = (/** @type {string} */ name, /** @type {number} */ cost, /** @type {string} */ shade) => html`<dt>${name}</dt><dd><svg viewBox="0 0 200 10" preserveAspectRatio="none" aria-hidden="true"><rect class=${shade} width=${(cost / most) * 200} height="10" rx="2"></rect></svg> <b>${count(Math.round(cost))}${unit}</b></dd>`;
   return html`<dl class="versus" data-saved=${saved.toFixed(3)}>${bar(named, was, 'rest')}${bar('the plan', now, saved >= 0 ? 'ok' : 'low')}</dl>
     <p class="saved ${saved > 0.0005 ? 'good-text' : 'soft'}"><b>${Math.abs(saved) < 0.0005 ? 'as good' : `${saved > 0 ? '−' : '+'}${(Math.abs(saved) * 100).toFixed(1)} %`}</b><span class="soft">${Math.abs(saved) < 0.0005 ? 'as' : 'against'} ${named}</span></p>`;
 }
