@@ -12,7 +12,7 @@ import pytest
 
 from contracts.errors import Unavailable
 from deploy.embedded.postgres import SCRATCH, EmbeddedPostgres, _servers_of, binaries, usable_identity
-from deploy.embedded.scratch import ScratchPostgres
+from deploy.embedded.scratch import ScratchPostgres, scratch_postgres
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root must become another user")
 
@@ -87,6 +87,30 @@ def test_the_server_ends_with_a_supervisor_that_is_killed(tmp_path: Path) -> Non
         assert server.query("SELECT 1") == "1"
         assert server.pid != pid
         assert pid not in _servers_of(tmp_path / "data")
+
+
+SCRATCHING = """
+import signal
+from deploy.embedded.scratch import scratch_postgres
+with scratch_postgres() as postgres:
+    print(postgres.server.folder, flush=True)
+    signal.pause()
+"""
+
+
+def test_what_a_killed_program_left_in_memory_is_removed_by_the_next(postgres: ScratchPostgres) -> None:
+    """A throw-away server's folder outlives a SIGKILL only until the next one starts; one that is in use stays."""
+    program = subprocess.Popen([sys.executable, "-c", SCRATCHING], stdout=subprocess.PIPE, text=True)
+    assert program.stdout is not None
+    left = Path(program.stdout.readline().strip())
+    program.kill()
+    program.wait()
+    program.stdout.close()
+    assert left.exists()
+    with scratch_postgres() as other:
+        assert other.server.query("SELECT 1") == "1"
+    assert not left.exists()
+    assert postgres.server.query("SELECT 1") == "1"
 
 
 def test_a_server_left_running_is_reaped(tmp_path: Path) -> None:
