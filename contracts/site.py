@@ -76,7 +76,7 @@ class Chute(msgspec.Struct, frozen=True):
 
 
 class Door(msgspec.Struct, frozen=True):
-    """A fire door across the road; `nodes` are the door nodes it closes."""
+    """A fire door across the road; `nodes` are the door nodes it closes. Without a cell robots open it themselves."""
 
     id: DoorId
     cell: CellId
@@ -86,7 +86,8 @@ class Door(msgspec.Struct, frozen=True):
 class Lift(msgspec.Struct, frozen=True):
     """A lift that carries one robot between levels; `nodes` are its cabin's, in the order of its controller's floors.
 
-    The controller counts floors from 0; `nodes[0]` is the cabin at floor 0.
+    The controller counts floors from 0; `nodes[0]` is the cabin at floor 0. Without a cell the robots call it by
+    themselves.
     """
 
     id: LiftId
@@ -183,7 +184,7 @@ class Site(msgspec.Struct, frozen=True, dict=True):
     def _refuse_lifts(self) -> None:
         nodes, cells, seen = self.layout.node, {c.id for c in self.cells}, set[NodeId]()
         for lift in self.lifts:
-            if lift.cell not in cells:
+            if lift.cell and lift.cell not in cells:
                 raise Rejected(f"lifts/{lift.id}/cell", lift.cell, "a cell of the site")
             for n in lift.nodes:
                 if n not in nodes or nodes[n].lift != lift.id or n in seen:

@@ -11,6 +11,7 @@ from contracts.layout_difference import difference
 from contracts.lif import LifLayout, read_lif
 from contracts.reach import refuse_unreachable
 from contracts.site import read_site
+from deploy.gates_file import missing
 
 
 class _Kind(msgspec.Struct):
@@ -42,7 +43,7 @@ def read_layouts(path: Path) -> tuple[LifLayout, ...]:
 
 
 def check(path: Path) -> list[str]:
-    """Check a layout file and say what is in it, and what of a LIF file is not kept.
+    """Check a layout file and say what is in it, what of a LIF file is not kept, and what a fleet must be told.
 
     Raises
     ------
@@ -61,6 +62,8 @@ def check(path: Path) -> list[str]:
         counts += [f"{len(lifts)} lifts"] * bool(lifts) + [f"{len(layout.zones)} zones"] * bool(layout.zones)
         said.append(f"layout {layout.id}, version {layout.version}: {', '.join(counts)}")
         said += [f"not kept: {note}" for note in one.notes]
+        if one.vehicle_types or one.stations:
+            said += [f"for a fleet: {line}" for line in missing(path, layout)]
     return said
 
 

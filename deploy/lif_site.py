@@ -1,14 +1,14 @@
-"""A site for foreign robots made of a LIF file: its roads and the names of its stations, and no stock."""
+"""A site for foreign robots made of a LIF file: its roads, doors and lifts, the names of its stations, and no stock."""
 
 from collections import Counter
 from pathlib import Path
 
 from contracts.errors import Rejected
 from contracts.ids import NodeId, SiteId, identifier
-from contracts.layout import Layout
 from contracts.lif import LifLayout, read_lif
 from contracts.reach import refuse_unreachable
 from contracts.site import Site
+from deploy.gates_file import read_gates
 
 
 def lif_site(path: Path, vehicle_type: str | None = None) -> Site:
@@ -25,7 +25,7 @@ def lif_site(path: Path, vehicle_type: str | None = None) -> Site:
     ------
     Rejected
         The file cannot be read, is not LIF, has several layouts, or has a station that cannot be reached or left, or a
-        door or lift; names the element.
+        door or lift that nobody moves (`deploy.gates_file`); names the element.
     """
     try:
         payload = path.read_bytes()
@@ -38,19 +38,20 @@ def lif_site(path: Path, vehicle_type: str | None = None) -> Site:
     one = layouts[0]
     places = _places(one)
     refuse_unreachable(one.layout, {f"layouts/{one.layout.id}/stations/{s.id}": s.nodes for s in one.stations})
-    _refuse_gates(one.layout)
+    gates = read_gates(path, one.layout)
     return Site(
         id=SiteId(identifier(one.layout.id)),
         layout=one.layout,
         pods=(),
         stations=(),
         chutes=(),
-        doors=(),
-        cells=(),
+        doors=gates.doors,
+        cells=gates.cells,
         robots=(),
         line_length_m=0.0,
         infeed_m={},
         places=places,
+        lifts=gates.lifts,
     )
 
 
@@ -77,14 +78,3 @@ def _places(one: LifLayout) -> dict[str, NodeId]:
         if s.name and names[s.name] == 1 and s.name not in places and s.name not in one.layout.node:
             places[s.name] = s.nodes[0]
     return places
-
-
-def _refuse_gates(layout: Layout) -> None:
-    """A LIF file cannot say which cell moves a door or lift; robots would wait before it for ever."""
-    for n in layout.nodes:
-        what = n.door or n.lift
-        if what is not None:
-            raise Rejected(
-                f"layouts/{layout.id}/nodes/{n.id}/{'door' if n.door else 'lift'}", what,
-                "no door and no lift: a site file says which cell moves it",
-            )  # fmt: skip

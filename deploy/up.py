@@ -121,7 +121,8 @@ class _Up:
             EmbeddedNats(state.nats, o.nats_port, o.mqtt_port).refuse_taken_ports()
         build = self._fleet_site if o.profile == "fleet" else self._reference_site
         site = o.site if "site" in o.model_fields_set else await asyncio.to_thread(build)
-        await asyncio.to_thread(_refuse_taken_devices, read_site(site))
+        if o.profile != "fleet":
+            await asyncio.to_thread(_refuse_taken_devices, read_site(site))
         database_url = o.database_url or await self._database()
         nats_url, mqtt_url = await self._brokers()
         FloorTime.begin(state.floor_time, o.time_scale)
@@ -147,7 +148,9 @@ class _Up:
         }
         if o.orders is not None:
             environment["FLOORPLANE_ORDERS"] = str(o.orders.absolute())
-        names = FLEET if o.profile == "fleet" else CHILDREN
+        names: tuple[str, ...] = CHILDREN
+        if o.profile == "fleet":  # the controllers of its doors and lifts are real ones
+            names = (*FLEET, "edge") if read_site(site).cells else FLEET
         if o.standby:
             environment["FLOORPLANE_STANDBY"] = "true"
         for name in (*names, *((STANDBY,) if o.standby else ())):

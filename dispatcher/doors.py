@@ -12,7 +12,7 @@ def open_doors(world: World) -> frozenset[str]:
         name
         for name, w in world.doors.items()
         if w.state == "open" and w.asked is None and world.cells[w.door.cell].online
-    )
+    ).union(d.id for d in world.site.doors if not d.cell)
 
 
 def move_doors(world: World) -> None:

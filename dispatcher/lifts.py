@@ -14,12 +14,15 @@ _TIMER = "lift "
 
 
 def open_lifts(world: World) -> frozenset[str]:
-    """Return where lifts stand open, by `gate_of`: reported after the last call, by a cell that is there."""
+    """Return where lifts stand open, by `gate_of`: reported after the last call, by a cell that is there.
+
+    One that the robots call themselves is in nobody's way before one of them is in it.
+    """
     return frozenset(
         gate_of(name, w.level)
         for name, w in world.lifts.items()
         if w.state == "open" and w.asked is None and world.cells[w.lift.cell].online
-    )
+    ).union(gate_of(x.id, world.site.layout.level(n)) for x in world.site.lifts if not x.cell for n in x.nodes)
 
 
 def move_lifts(world: World) -> None:

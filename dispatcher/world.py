@@ -381,10 +381,8 @@ def new_world(site: Site, params: Params, epoch: int) -> World:
         world.chute_load[chute.id] = 0
     for cell in site.cells:
         world.cells[cell.id] = CellLink(cell.id)
-    for door in site.doors:
-        world.doors[door.id] = DoorWatch(door)
-    for lift in site.lifts:
-        world.lifts[lift.id] = LiftWatch(lift)
+    world.doors = {d.id: DoorWatch(d) for d in site.doors if d.cell}  # the others the robots move themselves
+    world.lifts = {x.id: LiftWatch(x) for x in site.lifts if x.cell}
     world.door_nodes = frozenset(n.id for n in site.layout.nodes if n.kind in {NodeKind.DOOR, NodeKind.LIFT})
     for node in site.layout.nodes:
         if node.kind is NodeKind.CHARGER:

@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from contracts.errors import Rejected
 from contracts.geometry import Point
-from contracts.ids import DoorId, EdgeId, LiftId, NodeId, StationId
+from contracts.ids import CellId, DoorId, EdgeId, LiftId, NodeId, RobotId, StationId, TaskId
 from contracts.layout import Edge, Layout, Node, NodeKind, Zone, ZoneKind
 from contracts.lif import LifStation, read_lif, write_lif
-from contracts.site import Site, write_site
+from contracts.messages.facts import TransportChanged
+from contracts.messages.work import Transport
+from contracts.site import Lift, Robot, Site, read_site, write_site
 from deploy.layout_file import check, compare
 from deploy.lif_site import lif_site
 from tests.twin.lift_floor import two_levels
+from tests.unit.dispatcher_bench import MAKER, Bench
 
 NOW_MS = 1_764_000_000_000
 SQUARE = (Point(0, 0), Point(3, 0), Point(3, 3), Point(0, 3))
@@ -55,7 +59,7 @@ def test_levels_lifts_zones_and_widths_survive_the_trip(tmp_path: Path) -> None:
     assert sorted(back.layout.edges, key=lambda e: e.id) == sorted(layout.edges, key=lambda e: e.id)
     assert (back.layout.zones, back.stations, back.layout.levels) == (layout.zones, stations, ("ground", "up"))
     assert back.layout.within == {"Z1": ("a", "la"), "Z2": ("b", "lb")}
-    (said,) = check(path)
+    said, _ = check(path)
     assert "2 levels (ground, up), 1 lifts, 2 zones" in said
 
 
@@ -102,13 +106,80 @@ def test_levels_that_contradict_themselves_are_refused_by_name(changes: dict[str
     assert e.value.field == field
 
 
-def test_a_door_or_lift_that_no_cell_moves_is_refused_in_a_lif_site(tmp_path: Path) -> None:
-    """Robots would wait before it for ever."""
-    with pytest.raises(Rejected, match="la/lift"):
-        lif_site(written(levels(), tmp_path / "x.lif"))
-    door = Layout("L", "m", "1", (Node(NodeId("a"), 0, 0), Node(NodeId("d"), 1, 0, NodeKind.DOOR, DoorId("D1"))), ())
-    with pytest.raises(Rejected, match="d/door"):
-        lif_site(written(door, tmp_path / "y.lif"))
+def test_a_door_or_lift_that_nobody_moves_is_refused_and_the_check_says_what_to_write(tmp_path: Path) -> None:
+    """Robots would wait before it for ever. LIF cannot say who moves it: a file beside it does."""
+    path = written(levels(), tmp_path / "hall.lif.json")
+    with pytest.raises(Rejected, match=r"lift L1 \(la on ground, lb on up\).*\[lifts.L1\] moved_by") as e:
+        lif_site(path)
+    assert e.value.field == str(tmp_path / "hall.gates.toml")
+    (_, said) = check(path)
+    assert said.startswith("for a fleet: nobody moves lift L1")
+    (tmp_path / "hall.gates.toml").write_text('[lifts.L1]\nmoved_by = "robots"\n')
+    assert len(check(path)) == 1
+    nodes = (Node(NodeId("a"), 0, 0), Node(NodeId("d"), 1, 0, NodeKind.DOOR, DoorId("D1")))
+    ways = tuple(Edge(EdgeId(f"{u}{v}"), NodeId(u), NodeId(v)) for u, v in (("a", "d"), ("d", "a")))
+    door = written(Layout("L", "m", "1", nodes, ways), tmp_path / "y.lif")
+    with pytest.raises(Rejected, match="nobody moves door D1"):
+        lif_site(door)
+    (tmp_path / "y.gates.toml").write_text('doors.D1 = {moved_by = "robots"}\n')
+    assert [(d.id, d.cell) for d in lif_site(door).doors] == [("D1", "")]
+
+
+def test_robots_that_call_the_lift_themselves_carry_between_levels(tmp_path: Path) -> None:
+    """From the LIF file and what stands beside it to the transport that is done; one robot rides at a time."""
+    path = written(levels(), tmp_path / "hall.lif.json")
+    (tmp_path / "hall.gates.toml").write_text('[lifts.L1]\nmoved_by = "robots"\n')
+    site = lif_site(path)
+    assert site.cells == ()
+    write_site(site, tmp_path / "site.json")
+    site = msgspec.structs.replace(
+        read_site(tmp_path / "site.json"), robots=(Robot(RobotId("R1"), MAKER, NodeId("a")),)
+    )
+    bench = Bench(site)
+    bench.work(Transport(TaskId("V1"), 1, NodeId("a"), NodeId("b"), "", "", True, 0, 0))
+    bench.wait(60)
+    told = dict.fromkeys(f.state for f in bench.told(TransportChanged) if isinstance(f, TransportChanged))
+    assert list(told) == ["assigned", "loaded", "done"]
+    assert bench.world.alarms == {}
+
+
+def test_a_lift_that_a_controller_moves_is_called_by_an_edge(tmp_path: Path) -> None:
+    path = written(levels(), tmp_path / "hall.lif.json")
+    (tmp_path / "hall.gates.toml").write_text(
+        '[lifts.L1]\nmoved_by = "device"\ndriver = "modbus"\naddress = "modbus://10.0.0.7:502/1"\n'
+        'floors = ["lb", "la"]\n'
+    )
+    site = lif_site(path)
+    assert site.lifts == (Lift(LiftId("L1"), CellId("lifts"), (NodeId("lb"), NodeId("la"))),)
+    (cell,) = site.cells
+    assert [(d.role, d.driver, d.address, d.serves) for d in cell.devices] == [
+        ("lift", "modbus", "modbus://10.0.0.7:502/1", "L1")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ('[lifts.L1]\nmoved_by = "ghosts"', "lifts/L1/moved_by"),
+        ('[lifts.L1]\nmoved_by = "robots"\ndriver = "modbus"', "lifts/L1/driver"),
+        ('[lifts.L1]\nmoved_by = "device"\ndriver = "telepathy"', "lifts/L1/driver"),
+        ('[lifts.L1]\nmoved_by = "device"\ndriver = "modbus"\naddress = "there"', "lifts/L1/address"),
+        (
+            '[lifts.L1]\nmoved_by = "device"\ndriver = "modbus"\naddress = "modbus://h:502/1"\nfloors = ["la"]',
+            "lifts/L1/floors",
+        ),
+        ('lifts.L1.moved_by = "robots"\nlifts.L9.moved_by = "robots"', "lifts/L9"),
+        ('lifts.L1.moved_by = "robots"\nlifts.L1.colour = "red"', "gates"),
+        ("lifts = 1", "gates"),
+        ("moved by robots", "gates"),
+    ],
+)
+def test_what_is_wrong_beside_a_lif_file_is_named(tmp_path: Path, text: str, field: str) -> None:
+    path = written(levels(), tmp_path / "hall.lif.json")
+    (tmp_path / "hall.gates.toml").write_text(text)
+    with pytest.raises(Rejected) as e:
+        lif_site(path)
+    assert e.value.field == field
 
 
 def test_stations_are_found_by_id_and_by_a_name_that_means_one_thing(tmp_path: Path) -> None:
