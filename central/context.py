@@ -1,6 +1,6 @@
 """What every route and loop of central works with, wired once by `central.service`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from fastapi import Depends
@@ -23,6 +23,9 @@ from contracts.runtime.clock import Clock
 from contracts.runtime.log import Log
 from contracts.site import Site
 
+if TYPE_CHECKING:
+    from central.fleet.halt import Halt
+
 
 class Context(msgspec.Struct, frozen=True):
     """The parts, each made by `central.service.Central`."""
@@ -43,6 +46,8 @@ class Context(msgspec.Struct, frozen=True):
     published: Published
     epcis: EpcisProjector
     webhooks: WebhookPump
+    halt: "Halt | None" = None
+    """Stops the fleet over the broker; None: the dispatcher is asked."""
 
 
 async def _context(connection: HTTPConnection) -> Context:

@@ -17,6 +17,7 @@ from central.events.published import Published
 from central.events.relay import Relay
 from central.facts.consumer import FactConsumer
 from central.fleet.board import FleetBoard
+from central.fleet.halt import Halt
 from central.identity.access import Doorkeeper
 from central.masterdata.places import keep_places
 from central.metrics import Metrics
@@ -52,11 +53,13 @@ class Central:
         Its pods, bins, stations and chutes are the places of the books.
     log, clock
         The port and the time of this process.
+    halt
+        Stops the fleet over the broker alone; None: the dispatcher is asked to.
     """
 
     name = "central"
 
-    def __init__(self, settings: CentralSettings, site: Site, log: Log, clock: Clock) -> None:
+    def __init__(self, settings: CentralSettings, site: Site, log: Log, clock: Clock, halt: Halt | None = None) -> None:
         self.ready = asyncio.Event()
         self._site = site
         self._clock = clock
@@ -104,6 +107,7 @@ class Central:
                 published=published,
                 epcis=self._epcis,
                 webhooks=self._webhooks,
+                halt=halt,
             )
         )
 

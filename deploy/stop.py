@@ -15,7 +15,7 @@ from contracts.errors import Rejected
 from contracts.ids import SiteId
 from contracts.messages.floor import StopState
 from contracts.runtime.clock import Clock
-from contracts.runtime.floor import Floor
+from contracts.runtime.floor import Floor, FloorConnector
 from contracts.vda5050 import topics as vda
 from contracts.vda5050.reading import read
 from contracts.vda5050.v2 import Action, ActionStatus, BlockingType, InstantActions, State, timestamp
@@ -25,6 +25,8 @@ NOT_A_SAFETY_FUNCTION = (
 )
 
 _NAMES_S = 3.0
+_CONSOLE_PATIENCE_S = 2.0
+"""Whoever has not answered by then is named; somebody waits at the console."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -156,3 +158,37 @@ class FleetStop:
         except TimeoutError:
             return False
         return True
+
+
+class BrokerHalt:
+    """Central's way to stop the fleet: the same, over a connection that is made for it.
+
+    Parameters
+    ----------
+    broker
+        Makes clients of the broker.
+    site, clock
+        As of `FleetStop`.
+    """
+
+    def __init__(self, broker: FloorConnector, site: SiteId, clock: Clock) -> None:
+        self._broker = broker
+        self._site = site
+        self._clock = clock
+
+    async def __call__(self, who: str, reason: str, *, pause: bool) -> tuple[int, tuple[str, ...]]:
+        """Stop or resume; see `central.fleet.halt.Halt`.
+
+        Raises
+        ------
+        Unavailable
+            The broker is not reached.
+        """
+        floor = await self._broker.connect(f"floorplane-halt-{self._clock.now_ms():x}")
+        try:
+            outcome = await FleetStop(floor, self._clock, self._site, pause=pause).run(
+                who, reason, patience_s=_CONSOLE_PATIENCE_S
+            )
+        finally:
+            await floor.close()
+        return len(outcome.asked), outcome.silent

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from central.context import Context, Correlation, Here
 from central.fleet import adopted
 from central.fleet.asking import Done, ask_dispatcher
+from central.fleet.halt import halt_fleet
 from central.idempotency import PerhapsKey
 from central.identity.access import FLOOR, HOUSE, Principal, Role
 from central.problems import Refusal, documented
@@ -231,7 +232,12 @@ async def command_fleet(
     key: PerhapsKey = None,
     who: Principal = FLOOR,
 ) -> Response:
-    """Pause or resume the whole fleet; a refusal answers 409 with its reason."""
+    """Stop or resume the whole fleet: over the broker alone, whoever else lives; 409 with a refusal's reason.
+
+    `reason` of the answer says how many robots confirm it. This is not a safety function.
+    """
+    if here.halt is not None:
+        return await halt_fleet(here, here.halt, who, correlation, key, body.reason, pause=command == "pause")
     ask: OpsBody = PauseRobot(None) if command == "pause" else ResumeRobot(None)
     return await ask_dispatcher(here, who, correlation, key, f"fleet.{command}", here.site.id, body.reason, ask)
 

@@ -11,15 +11,18 @@ from central.migrate import migrate
 from central.serve import HttpServer
 from central.service import Central
 from contracts.errors import Unavailable
+from contracts.runtime.floor.mqtt import MqttConnector
 from contracts.runtime.log.nats import connect_log
 from contracts.runtime.logging import get_log
 from contracts.runtime.service import Service
 from contracts.site import read_site
 from deploy.processes.settings import CentralProcess
+from deploy.stop import BrokerHalt
 
 _log = get_log("deploy.central")
 _PATIENCE_S = 30.0
 _AGAIN_S = 0.25
+_BROKER_S = 3.0
 
 
 @asynccontextmanager
@@ -29,7 +32,12 @@ async def assemble(settings: CentralProcess) -> AsyncIterator[Sequence[Service]]
     await prepare(url, settings.secrets)
     log = await connect_log(settings.needed("nats_url"), "central")
     try:
-        central = Central(settings, site, log, clock)
+        halt = (
+            None
+            if settings.mqtt_url is None
+            else BrokerHalt(MqttConnector(settings.mqtt_url, wait_s=_BROKER_S), site.id, clock)
+        )
+        central = Central(settings, site, log, clock, halt)
         # the site and the application stay as long as the process: a collector that walks them stops REST for 60 ms
         gc.collect()
         gc.freeze()

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from central.fleet.halt import Halt
 from central.identity.bootstrap import Secrets, bootstrap_identity
 from central.invariants import Violation, violations
 from central.migrate import migrate
@@ -68,13 +69,15 @@ async def migrated_copy(postgres: ScratchPostgres) -> tuple[str, Secrets]:
 class Floor:
     """What a test holds in its hands."""
 
-    def __init__(self, url: str, secrets: Secrets, scale: float, connections: int, **settings: Any) -> None:
+    def __init__(
+        self, url: str, secrets: Secrets, scale: float, connections: int, halt: Halt | None = None, **settings: Any
+    ) -> None:
         self.url, self.secrets, self.site = url, secrets, small_site()
         self.clock = LoopClock(START_MS, scale=scale)
         self.store = MemoryStore()
         self.dispatcher = self.store.connect("dispatcher")
         told = CentralSettings(database_url=url, database_connections=connections, **settings)
-        self.central = Central(told, self.site, self.store.connect("central"), self.clock)
+        self.central = Central(told, self.site, self.store.connect("central"), self.clock, halt)
         transport = httpx.ASGITransport(self.central.app)
         self.nobody = httpx.AsyncClient(transport=transport, base_url="http://central")
         self.erp, self.operator, self.supervisor, self.device = (

@@ -74,6 +74,11 @@ class Floor {
     return !moves && this.pausedCount * 2 > there.length ? 'paused' : '';
   }
 
+  /** Who stopped the fleet and why, as the dispatcher's alarm says. */
+  get stopTold() {
+    return this.activeAlarms.find((a) => a.key === 'stop')?.text ?? '';
+  }
+
   get pausedCount() {
     return this.view?.robots.filter((r) => r.state === 'paused').length ?? 0;
   }

@@ -115,8 +115,8 @@ class FpConsole extends Part {
     const deaf = !lost && floor.frameAge() > SILENT_MS;
     return html`
       ${floor.halt ? html`<div class="banner bad" role="alert" data-banner="stopped">${floor.halt === 'stopped' ? 'The fleet is stopped.' : `The fleet stands: ${floor.pausedCount} of ${floor.view?.robots.length} robots are paused.`}
-        <span>${floor.halt === 'stopped' ? html`It was done by <code class="mono">floorplane stop</code>; lift it with <code class="mono">floorplane stop --resume</code>.` : 'None drives until the fleet is resumed.'} This is not a safety function.</span>
-        ${may('stop') && floor.halt === 'paused' ? html`<button class="button small" @click=${() => askFleet(false)}>Resume …</button>` : nothing}</div>` : nothing}
+        <span>${floor.stopTold || 'None drives until the fleet is resumed.'} ${floor.halt === 'stopped' ? `${floor.pausedCount} of ${floor.view?.robots.length} robots say that they stand.` : ''} This is not a safety function.</span>
+        ${may('stop') ? html`<button class="button small" @click=${() => askFleet(false)}>Resume …</button>` : nothing}</div>` : nothing}
       ${lost ? html`<div class="banner warn" role="status" data-banner="lost">Not connected. <span>What you see is from ${age(silence)} ago; it is tried again by itself.</span></div>` : nothing}
       ${deaf ? html`<div class="banner warn" role="status" data-banner="deaf">The dispatcher is silent. <span>${Number.isFinite(floor.frameAge()) ? `Positions are from ${age(floor.frameAge())} ago.` : 'No position was heard yet.'} Orders and stock are current.</span></div>` : nothing}`;
   }
