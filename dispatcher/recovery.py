@@ -19,7 +19,7 @@ from dispatcher.world import Stage, World
 _NEAR_M = 0.75
 """A robot that names no node stands on one that is not further away."""
 _NOT_TO_ASK = frozenset({VehicleState.OFFLINE, VehicleState.MANUAL})
-_RETRY_PLACE_MS = 5_000
+_RETRY_PLACE_MS = 1_000
 
 
 # ------------------------------------------------------------------------------------------------------- going away
@@ -215,9 +215,11 @@ def _place(world: World, v: Vehicle) -> None:
     try:
         world.traffic.place(v.id, node)
     except Rejected as error:
-        _cannot_place(
-            world, v, key, f"Robot {v.id} says that it stands on {node}: {error}.", "Move one of the robots by hand."
-        )
+        if _ask_for_way(world, v, node):
+            text, remedy = "others give up their way there", "It goes on by itself."
+        else:
+            text, remedy = str(error), "Move one of the robots by hand."
+        _cannot_place(world, v, key, f"Robot {v.id} says that it stands on {node}: {text}.", remedy)
         return
     for alarm in (key, f"reset-{v.id}", f"failed-{v.id}", f"deaf-{v.id}", f"doubt-{v.id}", f"stuck-{v.id}"):
         world.clear_alarm(alarm)
@@ -233,6 +235,26 @@ def _place(world: World, v: Vehicle) -> None:
     if v.id in world.halted:
         let_neighbours_go(world, v)
     _go_on(world, v, report)
+
+
+def _ask_for_way(world: World, v: Vehicle, node: NodeId) -> bool:
+    """Stop those who may drive onto a node where a robot stands that was not placed; says whether it will be free.
+
+    Nobody is led there any more. Who stands there itself is left in peace: then a person must look.
+    """
+    nodes = world.site.layout.node
+    wanted = nodes[node].resource
+    others = [o for o in world.vehicles.values() if o is not v and o.placed]
+    if any(nodes[o.node].resource == wanted for o in others):
+        return False
+    muster.mask(world, v.id, node)
+    holders = [o for o in others if any(nodes[n].resource == wanted for n in world.traffic.route(o.id)[0])]
+    if any(o.state is VehicleState.OFFLINE or o.lost for o in holders):
+        return False
+    for o in holders:
+        if not o.cancelling:
+            reset(world, o, "")
+    return bool(holders)
 
 
 def _go_on(world: World, v: Vehicle, report: RobotState) -> None:

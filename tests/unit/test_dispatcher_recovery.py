@@ -201,6 +201,34 @@ def test_two_robots_that_claim_one_node_call_a_person_and_the_second_waits() -> 
     assert "place-R2" not in bench.world.alarms
 
 
+def test_one_that_comes_back_on_a_released_way_is_not_driven_into_and_both_go_on() -> None:
+    """Whose way it is gives it up, nobody is led there meanwhile, and in the end both are on the floor."""
+    bench = Bench(small_site(2))
+    robot, name = under_way(bench)
+    (other,) = [r for r in bench.robots.values() if r is not robot]
+    at = bench.world.traffic.route(RobotId(name))[0][-1]
+    other.manual = True
+    other.automatic = False
+    bench.hear(other.state())
+    bench.wait(20)  # others get what was not driven
+    at = bench.world.traffic.route(RobotId(name))[0][-1]
+    other.base, other.horizon, other.todo, other.node, other.order_id, other.seq = [], 0, [], at, "", 0
+    other.automatic = True
+    before = len(bench.sent)
+    bench.hear(other.state())
+    asked = [c.message for c in bench.sent[before:] if isinstance(c, SendInstantActions)]
+    assert [(m.serial_number, m.actions[0].action_type) for m in asked] == [(name, "cancelOrder")]
+    assert at not in bench.world.traffic.route(RobotId(name))[0]
+    bench.wait(2)
+    assert bench.world.traffic.at(RobotId(other.id)) == at
+    assert f"place-{other.id}" not in bench.world.alarms
+    free_all(bench)
+    bench.wait(180)
+    assert len(bench.told(PickDone)) == 1
+    assert bench.world.alarms == {}
+    assert bench.world.masked == {}
+
+
 def test_silence_and_standstill_are_found_by_the_sweep() -> None:
     bench = Bench(small_site(2))
     robot, name = under_way(bench)
