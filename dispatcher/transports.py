@@ -99,6 +99,7 @@ def assign(world: World) -> None:
     waiting.sort(key=lambda h: (-gain[h.work.task], h.work.task))
     tasks = [*moving, *waiting[: _WINDOW * len(robots)]]
     all_robots = [*robots, *(world.vehicles[h.robot] for h in moving if h.robot is not None)]
+    left: list[tuple[Vehicle, Haul]] = []
     for i, j in _pairs(world, all_robots, tasks, [gain[h.work.task] for h in tasks]):
         v, haul = all_robots[i], tasks[j]
         if haul.robot == v.id:
@@ -112,7 +113,11 @@ def assign(world: World) -> None:
             if given_up.robot == v.id:
                 given_up.stage, given_up.robot = HaulStage.OPEN, None
                 world.hauls_changed = True
+                left.append((v, given_up))
         _begin(world, v, haul)
+    for v, haul in left:
+        if haul.stage is HaulStage.OPEN:
+            _tell(world, v, haul, "open", f"robot {v.id} has a more urgent one")
 
 
 def leg_done(world: World, v: Vehicle, leg: Leg) -> None:

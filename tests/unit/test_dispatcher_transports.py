@@ -91,6 +91,26 @@ def test_many_transports_are_all_done_and_the_urgent_one_first() -> None:
     assert sorted(done) == sorted([*(f"V{k}" for k in range(8)), "V9"])
 
 
+def test_one_that_is_left_for_more_urgent_ones_is_said_to_be_open_again() -> None:
+    """What central shows is what is so: assigned, open again with a reason, assigned, and done."""
+    b = bench(2)
+    for r in b.robots.values():
+        r.manual = True
+    b.work(transport("V1"))
+    b.wait(1)
+    b.work(transport("V2", "p4", "b1", priority=9), transport("V3", "w2", "b6", priority=9))
+    b.wait(1)
+    assert [changes(b, n) for n in ("V1", "V2", "V3")] == [["assigned", "open"], ["assigned"], ["assigned"]]
+    said = [f for f in b.told(TransportChanged) if isinstance(f, TransportChanged) and f.state == "open"]
+    assert said[0].reason == f"robot {said[0].robot} has a more urgent one"
+    for r in b.robots.values():
+        r.manual = False
+        r.drive()
+    b.hear(*(r.state() for r in b.robots.values()))
+    b.wait(180)
+    assert changes(b, "V1") == ["assigned", "open", "assigned", "loaded", "done"]
+
+
 def test_a_cancelled_transport_that_is_not_picked_up_lets_its_robot_go() -> None:
     b = bench(1)
     b.robot("R1").manual = True
