@@ -11,10 +11,11 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from contracts.errors import Rejected
-from deploy.bench.bounds import number, positive, seed
+from deploy.bench.bounds import number, positive, seed, whole
 from dispatcher.optimizers.picking import Warehouse
 from dispatcher.optimizers.slotting import (
     Orders,
@@ -27,6 +28,7 @@ from dispatcher.optimizers.slotting import (
     nearest,
     plan,
     reslot,
+    simulate,
     within,
 )
 from dispatcher.optimizers.slotting.problem import NO_GROUP, Ints
@@ -48,10 +50,14 @@ def run(args: list[str]) -> dict[str, object]:
     parser.add_argument("--seconds", type=positive, default=120.0, help="CPU seconds of the search")
     parser.add_argument("--move-cost", type=number(0), default=0.0, metavar="M", help="metres that moving a part costs")
     parser.add_argument("--seed", type=seed, default=1)
+    parser.add_argument(
+        "--pickers", type=whole(1, 500), default=1,
+        help="how many walk at a time: the plan counts that they are in each other's way; a simulation judges it",
+    )  # fmt: skip
     options = parser.parse_args(args)
     source = options.orders or options.data.parent / "orders" / "warehouse_shipments.csv.gz"
     learn, judge, group = read(source, options.until)
-    problem = problem_of(learn, group)
+    problem = msgspec.structs.replace(problem_of(learn, group), pickers=options.pickers)
     floor = Floor(problem)
     as_is = by_group(problem, group)
     rules: dict[str, Ints] = {"as_is": as_is}
@@ -78,6 +84,12 @@ def run(args: list[str]) -> dict[str, object]:
         moved, done = more, n
     best_abc = min(("across", "within", "nearest"), key=lambda k: judged[k])
     orders = len(judge.start) - 1
+    crowd: dict[str, object] = {}
+    if options.pickers > 1:
+        alone = msgspec.structs.replace(problem, pickers=1)
+        blind = plan(alone, Params(swaps=found.swaps, seed=options.seed))
+        layouts = {"counted": found.slot_of, "not_counted": blind.slot_of, **rules}
+        crowd = {"crowd": {k: _shift(problem, slot_of, options.pickers, judge) for k, slot_of in layouts.items()}}
     return {
         "saving_as_is": round(1 - ours / judged["as_is"], 4),
         "saving_best_abc": round(1 - ours / judged[best_abc], 4),
@@ -94,12 +106,24 @@ def run(args: list[str]) -> dict[str, object]:
         "orders_judged": orders,
         "in_sample_saving_as_is": round(1 - found.travel_m / learned["as_is"], 4),
         "seed": options.seed,
+        "pickers": options.pickers,
+        **crowd,
         "baseline": {
             "what": "mean exact tour (m) of the judged orders in layouts by rule; best_abc is the best of three there",
             "best_abc": best_abc,
             **{f"{name}_m": round(v / orders, 2) for name, v in judged.items()},
         },
     }
+
+
+def _shift(problem: Problem, slot_of: Ints, pickers: int, orders: Orders) -> dict[str, float]:
+    """How the judged orders go where one picker at a time fits into an aisle, and how far they walk."""
+    shift = simulate(problem, slot_of, pickers, orders)
+    whole_s = shift.walk_s + shift.pick_s + shift.wait_s
+    return {
+        "orders_per_h": round(shift.orders_per_h, 1), "wait_share": round(shift.wait_s / whole_s, 4),
+        "mean_tour_m": round(shift.walk_s / (len(orders.start) - 1), 2),
+    }  # fmt: skip
 
 
 def read(path: Path, until: str) -> tuple[Orders, Orders, Ints]:

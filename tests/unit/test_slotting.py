@@ -13,6 +13,7 @@ from dispatcher.optimizers.picking import Warehouse
 from dispatcher.optimizers.slotting import (
     Orders,
     Params,
+    Plan,
     Problem,
     across,
     by_group,
@@ -21,6 +22,7 @@ from dispatcher.optimizers.slotting import (
     nearest,
     plan,
     reslot,
+    simulate,
     travel_m,
     within,
 )
@@ -45,7 +47,12 @@ def problems(draw: st.DrawFn) -> Problem:
     together = np.full(PARTS, -1, np.int64)
     together[[10, 15]] = draw(st.sampled_from([-1, 2]))
     allowed = np.array([[True, True], [True, False]])
-    return Problem(w, slots, Orders.of(orders), PARTS, kind, allowed, apart, together)
+    pickers = draw(st.sampled_from([1, 5]))
+    return Problem(w, slots, Orders.of(orders), PARTS, kind, allowed, apart, together, pickers)
+
+
+def total(one: Plan) -> float:
+    return one.travel_m + one.reach_m + one.crowd_m
 
 
 @pytest.mark.slow
@@ -59,7 +66,7 @@ def test_a_plan_keeps_every_rule_and_never_loses_to_abc(problem: Problem) -> Non
         check(problem, one)
     again = plan(problem, Params(swaps=300, seed=5))
     assert (again.slot_of == found.slot_of).all()
-    assert found.travel_m + found.reach_m <= min(x.travel_m + x.reach_m for x in layouts) + 1e-6
+    assert total(found) <= min(map(total, layouts)) + 1e-6
 
 
 @given(problems(), st.integers(0, 3))
@@ -74,11 +81,42 @@ def test_each_step_of_a_re_slot_pays_and_says_how_much(problem: Problem, cost: i
     before, then = as_plan(problem, current), as_plan(problem, after(current, steps))
     for n in range(1, len(steps) + 1):
         check(problem, as_plan(problem, after(current, steps[:n])))
-    assert sum(s.gain_m for s in steps) == pytest.approx(
-        before.travel_m + before.reach_m - then.travel_m - then.reach_m
-    )
+    assert sum(s.gain_m for s in steps) == pytest.approx(total(before) - total(then))
     few = reslot(problem, current, found.slot_of, float(cost), most_moves=4)
     assert len({p for s in few for p in (s.part, s.other)} - {None}) <= 4
+
+
+def wanted_unevenly() -> Problem:
+    """A few parts have most of the picks: by their walks alone all of them lie in one aisle."""
+    w = Warehouse(6, 3.0, (12.0,), 2, 0)
+    rng = np.random.default_rng(4)
+    often = 1 / np.arange(1, 49) ** 1.2
+    orders = [rng.choice(48, int(rng.integers(1, 3)), replace=False, p=often / often.sum()) for _ in range(400)]
+    none = np.full(48, -1, np.int64)
+    slots = grid(w, 6, 2)
+    return Problem(
+        w, slots, Orders.of([o.tolist() for o in orders]), 48, np.zeros(48, np.int64), np.ones((1, 1), np.bool_), none,
+        none,
+    )  # fmt: skip
+
+
+def test_layouts_that_count_crowds_bring_more_orders_an_hour_when_many_pick() -> None:
+    """Judged by pickers who wait for each other at the ends of aisles, which knows nothing of the formula."""
+    alone = wanted_unevenly()
+    many = msgspec.structs.replace(alone, pickers=6)
+    without, counted = plan(alone, Params(swaps=6_000)), plan(many, Params(swaps=6_000))
+    check(many, counted)
+    assert without.crowd_m == 0
+    assert counted.crowd_m < many.crowd_m(without.slot_of)
+    one, six = (simulate(alone, without.slot_of, n) for n in (1, 6))
+    better = simulate(alone, counted.slot_of, 6)
+    assert one.wait_s == 0
+    assert one.walk_s == pytest.approx(without.travel_m)
+    assert one.makespan_s == pytest.approx(one.walk_s + one.pick_s)
+    assert one.pick_s == 10 * len(alone.orders.part)
+    assert six.wait_s > 0
+    assert better.orders_per_h > 1.05 * six.orders_per_h
+    assert better == simulate(alone, counted.slot_of, 6)
 
 
 def test_parts_of_one_order_end_up_side_by_side() -> None:

@@ -1,5 +1,6 @@
 """Slotting: which part lies in which slot, so that the tours of all orders together are short."""
 
+from dispatcher.optimizers.slotting.crowd import Shift, simulate
 from dispatcher.optimizers.slotting.layouts import across, by_group, nearest, within
 from dispatcher.optimizers.slotting.problem import Orders, Params, Plan, Problem, Slots, check, grid, travel_m
 from dispatcher.optimizers.slotting.reslot import Step, reslot
@@ -10,6 +11,7 @@ __all__ = [
     "Params",
     "Plan",
     "Problem",
+    "Shift",
     "Slots",
     "Step",
     "across",
@@ -19,6 +21,7 @@ __all__ = [
     "nearest",
     "plan",
     "reslot",
+    "simulate",
     "travel_m",
     "within",
 ]

@@ -109,13 +109,26 @@ def may_swap(a, b, rules, content):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def anneal(start, part, of_start, of_order, picks, reach, rules, slot_of, place, work, swaps, hot, cold, seed):  # type: ignore[no-untyped-def]
+def crowded(p, q, x, y, picks, zone, load, share):  # type: ignore[no-untyped-def]
+    """What crowds cost more (m) if `p` goes from bay `x` to `y`, and `q` (or EMPTY) from `y` to `x`."""
+    if zone[x] == zone[y] or share == 0.0:
+        return 0.0
+    more = picks[p] - (picks[q] if q >= 0 else 0)
+    a, b = load[zone[x]], load[zone[y]]
+    return share * ((a - more) ** 2 - a**2 + (b + more) ** 2 - b**2)
+
+
+@njit(cache=True)
+def anneal(  # type: ignore[no-untyped-def]
+    start, part, of_start, of_order, picks, reach, rules, crowd, slot_of, place, work, swaps, hot, cold, seed
+):  # fmt: skip
     """Improve `slot_of` (parts,) by `swaps` tried exchanges; return the best found.
 
     A part that is picked goes to a random slot, or into the bay (or beside the bay) of a part of one of its orders.
     """
     np.random.seed(seed)
     slot_bay, slot_first = rules[0], rules[7]
+    zone, share = crowd
     slots, bays = len(slot_bay), len(slot_first) - 1
     slot_of = slot_of.copy()
     content = np.full(slots, EMPTY, np.int64)
@@ -123,6 +136,9 @@ def anneal(start, part, of_start, of_order, picks, reach, rules, slot_of, place,
         content[slot_of[p]] = p
     bay_of = slot_bay[slot_of]
     length = lengths(start, part, bay_of, place, work)
+    load = np.zeros(zone.max() + 1)
+    for p in range(len(slot_of)):
+        load[zone[bay_of[p]]] += picks[p]
     now = 0.0
     best, best_of = 0.0, slot_of.copy()
     picked = np.flatnonzero(picks > 0)
@@ -153,6 +169,7 @@ def anneal(start, part, of_start, of_order, picks, reach, rules, slot_of, place,
             delta += picks[q] * (reach[a] - reach[b])
         n = 0
         if x != y:
+            delta += crowded(p, q, x, y, picks, zone, load, share)
             mark += 1
             bay_of[p] = y
             if q >= 0:
@@ -168,6 +185,8 @@ def anneal(start, part, of_start, of_order, picks, reach, rules, slot_of, place,
             continue
         for k in range(n):
             length[touched[k]] = fresh[k]
+        load[zone[x]] -= picks[p] - (picks[q] if q >= 0 else 0)
+        load[zone[y]] += picks[p] - (picks[q] if q >= 0 else 0)
         slot_of[p], content[a], content[b] = b, q, p
         if q >= 0:
             slot_of[q] = a

@@ -1,7 +1,8 @@
 """The slotting problem, its parameters and its plans, each checked when it is built.
 
 Travel is the sum of the exact tours of all orders, each order one tour from the depot and back; a slot may add metres
-a pick (`reach_m`), which is how a golden zone at the height of the hands is told apart from the floor and the top.
+a pick (`reach_m`), which is how a golden zone at the height of the hands is told apart from the floor and the top; and
+where several pick at a time, an aisle in which much is picked costs what they wait for each other (`crowd.py`).
 """
 
 import math
@@ -70,6 +71,10 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
         Parts with the same number never share a bay (look-alikes); NO_GROUP: none. Shape (parts,).
     together
         Parts with the same number share an aisle; NO_GROUP: none. Shape (parts,).
+    pickers
+        How many walk at a time, at least 1; with one nobody is in anybody's way.
+    blocked_m
+        What a pick costs for each other picker that is in its aisle (m, at least 0).
 
     Raises
     ------
@@ -85,11 +90,17 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
     allowed: npt.NDArray[np.bool_]
     apart: Ints
     together: Ints
+    pickers: int = 1
+    blocked_m: float = 8.0
 
     def __post_init__(self) -> None:
         s, n = self.slots, len(self.slots.slot_bay)
         if not 1 <= self.parts <= n:
             raise Rejected("parts", self.parts, f"in 1..{n}, the number of slots")
+        if self.pickers < 1:
+            raise Rejected("pickers", self.pickers, "at least 1")
+        if not (math.isfinite(self.blocked_m) and self.blocked_m >= 0):
+            raise Rejected("blocked_m", self.blocked_m, "at least 0, and finite")
         for name, value in (("kind", self.kind), ("apart", self.apart), ("together", self.together)):
             if value.shape != (self.parts,):
                 raise Rejected(name, value.shape, f"of shape {(self.parts,)}")
@@ -122,6 +133,24 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
     def picks(self) -> Ints:
         """How many orders ask for each part."""
         return self.orders.picks(self.parts)
+
+    @cached_property
+    def zone(self) -> Ints:
+        """The stretch of aisle between two cross aisles in which each bay lies, shape (bays,)."""
+        block = np.searchsorted(self.warehouse.cross_m, self.slots.bay_at_m, side="right") - 1
+        return (self.slots.bay_aisle * self.warehouse.blocks + np.clip(block, 0, self.warehouse.blocks - 1)).astype(
+            np.int64
+        )
+
+    @property
+    def crowd_share(self) -> float:
+        """What the square of the picks of an aisle costs (m): see `crowd.py`."""
+        return self.blocked_m * (self.pickers - 1) / max(1, int(self.picks.sum()))
+
+    def crowd_m(self, slot_of: Ints) -> float:
+        """Return what all picks lose by pickers in each other's way."""
+        load = np.bincount(self.zone[self.slots.slot_bay[slot_of]], weights=self.picks)
+        return float(self.crowd_share * (load**2).sum())
 
     @cached_property
     def orders_of(self) -> tuple[Ints, Ints]:
@@ -162,12 +191,16 @@ class Params(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """The slot of each part, shape (parts,), the travel of all orders (m), the reach of all picks (m), the effort."""
+    """The slot of each part, shape (parts,), the travel of all orders (m), the reach of all picks (m), the effort.
+
+    `crowd_m` is what pickers lose by being in each other's way (m).
+    """
 
     slot_of: Ints
     travel_m: float
     reach_m: float
     swaps: int
+    crowd_m: float = 0.0
 
 
 def grid(
@@ -230,6 +263,13 @@ def check(problem: Problem, plan: Plan) -> None:
     reach = float((problem.picks * s.reach_m[slot_of]).sum())
     if not math.isclose(reach, plan.reach_m, rel_tol=1e-9, abs_tol=1e-6):
         raise Broken(f"plan: says {plan.reach_m} m of reach, picks take {reach} m")
+    load: dict[tuple[int, int], int] = {}
+    for k, picks in zip(bay.tolist(), problem.picks.tolist(), strict=True):
+        block = sum(s.bay_at_m[k] >= x for x in problem.warehouse.cross_m[1:-1])
+        load[int(s.bay_aisle[k]), block] = load.get((int(s.bay_aisle[k]), block), 0) + picks
+    crowd = problem.blocked_m * (problem.pickers - 1) * sum(x * x for x in load.values()) / max(1, sum(load.values()))
+    if not math.isclose(crowd, plan.crowd_m, rel_tol=1e-9, abs_tol=1e-6):
+        raise Broken(f"plan: says that crowds cost {plan.crowd_m} m, they cost {crowd} m")
     length = travel_m(problem, slot_of)
     if not math.isclose(length, plan.travel_m, rel_tol=1e-9, abs_tol=1e-6):
         raise Broken(f"plan: says {plan.travel_m} m of travel, exact tours take {length} m")

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from contracts.errors import Rejected
-from dispatcher.optimizers.slotting.anneal import EMPTY, change, lengths, may_swap
+from dispatcher.optimizers.slotting.anneal import EMPTY, change, crowded, lengths, may_swap
 from dispatcher.optimizers.slotting.problem import Ints, Problem
 from dispatcher.optimizers.slotting.search import Floor
 
@@ -59,6 +59,7 @@ def reslot(
     stamp, touched, fresh = np.zeros(len(length), np.int64), np.empty(len(length), np.int64), np.empty(len(length))
     wanted, picks = s.slot_bay[target], problem.picks
     first, mark = floor.rules[7], 0
+    load = np.bincount(problem.zone[bay_of], weights=picks, minlength=int(problem.zone.max()) + 1)
 
     def best(p: int) -> tuple[float, int, int]:
         """Net gain, slot and orders touched (their new lengths are in `fresh`) of the best exchange for a part."""
@@ -91,6 +92,7 @@ def reslot(
         walked, n = change(
             p, q, o.start, o.part, of_start, of_order, bay_of, length, stamp, mark, touched, fresh, floor.place, work
         )
+        reach += crowded(p, q, s.slot_bay[a], s.slot_bay[k], picks, problem.zone, load, problem.crowd_share)
         return -(walked + reach) - move_cost_m * (1 + (q != EMPTY)), n
 
     def undo(p: int, k: int) -> None:
@@ -127,6 +129,9 @@ def reslot(
         net, n = measure(p, k)
         length[touched[:n]] = fresh[:n]
         a = int(slot_of[p])
+        more = picks[p] - (picks[q] if q != EMPTY else 0)
+        load[problem.zone[s.slot_bay[a]]] -= more
+        load[problem.zone[s.slot_bay[k]]] += more
         slot_of[p], content[k], content[a] = k, p, q
         if q != EMPTY:
             slot_of[q] = a

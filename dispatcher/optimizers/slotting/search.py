@@ -72,9 +72,10 @@ def plan(
     o, s = problem.orders, problem.slots
     of_start, of_order = problem.orders_of
     work = floor.work(o)
-    args = (o.start, o.part, of_start, of_order, problem.picks, s.reach_m, floor.rules)
+    crowd = (problem.zone, problem.crowd_share)
+    args = (o.start, o.part, of_start, of_order, problem.picks, s.reach_m, floor.rules, crowd)
     starts = [start] if start is not None else [across(problem), within(problem), nearest(problem)]
-    worth = [floor.travel_m(x, o) + _reach_m(problem, x) for x in starts]
+    worth = [floor.travel_m(x, o) + _reach_m(problem, x) + problem.crowd_m(x) for x in starts]
     slot_of, travel = starts[int(np.argmin(worth))], min(worth)
     mean = max(travel / max(1, len(o.start) - 1), 1e-6)
     hot, cold = mean * p.start_share, mean * p.end_share
@@ -87,12 +88,13 @@ def plan(
         rate = 2 * _PROBE / max(clock() - probe, 1e-9)
         swaps = max(_PROBE, int(0.95 * rate * (p.seconds - (clock() - begun))))
     found = anneal(*args, slot_of, floor.place, work, swaps, hot, cold, p.seed)
-    return Plan(found, floor.travel_m(found, o), _reach_m(problem, found), swaps)
+    return Plan(found, floor.travel_m(found, o), _reach_m(problem, found), swaps, problem.crowd_m(found))
 
 
 def as_plan(problem: Problem, slot_of: Ints) -> Plan:
     """Price a layout."""
-    return Plan(slot_of, Floor(problem).travel_m(slot_of, problem.orders), _reach_m(problem, slot_of), 0)
+    travel = Floor(problem).travel_m(slot_of, problem.orders)
+    return Plan(slot_of, travel, _reach_m(problem, slot_of), 0, problem.crowd_m(slot_of))
 
 
 def _reach_m(problem: Problem, slot_of: Ints) -> float:
