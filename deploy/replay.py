@@ -9,7 +9,7 @@ import msgspec
 from contracts.errors import Broken, Rejected
 from contracts.ids import RobotId
 from deploy.written import refuse_unwritable, write
-from dispatcher.replay import export_mcap, replay, why
+from dispatcher.replay import export_mcap, export_views, replay, why
 
 _LAST_MS = 1 << 62
 
@@ -19,6 +19,7 @@ first difference when one command is not what was recorded, or when a fact was c
 
   floorplane replay .floorplane/dispatcher
   floorplane replay R --why R012 --at 1386000600000   why that robot waited then, link by link
+  floorplane replay R --views day.views   the fleet every five seconds, to look back at on the console's map
   floorplane replay R --mcap day.mcap     and write facts and commands as MCAP (for Foxglove and others)
 """
 
@@ -38,6 +39,8 @@ def main(args: list[str]) -> int:
     )
     parser.add_argument("recording", type=Path, help="a folder of segments, or one segment")
     parser.add_argument("--mcap", type=Path, metavar="FILE", help="also export facts and commands")
+    parser.add_argument("--views", type=Path, metavar="FILE", help="also write where robots stood, and why")
+    parser.add_argument("--every", type=float, default=5.0, metavar="SECOND", help="of --views; 0.1 to 3600")
     parser.add_argument("--why", metavar="ROBOT", help="say why this robot waited, and recompute only until then")
     parser.add_argument("--at", type=int, metavar="MS", help="when, in ms since 1970; without it at the end")
     parser.add_argument("--json", metavar="FILE", help="write the report there as JSON; - is standard output")
@@ -50,6 +53,9 @@ def main(args: list[str]) -> int:
         return 0
     refuse_unwritable("--json", given.json)
     refuse_unwritable("--mcap", given.mcap)
+    refuse_unwritable("--views", given.views)
+    if not 0.1 <= given.every <= 3600:
+        raise Rejected("--every", given.every, "0.1 to 3600 seconds")
     report = replay(given.recording)
     text = msgspec.json.format(msgspec.json.encode(report)).decode() + "\n"
     if given.json is not None:
@@ -57,6 +63,9 @@ def main(args: list[str]) -> int:
     if given.mcap is not None:
         count = export_mcap(given.recording, given.mcap)
         print(f"{given.mcap}: {count} messages", file=sys.stderr)
+    if given.views is not None:
+        count = export_views(given.recording, given.views, given.every)
+        print(f"{given.views}: {count} moments", file=sys.stderr)
     if report.difference is not None:
         d = report.difference
         raise Broken(f"fact {d.fact} at {d.at_ms} ms: {d.what}; recorded {d.expected[:300]}, recomputed {d.got[:300]}")

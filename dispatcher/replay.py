@@ -119,6 +119,33 @@ def why(path: Path, robot: RobotId, at_ms: int) -> Reasons:
     return Reasons(robot, last_ms, v.state, v.node, views.waits(core.world, v, last_ms))
 
 
+def export_views(path: Path, out: Path, every_s: float) -> int:
+    """Write the fleet as it stood every so many seconds, a `FleetView` as JSON a line; returns how many.
+
+    Raises
+    ------
+    Rejected
+        There is no recording.
+    """
+    core: Core | None = None
+    count, next_ms = 0, 0
+    with out.open("wb") as stream:
+        for file in _files(path):
+            header, recorded = journal.read(file)
+            if core is None:
+                core = journal.core_of(header)
+            for step in recorded:
+                core.step(step.now_ms, journal.decode_facts(step.facts))
+                if step.now_ms < next_ms:
+                    continue
+                next_ms = step.now_ms + round(every_s * 1000)
+                world = core.world
+                view = views.fleet_view(world, step.now_ms, views.all_robots(world, step.now_ms, {}), {})
+                stream.write(msgspec.json.encode(view) + b"\n")
+                count += 1
+    return count
+
+
 def export_mcap(path: Path, out: Path) -> int:
     """Write a recording as MCAP: JSON messages on ``/facts/<kind>`` and ``/commands/<kind>``; returns how many.
 

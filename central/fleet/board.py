@@ -1,5 +1,6 @@
 """What was last heard of the fleet; latest wins, and its age is shown."""
 
+from central.fleet.past import Past
 from contracts.codec import decode
 from contracts.errors import Rejected
 from contracts.messages.ops import FleetView, RobotView
@@ -12,6 +13,7 @@ class FleetBoard:
         self.view: FleetView | None = None
         self.raw_view = b""
         self.poses = b""
+        self.past = Past()
 
     def heard_view(self, payload: bytes) -> bool:
         """Take a fleet view; says whether it was one and is not older than what is known."""
@@ -22,6 +24,7 @@ class FleetBoard:
         if self.view is not None and (view.epoch, view.at_ms) < (self.view.epoch, self.view.at_ms):
             return False
         self.view, self.raw_view = view, payload
+        self.past.keep(view.at_ms, payload)
         return True
 
     def robot(self, name: str) -> RobotView | None:

@@ -174,12 +174,16 @@ def _sentence(robot: RobotView, chain: list[Wait], at_ms: int) -> str:
     if not chain:
         return f"{robot.id} does not wait: it is {robot.state}."
     says = f"{robot.id} ({robot.state})"
-    for link in chain:
-        task = f" for {link.holder_task}" if link.holder_task else ""
-        holder = f", which {link.holder} has{task}" if link.holder and link.holder != robot.id else ""
-        says += f" waits for {link.resource}{holder} since {max(0, at_ms - link.since_ms) // 1000} s"
-        says += f"; {link.holder}" if link is not chain[-1] and link.holder else ""
-    return f"{says}; it ends when: {chain[-1].until}."
+    for before, link in zip([None, *chain], chain, strict=False):
+        since = f"{max(0, at_ms - link.since_ms) // 1000} s"
+        itself = robot.id if before is None else before.holder
+        if link.holder == itself:
+            says += f" has stood at {link.resource} for {since}"
+        else:
+            task = f" for {link.holder_task}" if link.holder_task else ""
+            says += f" has waited for {link.resource} for {since}, which {link.holder} has{task}"
+        says += f"; {link.holder}" if link is not chain[-1] else ""
+    return f"{says}. It goes on when {chain[-1].until}."
 
 
 _ROBOT: dict[

@@ -40,6 +40,10 @@ class Floor {
     this.chutes = {};
     /** @type {{state: 'connecting' | 'live' | 'lost', heard: number}} `heard` on performance.now(). */
     this.link = { state: 'connecting', heard: performance.now() };
+    /** The moment that is looked back at instead of now. @type {import('./types.js').FleetView | null} */
+    this.past = null;
+    /** @type {import('./types.js').FleetView | null} */
+    this._newest = null;
     /** @type {Map<Topic, Set<() => void>>} */
     this._listeners = new Map();
   }
@@ -139,6 +143,11 @@ class Floor {
 
   /** @param {import('./types.js').FleetView} view */
   heardFleet(view) {
+    this._newest = view;
+    if (this.past) {
+      this.clock.heard(view.at_ms);
+      return;
+    }
     let moved = false;
     for (const robot of view.robots) {
       const carried = this.robots.get(robot.id)?.pod;
@@ -160,9 +169,29 @@ class Floor {
 
   /** @param {ArrayBuffer} frame */
   heardPoses(frame) {
+    if (this.past) {
+      this.poses.heard = performance.now();
+      return;
+    }
     const at = this.poses.take(frame);
     if (at) this.clock.heard(at);
     this.tell('poses');
+  }
+
+  /** Show a moment of the past in place of now, until `lookNow`. @param {import('./types.js').FleetView} view */
+  lookBack(view) {
+    this.past = this.view = view;
+    this.clock.held = view.at_ms;
+    this.robots = new Map(view.robots.map((r) => [r.id, r]));
+    this.poses.show(view.robots);
+    for (const topic of /** @type {Topic[]} */ (['fleet', 'standing', 'poses', 'me'])) this.tell(topic);
+  }
+
+  lookNow() {
+    this.past = this.clock.held = null;
+    this.poses.all = [];
+    if (this._newest) this.heardFleet(this._newest);
+    for (const topic of /** @type {Topic[]} */ (['standing', 'poses', 'me'])) this.tell(topic);
   }
 
   /** @param {{tasks: import('./types.js').Task[], orders: import('./types.js').Order[]}} rows */

@@ -7,6 +7,8 @@ export class FloorClock {
     /** @type {{at: number, local: number}[]} */
     this._samples = [];
     this.pace = 1;
+    /** A moment that somebody looks back at; null: time goes on. @type {number | null} */
+    this.held = null;
   }
 
   /** @param {number} at Milliseconds since 1970 on the floor's clock. */
@@ -23,6 +25,7 @@ export class FloorClock {
 
   /** The floor's time now, in ms since 1970; the browser's own before anything was heard. */
   now() {
+    if (this.held !== null) return this.held;
     const last = this._samples.at(-1);
     return last ? last.at + (performance.now() - last.local) * this.pace : Date.now();
   }

@@ -1,7 +1,7 @@
 // <fp-console>: login or the floor, the rail, the banners, and which view the address names.
 import { html, nothing } from '../vendor/lit.js';
 import { floor, SILENT_MS } from './floor.js';
-import { age } from './format.js';
+import { age, moment } from './format.js';
 import { askFleet } from './header.js';
 import { Live } from './live.js';
 import { Part } from './part.js';
@@ -112,11 +112,13 @@ class FpConsole extends Part {
   banners() {
     const silence = floor.silence();
     const lost = floor.link.state !== 'live';
-    const deaf = !lost && floor.frameAge() > SILENT_MS;
+    const deaf = !lost && !floor.past && floor.frameAge() > SILENT_MS;
     return html`
       ${floor.halt ? html`<div class="banner bad" role="alert" data-banner="stopped">${floor.halt === 'stopped' ? 'The fleet is stopped.' : `The fleet stands: ${floor.pausedCount} of ${floor.view?.robots.length} robots are paused.`}
         <span>${floor.stopTold || 'None drives until the fleet is resumed.'} ${floor.halt === 'stopped' ? `${floor.pausedCount} of ${floor.view?.robots.length} robots say that they stand.` : ''} This is not a safety function.</span>
         ${may('stop') ? html`<button class="button small" @click=${() => askFleet(false)}>Resume …</button>` : nothing}</div>` : nothing}
+      ${floor.past ? html`<div class="banner look" role="status" data-banner="past">You look at ${moment(floor.past.at_ms)}. <span>Robots, stations and why they waited are of then; pods that stand, orders and stock are of now. Commands come back with the present.</span>
+        <button class="button small" data-do="now" @click=${() => floor.lookNow()}>Back to now</button></div>` : nothing}
       ${lost ? html`<div class="banner warn" role="status" data-banner="lost">Not connected. <span>What you see is from ${age(silence)} ago; it is tried again by itself.</span></div>` : nothing}
       ${deaf ? html`<div class="banner warn" role="status" data-banner="deaf">The dispatcher is silent. <span>${Number.isFinite(floor.frameAge()) ? `Positions are from ${age(floor.frameAge())} ago.` : 'No position was heard yet.'} Orders and stock are current.</span></div>` : nothing}`;
   }

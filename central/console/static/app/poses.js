@@ -44,6 +44,13 @@ export class Poses {
     return Number(view.getBigUint64(8, true));
   }
 
+  /** Robots as they stood at a moment, at once. @param {import('./types.js').RobotView[]} robots */
+  show(robots) {
+    this.names = robots.map((r) => r.id);
+    this.all = [];
+    robots.forEach((r, i) => this._place(i, r.x_m, r.y_m, r.heading_rad, r.state, !!r.pod, performance.now()));
+  }
+
   /** @param {number} i @param {number} x @param {number} y @param {number} h @param {string} state @param {boolean} loaded @param {number} now */
   _place(i, x, y, h, state, loaded, now) {
     const p = this.all[i];

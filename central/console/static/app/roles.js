@@ -10,5 +10,5 @@ const MAY = {
   approve: ['supervisor'], zone: FLOOR, edge: FLOOR, station: FLOOR, retire: ['supervisor'], return: ['supervisor'], adopt: ['supervisor'], forget: ['supervisor'], audit: ['supervisor'], cancel: ['erp', 'supervisor'],
 };
 
-/** @param {string} what */
-export const may = (what) => floor.me !== null && (MAY[what] ?? []).includes(floor.me.role);
+/** Nothing but the stop while the past is looked at. @param {string} what */
+export const may = (what) => floor.me !== null && (floor.past === null || what === 'stop') && (MAY[what] ?? []).includes(floor.me.role);

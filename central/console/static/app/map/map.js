@@ -323,6 +323,7 @@ class FpMap extends Part {
           <button class="button" title="Zoom in (+)" aria-label="Zoom in" @click=${() => this.zoom(1.35)}>+</button>
           <button class="button" title="Zoom out (−)" aria-label="Zoom out" @click=${() => this.zoom(1 / 1.35)}>−</button>
           <button class="button" title="Show the whole floor (0)" aria-label="Show the whole floor" @click=${this.fit}>⤢</button>
+          <button class="button" title="Look back: where robots were, and why they waited" aria-label="Look back" data-do="look-back" @click=${() => dispatchEvent(new CustomEvent('floorplane-look-back'))}>↺</button>
         </div>
         ${this.storeys()}
         <div class="legend" aria-hidden="true">
