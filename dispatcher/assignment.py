@@ -6,7 +6,7 @@ import numpy as np
 
 from contracts.ids import PodId, StationId
 from contracts.messages.ops import VehicleState
-from dispatcher import missions, pooling, stations
+from dispatcher import charging, missions, pooling, stations
 from dispatcher.fleet.member import Pin, Purpose, Vehicle
 from dispatcher.world import PickState, Stage, StationWork, Tote, World
 
@@ -44,10 +44,9 @@ def free(world: World, v: Vehicle) -> bool:
         return False
     if v.retired or v.resting or v.late or v.charge_asked or v.report is None or v.state in _NOT_FREE:
         return False
-    battery = v.report.battery
-    if v.leg is not None and v.leg.purpose is Purpose.CHARGE:
-        return battery >= world.params.charge_enough
-    return battery >= world.params.charge_below
+    wants = charging.levels(world, v)
+    at_charger = v.leg is not None and v.leg.purpose is Purpose.CHARGE
+    return v.report.battery >= (wants.enough if at_charger else wants.below)
 
 
 def wanted(world: World, limit: int, robots: list[Vehicle]) -> list[tuple[StationId, PodId]]:

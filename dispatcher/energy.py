@@ -5,7 +5,7 @@ import math
 from contracts.ids import NodeId, RobotId
 from contracts.layout import NodeKind
 from contracts.messages.ops import VehicleState
-from dispatcher import missions
+from dispatcher import charging, missions
 from dispatcher.assignment import free
 from dispatcher.fleet.member import Pin, Purpose, Vehicle
 from dispatcher.world import World
@@ -25,10 +25,10 @@ def look_after(world: World) -> None:
         if v.report is None or v.pins & ~Pin.CHARGE or v.cancelling:
             continue
         if v.leg is not None and v.leg.purpose is Purpose.CHARGE:
-            if v.pins & Pin.CHARGE and v.report.battery >= world.params.charge_full:
+            if v.pins & Pin.CHARGE and v.report.battery >= charging.levels(world, v).full:
                 v.charge_asked = False
                 _park(world, v)
-        elif v.charge_asked or v.report.battery < world.params.charge_idle_below:
+        elif v.charge_asked or v.report.battery < charging.levels(world, v).idle_below:
             hungry.append((v.report.battery, v.id))
         elif v.leg is None and not off_road(world, v):
             world.timers.earlier(world.now_ms + world.params.park_after_ms, "park", v.id)
@@ -59,19 +59,19 @@ def battery_heard(world: World, v: Vehicle) -> None:
     """Watch a battery: charge, leave the charger, call a person."""
     if v.report is None:
         return
-    battery, p = v.report.battery, world.params
+    battery, p = v.report.battery, charging.levels(world, v)
     key = f"battery-{v.id}"
-    if battery < p.charge_critical and not v.report.charging:
+    if battery < p.critical and not v.report.charging:
         world.raise_alarm(
             key, "error", v.id, f"Robot {v.id} has {battery:.0%} in its battery.", "Bring it to a charger by hand."
         )
-    elif key in world.alarms and battery > p.charge_critical + 0.02:
+    elif key in world.alarms and battery > p.critical + 0.02:
         world.clear_alarm(key)
     if v.mission is None and v.transport is None:
         if v.state is VehicleState.CHARGING:
-            if battery >= p.charge_full or battery >= p.charge_enough:
+            if battery >= p.enough:
                 world.fleet_changed = True
-        elif v.leg is None and battery < p.charge_idle_below and world.chargers:
+        elif v.leg is None and battery < p.idle_below and world.chargers:
             world.fleet_changed = True
 
 

@@ -98,6 +98,18 @@ class RobotFactsheet(_Fact, frozen=True, tag="robot_factsheet"):
     """Types of zones that it understands."""
     width_m: float = 0.0
     """0: not said."""
+    corridors: bool = False
+    """It can leave its line within a corridor, once it may (3.0)."""
+    load_types: tuple[str, ...] = ()
+    """What it can carry; empty: not said."""
+    nodes_max: int = 0
+    """Most nodes of an order or an update; 0: no limit."""
+    charge_critical: float = 0.0
+    """At or below this level (0 to 1) it gets no work (3.0); 0: not said, as the next two."""
+    charge_from: float = 0.0
+    """Below this level it wants to be charged."""
+    charge_to: float = 0.0
+    """It wants no more than this."""
 
 
 class WorkOpened(_Fact, frozen=True, tag="work_opened"):

@@ -147,12 +147,13 @@ def _begin(world: World, v: Vehicle) -> None:
 
 
 def _extend(world: World, v: Vehicle, order: RunningOrder, *, first: tuple[v2.Action, ...] = ()) -> None:
-    new, v.queue = v.queue, []
+    most = 0 if v.factsheet is None else v.factsheet.nodes_max
+    new, v.queue = (v.queue, []) if not most else (v.queue[: most - 1], v.queue[most - 1 :])
     if new and order.at == len(order.path) - 1:
         v.moved_ms = world.now_ms  # it stood, as it had no way
         world.timers.earlier(world.now_ms + world.params.late_look_ms, "late")
-    planned = world.traffic.route(v.id)[1]
-    order.horizon = () if v.dialect.fully_released else planned
+    planned = (*v.queue, *world.traffic.route(v.id)[1])
+    order.horizon = () if v.dialect.fully_released else planned[: most - 1 - len(new)] if most else planned
     leg = v.leg
     end = new[-1] if new else order.path[-1]
     if leg is not None and order.leg == leg.n and not planned and end == leg.goal:
@@ -181,8 +182,9 @@ def _send(
 ) -> None:
     v.headers += 1
     message = world.writer.write(
-        v.serial, v.manufacturer, v.headers, world.now_ms, order, new, first=first, version=v.speaks
-    )
+        v.serial, v.manufacturer, v.headers, world.now_ms, order, new, first=first, version=v.speaks,
+        corridors=v.factsheet is not None and v.factsheet.corridors and v.speaks.startswith("3."),
+    )  # fmt: skip
     world.out.append(SendOrder(message))
     v.state = model.step(v.state, model.Signal.SENT)
     world.timers.set(world.now_ms + world.params.order_resend_ms[0], "doubt", v.id)

@@ -7,7 +7,7 @@ from contracts.errors import Broken
 from contracts.ids import NodeId, TaskId
 from contracts.messages.facts import TransportChanged
 from contracts.messages.work import Transport
-from dispatcher import assignment, attempts, missions
+from dispatcher import assignment, attempts, carriers, missions
 from dispatcher.facts import RobotState
 from dispatcher.fleet.member import Leg, Pin, Purpose, Vehicle
 from dispatcher.haul import Haul, HaulStage
@@ -57,6 +57,7 @@ def closed(world: World, task: TaskId) -> bool:
     remember(world.closed)
     world.clear_alarm(f"transport-{task}")
     world.clear_alarm(f"aside-{task}")
+    world.clear_alarm(f"carrier-{task}")
     attempts.forget(world, task)
     v = None if haul.robot is None else world.vehicles[haul.robot]
     if haul.stage is HaulStage.DELIVER or (v is not None and haul.stage is HaulStage.COLLECT and v.pins & Pin.LEG):
@@ -87,6 +88,7 @@ def assign(world: World) -> None:
     ]
     if not waiting:
         return
+    carriers.tell_of_uncarried(world, waiting)
     robots = [v for v in world.vehicles.values() if assignment.free(world, v)]
     if robots and impaired:
         waiting = _possible(world, robots, waiting)
@@ -346,8 +348,8 @@ def _costs_s(world: World, robots: list[Vehicle], tasks: list[Haul]) -> NDArray[
     cost = world.traffic.travel_times_s(_starts(world, robots), [h.work.origin for h in tasks], loaded=False)
     np.minimum(cost, _FAR_S, out=cost)
     for i, v in enumerate(robots):
-        if not v.dialect.handles_loads:
-            cost[i, [h.work.handling for h in tasks]] = _FAR_S
+        if carriers.choosy(v):
+            cost[i, [not carriers.carries(world, v, h.work) for h in tasks]] = _FAR_S
     place = {v.id: i for i, v in enumerate(robots)}
     for j, haul in enumerate(tasks):
         if haul.robot is not None and haul.robot in place:
@@ -359,7 +361,7 @@ def _pairs(world: World, robots: list[Vehicle], tasks: list[Haul], gain_s: list[
     """Match robots and transports by the smallest sum of driving times less gains; nothing unreachable is matched."""
     from dispatcher import matching
 
-    if len(robots) * len(tasks) > matching.DENSE and all(v.dialect.handles_loads for v in robots):
+    if len(robots) * len(tasks) > matching.DENSE and not any(map(carriers.choosy, robots)):
         found = world.traffic.tables_to([h.work.origin for h in tasks], loaded=False)
     else:
         found = None

@@ -100,6 +100,8 @@ def factsheet_heard(world: World, sheet: RobotFactsheet) -> None:
     """Keep a robot's factsheet."""
     v = known(world, sheet.robot, sheet.manufacturer)
     if v is not None:
+        if v.factsheet != sheet:
+            world.fleet_changed = world.hauls_changed = True
         v.factsheet = sheet
         widths.retire_wide(world, v)
     elif (name := world.names.get((sheet.manufacturer, sheet.robot))) in world.strangers and name is not None:

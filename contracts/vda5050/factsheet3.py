@@ -108,10 +108,20 @@ class LoadSpecification(Part, frozen=True):
     load_sets: tuple[LoadSet, ...] = ()
 
 
+class BatteryCharging(Part, frozen=True):
+    """When a vehicle wants to be charged; levels in percent, time in s."""
+
+    critical_low_charging_level: float | None = None
+    minimum_desired_charging_level: float | None = None
+    maximum_desired_charging_level: float | None = None
+    minimum_charging_time: float | None = None
+
+
 class Configuration(Part, frozen=True):
-    """Software and hardware versions."""
+    """Software and hardware versions, and charging."""
 
     versions: tuple[VersionEntry, ...] = ()
+    battery_charging: BatteryCharging | None = None
 
 
 class Factsheet(Message, frozen=True):

@@ -16,6 +16,7 @@ _ACTIONS_TO_2 = {new: old for old, new in _ACTIONS_TO_3.items()}
 _MODES_TO_2 = {"TEACH_IN": "TEACHIN", "STARTUP": "SERVICE", "INTERVENED": "MANUAL"}
 _MODES_TO_3 = {"TEACHIN": "TEACH_IN"}
 _STOPS_TO_3 = {"AUTOACK": "MANUAL"}
+_REFERENCES_TO_3 = {"KINEMATICCENTER": "KINEMATIC_CENTER"}
 _FATAL = frozenset({"CRITICAL", "FATAL"})
 _UNTIL_NEXT_ORDER = frozenset({"UNSUPPORTED_PARAMETER", "NODE_UNREACHABLE"})
 """Errors that are CRITICAL to one order, and are gone once another one is taken (3.0, 6.6.5.4)."""
@@ -66,6 +67,7 @@ def order_to_3(order: v2.Order) -> v3.Order:
                 direction=e.direction,
                 length=e.length,
                 trajectory=e.trajectory,
+                corridor=None if e.corridor is None else _corridor_to_3(e.corridor),
             )
             for e in order.edges
         ),
@@ -262,6 +264,16 @@ def visualization_to_2(message: v3.Visualization) -> v2.Visualization:
 def _stops(error: v3.ErrorEntry) -> bool:
     """Whether a robot takes no order before somebody or something has ended an error."""
     return error.error_level in _FATAL and error.error_type not in _UNTIL_NEXT_ORDER
+
+
+def _corridor_to_3(c: v2.Corridor) -> v3.Corridor:
+    """Let a vehicle leave its line only once it was granted that, and come back to it when the grant ends."""
+    point = c.corridor_ref_point
+    return v3.Corridor(
+        left_width=c.left_width, right_width=c.right_width,
+        corridor_reference_point=None if point is None else _REFERENCES_TO_3.get(point, point),
+        release_required=True, release_loss_behavior="RETURN",
+    )  # fmt: skip
 
 
 def _position_to_3(at: v2.NodePosition) -> v3.NodePosition:

@@ -1,5 +1,6 @@
 """What a vendor's robots do differently, as data, and the way from their VDA 5050 messages to our facts."""
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -178,11 +179,17 @@ def read_factsheet(sheet: Factsheet) -> RobotFactsheet:
         width_m=sheet.physical_parameters.width,
         speed_max_mps=sheet.physical_parameters.speed_max,
         min_order_interval_ms=_interval_ms("minOrderInterval", sheet.protocol_limits.timing.min_order_interval),
+        load_types=_load_types(s.load_type for s in sheet.load_specification.load_sets),
+        nodes_max=_nodes_max(sheet.protocol_limits.max_array_lens),
     )
 
 
 def read_factsheet3(sheet: factsheet3.Factsheet) -> RobotFactsheet:
     """Keep of a factsheet of version 3 what the dispatcher uses."""
+    configuration = sheet.mobile_robot_configuration
+    charging = factsheet3.BatteryCharging()
+    if configuration is not None and configuration.battery_charging is not None:
+        charging = configuration.battery_charging
     return RobotFactsheet(
         robot=RobotId(sheet.serial_number),
         manufacturer=sheet.manufacturer,
@@ -191,7 +198,33 @@ def read_factsheet3(sheet: factsheet3.Factsheet) -> RobotFactsheet:
         speed_max_mps=sheet.physical_parameters.maximum_speed,
         min_order_interval_ms=_interval_ms("minimumOrderInterval", sheet.protocol_limits.timing.minimum_order_interval),
         zones=sheet.type_specification.supported_zones,
+        corridors=any("corridor" in p.parameter.split(".") for p in sheet.protocol_features.optional_parameters),
+        load_types=_load_types(s.load_type for s in sheet.load_specification.load_sets),
+        nodes_max=_nodes_max(sheet.protocol_limits.maximum_array_lengths),
+        charge_critical=_level(charging.critical_low_charging_level),
+        charge_from=_level(charging.minimum_desired_charging_level),
+        charge_to=_level(charging.maximum_desired_charging_level),
     )
+
+
+def _load_types(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(n for n in names if n))
+
+
+_FEWEST_NODES = 3
+"""An update of fewer nodes than the last one, the next one and a goal would lead nowhere."""
+
+
+def _nodes_max(limits: dict[str, int]) -> int:
+    most = limits.get("order.nodes", 0)
+    return max(most, _FEWEST_NODES) if most > 0 else 0
+
+
+def _level(percent: float | None) -> float:
+    return 0.0 if percent is None or not 0 < percent <= _FULL else percent / _FULL
+
+
+_FULL = 100.0
 
 
 _FAILED = frozenset({str(v3.ActionStatus.FAILED), str(v3.ActionStatus.RETRIABLE)})

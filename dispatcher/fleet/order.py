@@ -7,7 +7,7 @@ released node and names only what is new, then the horizon.
 from dataclasses import dataclass, field
 
 from contracts.ids import NodeId
-from contracts.layout import Layout
+from contracts.layout import Edge, Layout
 from contracts.vda5050 import v2
 
 
@@ -70,6 +70,7 @@ class OrderWriter:
         *,
         first: tuple[v2.Action, ...] = (),
         version: str = v2.VERSION,
+        corridors: bool = False,
     ) -> v2.Order:
         """Extend the running order by released nodes and return the message to send.
 
@@ -81,6 +82,9 @@ class OrderWriter:
             Released nodes after the end of the path; for a new order after its one node.
         first
             Actions at the first node of a new order.
+        corridors
+            Whether to say how wide the way is where that is known; a robot of 3.0 may leave its line there once it
+            has asked and was granted that.
         """
         begin = len(order.path) - 1
         order.path.extend(new)
@@ -102,6 +106,7 @@ class OrderWriter:
                         start_node_id=before,
                         end_node_id=name,
                         max_speed=self.layout.speed_mps(edge),
+                        corridor=_corridor(edge) if corridors else None,
                     )
                 )
             actions: tuple[v2.Action, ...] = ()
@@ -132,6 +137,12 @@ class OrderWriter:
         )
         order.tries = 0
         return order.sent
+
+
+def _corridor(edge: Edge) -> v2.Corridor | None:
+    if edge.width_m is None:
+        return None
+    return v2.Corridor(left_width=edge.width_m / 2, right_width=edge.width_m / 2, corridor_ref_point="CONTOUR")
 
 
 def action(kind: str, name: str, **parameters: str) -> v2.Action:
