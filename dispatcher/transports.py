@@ -106,6 +106,11 @@ def assign(world: World) -> None:
         v, haul = all_robots[i], tasks[j]
         if haul.robot == v.id:
             continue
+        if not impaired and not _deliverable(world, haul):
+            origin, goal, loaded = haul.work.origin, haul.work.goal, "loaded " * haul.work.handling
+            attempts.leave_alone(world, haul.work.task, f"No {loaded}robot gets from {origin} to {goal}")
+            world.hauls_changed = True
+            continue
         if haul.robot is not None:  # its former robot gets another one, or nothing
             former = world.vehicles[haul.robot]
             if former.transport == haul.work.task:

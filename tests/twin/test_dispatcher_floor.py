@@ -202,8 +202,9 @@ def test_a_dispatcher_that_lost_its_journal_finishes_the_orders_from_the_work_ke
     on_site(script, lambda: Site(4, tmp_path))
 
 
-def test_a_tote_that_was_voided_while_the_journal_was_lost_does_not_block_its_slot(tmp_path: Path) -> None:
-    """Its keys are gone before the new dispatcher hears of it: the cell says what stands there, and it is sent away."""
+@pytest.mark.parametrize("voided_at", ["journal lost", "while it is down", "just before", "long before"])
+def test_a_tote_that_was_voided_around_a_restart_does_not_block_its_slot(tmp_path: Path, voided_at: str) -> None:
+    """Its keys may be gone before the new dispatcher hears of it: the cell says what stands there; it is sent away."""
 
     async def script(site: Site) -> None:
         slots = sum(s.slots for s in site.site.stations if s.kind == "pick")
@@ -211,12 +212,17 @@ def test_a_tote_that_was_voided_while_the_journal_was_lost_does_not_block_its_sl
         for work in voided:
             await site.books.publish(work)
         await asyncio.sleep(15)  # empty totes stand, nothing is picked yet
-        await killed(site)
-        for segment in segments(tmp_path):
-            segment.unlink()
+        if voided_at in {"journal lost", "while it is down"}:
+            await killed(site)
         for task in [t.task for work in voided for t in work]:
             site.books.open.pop(task, None)
             await site.books.void(task)
+        if voided_at in {"just before", "long before"}:
+            await asyncio.sleep(0.001 if voided_at == "just before" else 2)
+            await killed(site)
+        if voided_at == "journal lost":
+            for segment in segments(tmp_path):
+                segment.unlink()
         site.dispatcher = site.new_dispatcher()
         running = asyncio.create_task(site.dispatcher.run())
         try:

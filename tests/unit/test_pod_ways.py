@@ -3,8 +3,9 @@
 import msgspec
 
 from contracts.ids import EdgeId, NodeId, RobotId, TaskId
-from contracts.messages.facts import AlarmCleared, AlarmRaised, PickDone
+from contracts.messages.facts import AlarmCleared, AlarmRaised, PickDone, TransportChanged
 from contracts.messages.ops import CloseEdge, OpsCommand, ReopenEdge
+from contracts.messages.work import Transport
 from contracts.site import Site
 from dispatcher.facts import OpsAsked, WorkClosed
 from dispatcher.fleet.member import Pin
@@ -63,3 +64,21 @@ def test_a_robot_that_has_such_a_pod_already_is_held_there_and_not_pushed_out_of
     assert v.node == "s1"
     assert v.pins & Pin.LEG
     assert "unreachable-R1" in b.world.alarms
+
+
+def test_a_load_without_a_way_to_its_goal_is_not_picked_up_and_a_person_is_told() -> None:
+    b = Bench(site())
+    b.work(
+        Transport(TaskId("V1"), 1, NodeId("s1"), NodeId("b4"), "", "", True, 0, 0),
+        Transport(TaskId("V2"), 1, NodeId("a1"), NodeId("b4"), "", "", True, 0, 0),
+    )
+    b.wait(60)
+    states = [(f.task, f.state) for f in b.told(TransportChanged) if isinstance(f, TransportChanged)]
+    assert states == [("V2", "assigned"), ("V2", "loaded"), ("V2", "done")]
+    (alarm,) = [a for a in b.told(AlarmRaised) if isinstance(a, AlarmRaised)]
+    assert (alarm.key, "s1" in alarm.text, "b4" in alarm.text) == ("failing-V1", True, True)
+    b.hear(WorkClosed(TaskId("V1")))
+    assert b.world.alarms == {}
+    b.work(Transport(TaskId("V3"), 1, NodeId("s1"), NodeId("b4"), "", "", False, 0, 0))
+    b.wait(60)
+    assert [f.state for f in b.told(TransportChanged) if isinstance(f, TransportChanged)][-1] == "done"
