@@ -1,6 +1,7 @@
 """A picker's walk as a planner worker plans it: which place of each want, in which order, and a floor plan of it."""
 
 import contextlib
+import math
 from typing import Any
 
 import msgspec
@@ -10,16 +11,25 @@ from dispatcher.optimizers.picking import Area, PickList, Route, RouteParams, in
 from dispatcher.planning.kinds import Report, Solved, read
 
 EFFORT = 2_000
+MOST_WANTS, MOST_SPOTS = 1_000, 100
 
 
 def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
-    """Plan one walk; `effort` is how many other places are tried where the walk is not exact at once.
+    """Plan one walk; `effort` is how many walks with other places are tried where it is not exact at once.
 
     Nothing in it is random: `seed` changes nothing.
     """
     del seed
     asked: PickList = read(problem, PickList)
-    found = route(asked, RouteParams(tries=effort), lambda tries, cost: report(tries, effort, cost))
+    if len(asked.wants) > MOST_WANTS:
+        raise Rejected("problem/wants", len(asked.wants), f"at most {MOST_WANTS} for one walk")
+    for w in asked.wants:
+        if len(w.spots) > MOST_SPOTS:
+            raise Rejected(f"problem/wants/{w.id}/spots", len(w.spots), f"at most {MOST_SPOTS}")
+    found = route(
+        asked, RouteParams(tries=effort),
+        lambda tries, cost: report(min(tries, effort), effort, cost if math.isfinite(cost) else None),
+    )  # fmt: skip
     verify(asked, found)
     report(effort, effort, found.cost_m)
     listed: Route | None = None

@@ -2,9 +2,11 @@
 
 import itertools
 import math
+import random
 from typing import Literal
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,8 +20,9 @@ _ACROSS: list[Literal["right", "left"]] = ["right", "left"]
 
 @st.composite
 def lists(draw: st.DrawFn) -> PickList:
-    """Small floors of one to three blocks with a few wants; some rules lock places in."""
-    blocks, aisles = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    """Small floors of one to five blocks with a few wants; some rules lock places in."""
+    blocks = draw(st.integers(1, 5))
+    aisles = draw(st.integers(1, 4 if blocks <= 3 else 2))
     lengths = tuple(float(draw(st.integers(2, 5))) for _ in range(blocks))
     rules: list[OneWay] = []
     if draw(st.booleans()):
@@ -53,21 +56,28 @@ def cheapest(picks: PickList) -> float:
     nodes = {(j, c) for j in range(area.aisles) for c in cross} | {
         (s.aisle, s.at_m) for w in picks.wants for s in w.spots
     }
-    far = {(a, b): 0.0 if a == b else math.inf for a in nodes for b in nodes}
+    number = {node: n for n, node in enumerate(sorted(nodes))}
+    far = np.where(np.eye(len(nodes), dtype=bool), 0.0, math.inf)
     for j in range(area.aisles):
         for a, b in itertools.pairwise(sorted(n for n in nodes if n[0] == j)):
             block = next(k for k in range(area.blocks) if b[1] <= cross[k + 1])
             for one, other, direction in ((a, b, "down"), (b, a, "up")):
                 if (direction, j, block) not in closed:
-                    far[one, other] = (b[1] - a[1]) * weight.get(j, 1.0)
+                    far[number[one], number[other]] = (b[1] - a[1]) * weight.get(j, 1.0)
         for i, c in enumerate(cross if j else ()):
             for one, other, direction in (((j - 1, c), (j, c), "right"), ((j, c), (j - 1, c), "left")):
                 if (direction, i, 0) not in closed:
-                    far[one, other] = area.pitch_m
-    for k, a, b in itertools.product(nodes, repeat=3):
-        far[a, b] = min(far[a, b], far[a, k] + far[k, b])
+                    far[number[one], number[other]] = area.pitch_m
+    for k in range(len(nodes)):
+        far = np.minimum(far, far[:, k, None] + far[k])
+    between = far.tolist()
+
+    def length(start: Depot, order: tuple[tuple[int, float], ...], end: Depot) -> float:
+        places = ((start.aisle, cross[start.cross]), *order, (end.aisle, cross[end.cross]))
+        return float(sum(between[number[a]][number[b]] for a, b in itertools.pairwise(places)))
+
     return min(
-        sum(far[a, b] for a, b in itertools.pairwise(((s.aisle, cross[s.cross]), *order, (e.aisle, cross[e.cross]))))
+        length(s, order, e)
         for s in picks.depots(picks.starts)
         for e in (picks.depots(picks.ends) if picks.ends else (s,))
         for chosen in itertools.product(*({(p.aisle, p.at_m) for p in w.spots} for w in picks.wants))
@@ -76,9 +86,9 @@ def cheapest(picks: PickList) -> float:
 
 
 @given(lists())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_walk_is_as_cheap_as_the_best_of_all_orders_and_places(picks: PickList) -> None:
-    """With all states it is the optimum; what is refused cannot be walked."""
+    """It is the optimum where the states suffice, as they do up to three blocks; what is refused cannot be walked."""
     best = cheapest(picks)
     try:
         found = route(picks)
@@ -86,13 +96,15 @@ def test_a_walk_is_as_cheap_as_the_best_of_all_orders_and_places(picks: PickList
         assert best == math.inf
         return
     verify(picks, found)
-    assert found.exact
-    assert found.cost_m == pytest.approx(best)
+    assert found.exact or picks.area.blocks > 3
+    if found.exact:
+        assert found.cost_m == pytest.approx(best)
+    assert found.bound_m <= best + 1e-6 <= found.cost_m + 2e-6
     assert found == route(picks)
 
 
 @given(lists(), st.integers(1, 30))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_with_too_few_states_a_walk_and_its_bound_hold(picks: PickList, states: int) -> None:
     """Whatever is given up, the walk can be walked, the bound is not above the optimum, and exact means exact."""
     try:
@@ -102,6 +114,40 @@ def test_with_too_few_states_a_walk_and_its_bound_hold(picks: PickList, states: 
     verify(picks, found)
     best = cheapest(picks)
     assert found.bound_m <= best + 1e-6 <= found.cost_m + 2e-6
+
+
+@given(lists(), st.integers(1, 30), st.integers(1, 60))
+@settings(max_examples=30, deadline=None)
+def test_a_walk_that_is_stopped_can_be_walked_and_comes_again_with_as_much_effort(
+    picks: PickList, states: int, asked: int
+) -> None:
+    """Stopped at any question, it brings a whole walk with a true bound, never a better one than with more effort."""
+    params, questions = RouteParams(states=states, tries=20), itertools.count(1)
+    try:
+        whole = route(picks, params)
+    except Rejected:
+        return
+    found = route(picks, params, lambda _tries, _cost: next(questions) >= asked)
+    verify(picks, found)
+    assert found.bound_m <= cheapest(picks) + 1e-6
+    assert whole.cost_m <= found.cost_m + 1e-6
+    if found != whole:
+        assert route(picks, params, lambda tries, _cost: tries >= found.tries) == found
+
+
+def test_a_large_choice_is_asked_often_whether_to_stop() -> None:
+    """Of 90 wants of which each third lies in two places there is a walk before anything takes long."""
+    rng = random.Random(4)
+    wants = tuple(
+        Want(f"w{k}", tuple(Spot(rng.randrange(60), float(rng.randint(1, 99))) for _ in range(1 + (k % 3 == 0))))
+        for k in range(90)
+    )
+    picks = PickList(Area(60, 3.0, (50.0, 50.0), (Depot("in", 0, 0),)), wants)
+    questions = itertools.count(1)
+    found = route(picks, watch=lambda _tries, _cost: next(questions) > 3)
+    verify(picks, found)
+    assert not found.exact
+    assert 0 < found.bound_m < found.cost_m
 
 
 def test_a_crowd_sends_to_another_place_and_a_second_door_shortens_the_way() -> None:

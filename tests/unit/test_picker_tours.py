@@ -18,7 +18,7 @@ SPRP = Path(__file__).parents[3] / "shared/data/optimizers/sprp/sprp_2400_opt.js
 
 
 @st.composite
-def problems(draw: st.DrawFn, blocks: int = 4) -> tuple[Warehouse, Picks]:
+def problems(draw: st.DrawFn, blocks: int = 5) -> tuple[Warehouse, Picks]:
     """Small warehouses with a few picks, also on cross aisles and twice in one place."""
     lengths = tuple(draw(st.lists(st.integers(2, 6), min_size=1, max_size=blocks)))
     aisles = draw(st.integers(1, 5))

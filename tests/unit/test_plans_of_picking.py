@@ -44,6 +44,11 @@ def test_a_walk_is_told_and_drawn_beside_the_order_in_which_it_was_listed() -> N
     bad = {"id": "c", "spots": [{"aisle": 4, "at_m": 1}]}
     with pytest.raises(Rejected, match="wants/c"):
         planned("picking", {"area": AREA, "wants": [bad]})
+    many = [{"id": f"w{k}", "spots": [{"aisle": 0, "at_m": 1}]} for k in range(1_001)]
+    with pytest.raises(Rejected, match="problem/wants: 1001 is not at most 1000"):
+        planned("picking", {"area": AREA, "wants": many})
+    with pytest.raises(Rejected, match="problem/wants/w0/spots: 101"):
+        planned("picking", {"area": AREA, "wants": [{"id": "w0", "spots": many[0]["spots"] * 101}]})
 
 
 def test_batches_are_told_in_the_order_in_which_they_begin_and_never_walk_more_than_listed() -> None:

@@ -6,8 +6,9 @@
 from typing import TYPE_CHECKING
 
 from dispatcher.optimizers.picking.area import Area, Busy, Depot, OneWay, PickList, Spot, Want
-from dispatcher.optimizers.picking.route import Route, RouteParams, Stop, in_order, route, verify
+from dispatcher.optimizers.picking.route import Route, RouteParams, Stop, in_order, route
 from dispatcher.optimizers.picking.tour import Tour, check
+from dispatcher.optimizers.picking.verify import verify
 from dispatcher.optimizers.picking.warehouse import Picks, Warehouse
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from types import MappingProxyType
 import msgspec
 
 from dispatcher.optimizers.picking.area import Depot, PickList
+from dispatcher.optimizers.picking.effort import Effort
 from dispatcher.optimizers.picking.stretches import Effect, Option, earning, ways_to_walk
 
 State = tuple[tuple[int, int], ...]
@@ -143,12 +144,14 @@ class _Plan:
 
 
 def sweep(
-    picks: PickList, most: int, upper: float = math.inf, prizes: Mapping[str, float] = MappingProxyType({})
-) -> Swept:
+    picks: PickList, most: int, upper: float = math.inf, prizes: Mapping[str, float] = MappingProxyType({}),
+    effort: Effort | None = None,
+) -> Swept:  # fmt: skip
     """Find the cheapest walk; with no more than `most` states a layer, and none that costs `upper` or more.
 
     The walk is empty (no steps) where none is found below `upper`; the bound holds all the same. Wants with a choice
-    that `prizes` names need not be met; each stretch that meets one earns its prize.
+    that `prizes` names need not be met; each stretch that meets one earns its prize. Stopped, it has no walk and no
+    bound.
     """
     area, bits = picks.area, _Bits(picks)
     plan = _Plan(picks, bits, prizes)
@@ -166,6 +169,8 @@ def sweep(
     ended: tuple[int, tuple[State, int], int] | None = None
     for j in range(plan.first, plan.last + 1):
         for b in range(area.blocks):
+            if effort is not None and effort.stop():
+                return Swept(math.inf, 0.0, (), None, None)
             following: dict[tuple[State, int], float] = {}
             trace: dict[tuple[State, int], tuple[tuple[State, int], Step]] = {}
             done, rest = plan.done[j, b], plan.rest[j, b]

@@ -10,6 +10,7 @@ import math
 import msgspec
 
 from dispatcher.optimizers.picking.area import Depot, PickList, Spot, Want
+from dispatcher.optimizers.picking.effort import Effort
 from dispatcher.optimizers.picking.ways import Ways, at
 
 
@@ -58,8 +59,11 @@ class _Walk:
         del self.spots[k], self.names[k]
 
 
-def inserted(picks: PickList, ways: Ways) -> Visits | None:
-    """Return the cheapest of the walks from each start to each end; None where it finds none."""
+def inserted(picks: PickList, ways: Ways, effort: Effort | None = None) -> Visits | None:
+    """Return the cheapest of the walks from each start to each end; None where it finds none.
+
+    Stopped, it brings what it has; it is not stopped before it has any.
+    """
     best: Visits | None = None
     # who has few places or lies far away is put first: the others find their way beside it
     home = at(picks.area, picks.depots(picks.starts)[0])
@@ -74,6 +78,10 @@ def inserted(picks: PickList, ways: Ways) -> Visits | None:
                 walk.put(want)
             cost = walk.cost()
             for _ in range(8):
+                if effort is not None and min(cost, math.inf if best is None else best.cost) < math.inf:
+                    if effort.stop():
+                        break
+                    effort.went_on(min(cost, math.inf if best is None else best.cost))
                 for want in order:
                     kept = (list(walk.spots), list(walk.names))
                     walk.drop(want)

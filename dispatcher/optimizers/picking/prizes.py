@@ -8,12 +8,13 @@ from collections import Counter
 
 from dispatcher.optimizers.picking.area import Area, PickList
 from dispatcher.optimizers.picking.directed import sweep
+from dispatcher.optimizers.picking.effort import Effort
 
 _PATIENCE = 4
 
 
-def prized(picks: PickList, states: int, upper: float, rounds: int) -> float:
-    """Return the best bound of so many rounds; `upper` is the cost of a walk that is known."""
+def prized(picks: PickList, states: int, upper: float, rounds: int, effort: Effort) -> float:
+    """Return the best bound of so many rounds, fewer if stopped; `upper` is the cost of a walk that is known."""
     area = picks.area
     free = Area(area.aisles, area.pitch_m, area.block_m, area.depots, (), area.busy)
     relaxed = PickList(free, picks.wants, picks.starts, picks.ends)
@@ -22,7 +23,9 @@ def prized(picks: PickList, states: int, upper: float, rounds: int) -> float:
     bit = {name: 1 << k for k, name in enumerate(choice)}  # as `sweep` numbers them
     best, scale, since = 0.0, 1.0, 0
     for _ in range(rounds):
-        found = sweep(relaxed, states, prizes=prizes)
+        found = sweep(relaxed, states, prizes=prizes, effort=effort)
+        if effort.stopped():
+            break
         bound = found.bound + sum(prizes.values())
         if bound > best + 1e-9:
             best, since = bound, 0

@@ -3,13 +3,13 @@
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable
 
 import msgspec
 
-from contracts.errors import Broken, Rejected
+from contracts.errors import Rejected
 from dispatcher.optimizers.picking.area import Area, Depot, PickList, Spot, Want
 from dispatcher.optimizers.picking.directed import Step, Swept, sweep
+from dispatcher.optimizers.picking.effort import Effort, Watch
 from dispatcher.optimizers.picking.insertion import Visits, inserted
 from dispatcher.optimizers.picking.prizes import prized
 from dispatcher.optimizers.picking.tour import Place
@@ -57,6 +57,7 @@ class Route(msgspec.Struct, frozen=True):
     """A walk: where it turns, begins, ends or picks, and what is taken where, in the order in which it is passed.
 
     `cost_m` counts crowds, `length_m` does not; no walk costs less than `bound_m`; `exact` says that both are the same.
+    `tries` is the effort that it took.
     """
 
     length_m: float
@@ -70,12 +71,10 @@ class Route(msgspec.Struct, frozen=True):
     tries: int
 
 
-Watch = Callable[[int, float], bool]
-"""Told how many other places were tried, and the cost of the best walk so far; true: stop now."""
-
-
 def route(picks: PickList, params: RouteParams | None = None, watch: Watch = lambda _tries, _cost: False) -> Route:
     """Find a walk that takes every want.
+
+    Stopped, it is the best walk so far, with a bound that is seen at once; stopped after as much, the same walk.
 
     Raises
     ------
@@ -90,20 +89,50 @@ def route(picks: PickList, params: RouteParams | None = None, watch: Watch = lam
     simple = not picks.area.one_way and all(len(w.spots) == 1 for w in picks.wants)
     if simple and not picks.ends and not picks.area.busy:
         return _undirected(picks)
-    visits = None if simple else inserted(picks, ways)
-    swept = sweep(picks, p.states, math.inf if visits is None else visits.cost + _TOLERANCE_M)
+    effort = Effort(watch)
+    visits = None if simple else inserted(picks, ways, effort)
+    # where nothing was found yet there is nothing to bring: it is not stopped then
+    swept = sweep(
+        picks, p.states, math.inf if visits is None else visits.cost + _TOLERANCE_M,
+        effort=effort if simple or visits is not None else None,
+    )  # fmt: skip
     if not swept.steps and swept.bound == math.inf and visits is None:
         raise Rejected("wants", [w.id for w in picks.wants], "reachable on one walk by the one-way rules")
     best = _of_steps(picks, swept) if swept.steps else _of_visits(picks, ways, visits or inserted(picks, ways))
+    if effort.stopped():
+        return _told(best, _farthest_m(picks, ways), effort)
     if best.cost_m - swept.bound <= _TOLERANCE_M:
-        return msgspec.structs.replace(best, bound_m=best.cost_m, exact=True)
-    best, tries = _improved(picks, best, p, watch)
-    bound = max(min(swept.bound, best.cost_m), _relaxed(picks, p.states))
-    if best.cost_m - bound > _TOLERANCE_M and any(len(w.spots) > 1 for w in picks.wants):
-        bound = min(best.cost_m, max(bound, prized(picks, p.states, best.cost_m, p.rounds)))
-    if best.cost_m - bound <= _TOLERANCE_M:
-        return msgspec.structs.replace(best, bound_m=best.cost_m, exact=True, tries=tries)
-    return msgspec.structs.replace(best, bound_m=bound, exact=False, tries=tries)
+        return _told(best, best.cost_m, effort)
+    effort.went_on(best.cost_m)
+    best = _improved(picks, best, p, effort)
+    bound = min(swept.bound, best.cost_m)
+    better = bound if effort.stopped() else max(bound, _relaxed(picks, p.states, effort))
+    if best.cost_m - better > _TOLERANCE_M and any(len(w.spots) > 1 for w in picks.wants) and not effort.stopped():
+        better = min(best.cost_m, max(better, prized(picks, p.states, best.cost_m, p.rounds, effort)))
+    if effort.stopped():  # what was left half done depends on when it was stopped
+        return _told(best, max(bound, _farthest_m(picks, ways)), effort)
+    effort.went_on(best.cost_m)
+    return _told(best, better, effort)
+
+
+def _told(best: Route, bound_m: float, effort: Effort) -> Route:
+    exact = best.cost_m - bound_m <= _TOLERANCE_M
+    return msgspec.structs.replace(
+        best, bound_m=best.cost_m if exact else bound_m, exact=exact, tries=effort.done
+    )  # fmt: skip
+
+
+def _farthest_m(picks: PickList, ways: Ways) -> float:
+    """Return a bound that is seen at once: there and back to the want that is farthest away."""
+    area = picks.area
+    pairs = [
+        (at(area, s), at(area, e))
+        for s in picks.depots(picks.starts)
+        for e in (picks.depots(picks.ends) if picks.ends else (s,))
+    ]
+    return max(
+        min(ways.between(s, spot) + ways.between(spot, e) for s, e in pairs for spot in w.spots) for w in picks.wants
+    )
 
 
 def _undirected(picks: PickList) -> Route:
@@ -123,7 +152,7 @@ def _undirected(picks: PickList) -> Route:
     return msgspec.structs.replace(found, bound_m=found.cost_m, exact=True)
 
 
-def _relaxed(picks: PickList, states: int) -> float:
+def _relaxed(picks: PickList, states: int, effort: Effort) -> float:
     """Return a bound: everything may be walked both ways, and only wants with few or near places have to be met."""
     area = picks.area
     free = Area(area.aisles, area.pitch_m, area.block_m, area.depots, (), area.busy)
@@ -131,10 +160,10 @@ def _relaxed(picks: PickList, states: int) -> float:
     choice.sort(key=lambda w: max(s.aisle for s in w.spots) - min(s.aisle for s in w.spots))
     kept = {w.id for w in choice[:_FEW]}
     wants = tuple(w for w in picks.wants if len(w.spots) == 1 or w.id in kept)
-    return sweep(PickList(free, wants, picks.starts, picks.ends), states).bound
+    return sweep(PickList(free, wants, picks.starts, picks.ends), states, effort=effort).bound
 
 
-def _improved(picks: PickList, best: Route, p: RouteParams, watch: Watch) -> tuple[Route, int]:
+def _improved(picks: PickList, best: Route, p: RouteParams, effort: Effort) -> Route:
     """Try another place for one want after the other, each time with the cheapest walk for these places."""
     tries, n = 0, 0
     free = [w for w in picks.wants if len(w.spots) > 1]
@@ -146,19 +175,22 @@ def _improved(picks: PickList, best: Route, p: RouteParams, watch: Watch) -> tup
         for spot in want.spots:
             if spot == chosen[want.id] or tries >= p.tries:
                 continue
-            if watch(tries, best.cost_m):
-                return best, tries
             tries += 1
             fixed = PickList(
                 picks.area,
                 tuple(Want(w.id, (spot if w is want else chosen[w.id],)) for w in picks.wants),
                 picks.starts, picks.ends,
             )  # fmt: skip
-            found = sweep(fixed, p.states, best.cost_m - _TOLERANCE_M)
-            if found.steps:
+            found = sweep(fixed, p.states, best.cost_m - _TOLERANCE_M, effort=effort)
+            if effort.stopped():
+                return best
+            better = bool(found.steps)
+            if better:
                 best, since = _of_steps(picks, found), 0
+            effort.went_on(best.cost_m)
+            if better:
                 break
-    return best, tries
+    return best
 
 
 def in_order(picks: PickList) -> Route:
@@ -280,64 +312,3 @@ def _route(picks: PickList, start: Depot, end: Depot, places: list[Place]) -> Ro
         stops.append((n, number, Stop(w.id, spot)))
     stops.sort(key=lambda one: one[:2])
     return Route(length, cost, 0.0, False, start.id, end.id, tuple(places), tuple(s for _, _, s in stops), 0)
-
-
-def verify(picks: PickList, found: Route) -> None:
-    """Look at a walk without knowing how it was made.
-
-    Raises
-    ------
-    Broken
-        It goes against a one-way rule, leaves the aisles, misses a want, takes it elsewhere or in another order than it
-        passes, begins or ends at no depot of the pick list, or costs another sum than it says, or less than its bound.
-    """
-    if not picks.wants:
-        return
-    area, cross, closed, weight = picks.area, picks.area.cross_m(), picks.area.closed(), picks.area.weight()
-    at_depot = {d.id: (d.aisle, cross[d.cross]) for d in area.depots}
-    if (picks.starts and found.start not in picks.starts) or found.places[0] != at_depot[found.start]:
-        raise Broken(f"route: begins at {found.places[0]}, which is not the depot {found.start} of {picks.starts}")
-    if (found.end not in picks.ends if picks.ends else found.end != found.start) or found.places[-1] != at_depot[
-        found.end
-    ]:
-        raise Broken(f"route: ends at {found.places[-1]}, which is not the depot {found.end} of {picks.ends}")
-    length = cost = 0.0
-    at_first = found.places[0]
-    passed = [(at_first[0], at_first[0], at_first[1], at_first[1])]
-    for (j, a), (k, b) in itertools.pairwise(found.places):
-        if j == k:
-            for block in range(area.blocks):
-                over = min(max(a, b), cross[block + 1]) - max(min(a, b), cross[block])
-                if over > 0 and ("down" if b > a else "up", j, block) in closed:
-                    raise Broken(f"route: from {(j, a)} to {(k, b)} is against the one-way rule of block {block}")
-            length += abs(a - b)
-            cost += abs(a - b) * weight.get(j, 1.0)
-        elif a == b and a in cross:
-            if ("right" if k > j else "left", cross.index(a), 0) in closed:
-                raise Broken(f"route: from {(j, a)} to {(k, b)} is against the one-way rule of the cross aisle")
-            length += abs(j - k) * area.pitch_m
-            cost += abs(j - k) * area.pitch_m
-        else:
-            raise Broken(f"route: from {(j, a)} to {(k, b)} there is no way")
-        passed.append((min(j, k), max(j, k), min(a, b), max(a, b)))
-    if sorted(s.want for s in found.stops) != sorted(w.id for w in picks.wants):
-        raise Broken("route: does not name each want once")
-    wants, n = {w.id: w for w in picks.wants}, 0
-    for stop in found.stops:
-        s = stop.spot
-        if s not in wants[stop.want].spots:
-            raise Broken(f"route: {stop.want} is not in aisle {s.aisle} at {s.at_m} m")
-        while n < len(passed) and not (
-            passed[n][0] <= s.aisle <= passed[n][1] and passed[n][2] <= s.at_m <= passed[n][3]
-        ):
-            n += 1
-        if n == len(passed):
-            raise Broken(f"route: {stop.want} in aisle {s.aisle} at {s.at_m} m is not passed in this order")
-    if not math.isclose(length, found.length_m, abs_tol=_TOLERANCE_M) or not math.isclose(
-        cost, found.cost_m, abs_tol=_TOLERANCE_M
-    ):
-        raise Broken(
-            f"route: says {found.length_m} m that count {found.cost_m} m, walks {length} m that count {cost} m"
-        )
-    if found.bound_m > found.cost_m + _TOLERANCE_M or found.exact != (found.cost_m - found.bound_m <= _TOLERANCE_M):
-        raise Broken(f"route: costs {found.cost_m} m with a bound of {found.bound_m} m, exact: {found.exact}")
