@@ -1,5 +1,6 @@
 """Transport routes: feasible, reproducible, never worse with more effort, near best known, all that is left named."""
 
+import itertools
 import json
 import tarfile
 from pathlib import Path
@@ -93,6 +94,47 @@ def test_more_iterations_never_cost_more(problem: Problem) -> None:
         found = plan(problem, Params(iterations=iterations, feasible_within=20))
         worth.append(found.cost + sum(prize[u.id] for u in found.unplanned))
     assert worth[1] <= worth[0]
+
+
+@st.composite
+def where_only_capacity_binds(draw: st.DrawFn) -> Problem:
+    """Up to a dozen stops that anyone may serve at any time, and any fleet that is large enough, or nearly."""
+    n = draw(st.integers(1, 12))
+    coordinate = st.integers(-800, 800)
+    places = (HOME, *(Place(f"p{k}", draw(coordinate), draw(coordinate)) for k in range(n)))
+    matrix = straight(places, 10.0, 1.2)
+    if draw(st.booleans()):
+        matrix.distance_m[1, 0] += 700  # not there and back alike
+    fetched = draw(st.booleans())
+    amounts = [(draw(st.integers(0, 6)), draw(st.integers(0, 3))) for _ in range(n)]
+    stops = tuple(
+        Stop(f"s{k}", f"p{k}", () if fetched else a, a if fetched else (), 30) for k, a in enumerate(amounts)
+    )  # fmt: skip
+    van = Vehicle("van", "d", "d", draw(st.integers(3, n + 3)), (9, 7), fixed_cost=draw(st.sampled_from([0, 500])),
+                  cost_per_m=1, cost_per_s=draw(st.integers(0, 2)))  # fmt: skip
+    return Problem(places, (matrix,), (Depot("d", "home", service_s=60),), (van,), stops)
+
+
+@given(where_only_capacity_binds())
+@settings(max_examples=12, deadline=None)
+def test_string_removals_keep_loads_and_fleet_and_never_lose_what_was_found(problem: Problem) -> None:
+    """Feasible, the same effort gives it again, the cost told is the cost there is, and more effort is never worse."""
+    told: list[float | None] = []
+
+    def watch(_done: int, cost: float | None) -> bool:
+        told.append(cost)
+        return False
+
+    found = plan(problem, Params(iterations=450, feasible_within=200), watch=watch)
+    check(problem, found)
+    assert found == plan(problem, Params(iterations=450, feasible_within=200))
+    longer = plan(problem, Params(iterations=700, feasible_within=200))
+    check(problem, longer)
+    if not found.unplanned:
+        assert found.iterations == 450
+        assert told[-1] == found.cost
+        assert longer.cost <= found.cost
+        assert all(a is None or (b is not None and b <= a) for a, b in itertools.pairwise(told))
 
 
 @given(problems(), st.integers(0, 3_000), st.booleans())

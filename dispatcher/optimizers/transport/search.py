@@ -20,9 +20,12 @@ from dispatcher.optimizers.transport.mending import Mended, rested, steps_of, un
 from dispatcher.optimizers.transport.problem import NO_WAY, UNBOUNDED, Params, Problem, Vehicle
 from dispatcher.optimizers.transport.routes import DELIVERY, DEPOT, PICKUP, STOP, Plan, Route, Step, Unplanned
 from dispatcher.optimizers.transport.schedule import alone, bounded, schedule
+from dispatcher.optimizers.transport.strings import Removals, compiled, only_capacity_binds
 
 _ITERATIONS_A_SOLUTION = 20
 """OR-Tools looks for a solution for each so many iterations."""
+_BEFORE_STRINGS = 300
+"""Iterations of local search before string removals go on from there, where only capacity binds."""
 _MOST = int(np.iinfo(np.int64).max)
 Watch = Callable[[int, float | None], bool]
 
@@ -52,9 +55,19 @@ def plan(
         return _named(problem, [], impossible, 0, p.feasible_within)
     if any(v.breaks for v in problem.vehicles):
         return _with_breaks(problem, impossible, p, clock, watch)
+    strings = (p.iterations is None or p.iterations > _BEFORE_STRINGS) and only_capacity_binds(problem)
+    if strings:
+        compiled()  # before the time counts
     until = clock() + p.seconds
-    guard = _Guard(clock, until, p.iterations, p.feasible_within, watch)
+    guard = _Guard(clock, until, p.iterations, p.feasible_within, watch, enough=_BEFORE_STRINGS if strings else None)
     solution = _solve(problem, impossible, p.seed, guard, must=True)
+    if guard.has_enough:
+        removals = Removals(problem, impossible, _routes(problem, impossible, solution), p.seed)
+        while True:
+            removals.improve()
+            if guard(removals.cost):
+                break
+        return _named(problem, _numbered(problem, removals.routes()), impossible, guard.count, p.feasible_within)
     iterations, within = guard.count, p.feasible_within
     if not solution.is_feasible():
         within = guard.count
@@ -70,9 +83,11 @@ class _Guard:
 
     def __init__(
         self, clock: Callable[[], float], until: float, iterations: int | None, feasible_within: int | None,
-        watch: Watch | None, before: int = 0,
+        watch: Watch | None, before: int = 0, enough: int | None = None,
     ) -> None:  # fmt: skip
         self.count = -1  # it asks once before each iteration
+        self.has_enough = False
+        self._enough = enough
         self._clock, self._until = clock, until
         self._iterations, self._within = iterations, feasible_within
         self._watch, self._before = watch, before
@@ -87,7 +102,12 @@ class _Guard:
         cost = None if infeasible else float(best_cost)
         if self._watch is not None and self._watch(self._before + self.count, cost) and self.count > 0:
             return True
-        return self.count > 0 and self._clock() >= self._until
+        if self.count > 0 and self._clock() >= self._until:
+            return True
+        if self._enough is None or self.has_enough or self.count < self._enough or infeasible:
+            return False
+        self.has_enough = True  # stops local search alone; whoever goes on asks again after the next iteration
+        return True
 
 
 def _with_breaks(
