@@ -3,8 +3,8 @@
 An aisle between two cross aisles is narrow: nobody passes there. How often a picker finds another one in it follows
 from the share of all picks that lie there (Gue, Meller and Skufca 2006, The effects of pick density on order picking
 areas with narrow aisles): a pick with a share s of all picks in its aisle is kept waiting by each of the other pickers
-with the probability s. So the metres lost are ``blocked_m * (pickers - 1) * sum(load ** 2) / sum(load)``, and layouts that
-put all that is wanted often into one aisle cost more than their walks.
+with the probability s. So the metres lost are ``blocked_m * (pickers - 1) * sum(load ** 2) / sum(load)``, and layouts
+that put all that is wanted often into one aisle cost more than their walks.
 
 The simulation knows nothing of that: pickers walk the exact tour of one order after the other, and whoever comes to an
 aisle that is occupied waits at its end.
@@ -66,17 +66,17 @@ def simulate(
     free: dict[int, float] = {}
     now, total, waited = 0.0, [0.0, 0.0], 0.0
     # who is at which step of which order; those that come first to an aisle get it first
-    heap = [(0.0, who, 0, 0) for who in range(min(pickers, count))]
+    heap = [(0.0, who, 0) for who in range(min(pickers, count))]
     steps = [_steps(problem, slot_of, o, n, speed_mps, pick_s) for n in range(min(pickers, count))]
     following = len(steps)
     while heap:
-        at, who, k, _ = heapq.heappop(heap)
+        at, who, k = heapq.heappop(heap)
         if k == len(steps[who]):
             now = max(now, at)
             if following < count:
                 steps[who] = _steps(problem, slot_of, o, following, speed_mps, pick_s)
                 following += 1
-                heapq.heappush(heap, (at, who, 0, 0))
+                heapq.heappush(heap, (at, who, 0))
             continue
         zone, walks, picks = steps[who][k]
         begin = at if zone == _OUTSIDE else max(at, free.get(zone, 0.0))
@@ -86,7 +86,7 @@ def simulate(
         end = begin + walks + picks
         if zone != _OUTSIDE:
             free[zone] = end
-        heapq.heappush(heap, (end, who, k + 1, 0))
+        heapq.heappush(heap, (end, who, k + 1))
     return Shift(now, total[0], total[1], waited, 3600 * count / now if now > 0 else 0.0)
 
 
