@@ -15,11 +15,10 @@ from contracts.messages.ops import (
     Unreadable,
     VehicleState,
     VendorView,
-    Wait,
 )
-from dispatcher import failures
 from dispatcher.fleet.member import Vehicle
-from dispatcher.world import LiftWatch, Mission, PickState, Stage, World
+from dispatcher.waiting import waits
+from dispatcher.world import LiftWatch, Mission, PickState, World
 
 Place = tuple[float, float, float]
 """x and y in metres, heading in radians."""
@@ -94,30 +93,6 @@ def robot_view(world: World, v: Vehicle, now_ms: int, places: dict[RobotId, Plac
         speed_max_mps=None if v.factsheet is None else v.factsheet.speed_max_mps,
         series="" if v.factsheet is None else v.factsheet.series,
     )
-
-
-def waits(world: World, v: Vehicle, now_ms: int) -> tuple[Wait, ...]:
-    """Return why a robot does not move, link by link, in an operator's words; empty while it drives or rests."""
-    if not v.placed:
-        return ()
-    mission = None if v.mission is None else world.missions.get(v.mission)
-    if mission is not None and mission.stage is Stage.PRESENT and mission.station is not None:
-        picks = ", ".join(mission.open)
-        until = "its picks are confirmed" if picks else "it is given its way on"
-        return (Wait(mission.station, mission.station, picks, v.moved_ms, until),)
-    decision = failures.decision(world, v)
-    if decision:
-        return (Wait(v.node, v.id, str(v.mission or v.transport or ""), v.moved_ms, decision),)
-    if v.state in {VehicleState.DRIVING, VehicleState.IDLE, VehicleState.CHARGING}:
-        return ()
-    chain: list[Wait] = []
-    for link in world.traffic.why(v.id, now_ms):
-        holder = world.vehicles.get(RobotId(link.holder)) if link.holder else None
-        task = "" if holder is None else str(holder.mission or holder.transport or "")
-        name = link.holder or link.door or link.robot
-        until = f"{link.reason.value}: {name}"
-        chain.append(Wait(link.node or link.robot, name, task, link.since_ms, until))
-    return tuple(chain)
 
 
 def pose_frame(world: World, now_ms: int, places: dict[RobotId, Place]) -> bytes:

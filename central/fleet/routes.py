@@ -10,6 +10,7 @@ from central.context import Context, Correlation, Here
 from central.fleet import adopted
 from central.fleet.asking import Done, ask_dispatcher
 from central.fleet.halt import halt_fleet
+from central.fleet.why import sentence
 from central.idempotency import PerhapsKey
 from central.identity.access import FLOOR, HOUSE, Principal, Role
 from central.problems import Refusal, documented
@@ -151,15 +152,15 @@ async def why(robot_id: Annotated[str, Path(pattern=PATTERN)], here: Here, _: Pr
     view = here.fleet.view
     assert view is not None  # noqa: S101 - the robot was found in it
     chain = list(robot.wait)
-    if view.stopped:
-        chain.insert(0, Wait(here.site.id, "the fleet's stop", "", view.at_ms, "the stop is lifted"))
+    if view.stopped and not chain:
+        chain = [Wait(here.site.id, "the fleet's stop", "", view.at_ms, "the stop is lifted")]
     return {
         "robot": robot.id,
         "state": robot.state,
         "waiting": bool(chain),
         "at_ms": view.at_ms,
         "chain": msgspec.to_builtins(chain),
-        "says": _sentence(robot, chain, view.at_ms),
+        "says": sentence(robot, chain, view.at_ms),
     }
 
 
@@ -168,22 +169,6 @@ def _robot(here: Context, robot_id: str) -> RobotView:
     if found is None:
         raise Refusal(404, f"robot: {robot_id!r} is not known")
     return found
-
-
-def _sentence(robot: RobotView, chain: list[Wait], at_ms: int) -> str:
-    if not chain:
-        return f"{robot.id} does not wait: it is {robot.state}."
-    says = f"{robot.id} ({robot.state})"
-    for before, link in zip([None, *chain], chain, strict=False):
-        since = f"{max(0, at_ms - link.since_ms) // 1000} s"
-        itself = robot.id if before is None else before.holder
-        if link.holder == itself:
-            says += f" has stood at {link.resource} for {since}"
-        else:
-            task = f" for {link.holder_task}" if link.holder_task else ""
-            says += f" has waited for {link.resource} for {since}, which {link.holder} has{task}"
-        says += f"; {link.holder}" if link is not chain[-1] else ""
-    return f"{says}. It goes on when {chain[-1].until}."
 
 
 _ROBOT: dict[
