@@ -93,8 +93,8 @@ def said(floor: Floor, **changed: Any) -> None:
     """Let the dispatcher say how the fleet stands: one drives, one waits for it, one stands in the way of both."""
     at = floor.clock.now_ms()
     make = {"manufacturer": "ACME GmbH", "series": "Lift 600", "version": "2.1.0", "dialect": "strict"}
-    wait = Wait("N3", "R1", "P-T-W1-1-1", at - 41_000, "pinned: R1")
-    behind = Wait("N2", "R2", "M-7", at - 20_000, "held: R2")
+    wait = Wait("N3", "R1", "P-T-W1-1-1", at - 41_000, "R1 is done where it stands")
+    behind = Wait("N2", "R2", "M-7", at - 20_000, "R2 leaves N2, or gives it up")
     one = RobotView(
         RobotId("R1"), VehicleState.ACTING, 3.0, 0.0, 0.0, 0.81, NodeId("N3"), at, pod=PodId("P0"),
         station=StationId("S1"), order_id="1-M-3-1", **make,

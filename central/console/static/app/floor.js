@@ -6,6 +6,7 @@ import { Poses } from './poses.js';
 /** @typedef {'me' | 'site' | 'fleet' | 'poses' | 'tasks' | 'orders' | 'alarms' | 'stats' | 'link' | 'standing' | 'tick'} Topic */
 
 const MOST_ROWS = 2000;
+const BRIEF_MS = 12_000;
 const MOVING = new Set(['driving', 'acting', 'waiting', 'in_doubt', 'cancelling', 'manual']);
 /** A robot that said nothing for so long on the floor's clock is stale: it speaks at least every 30 s. */
 export const STALE_MS = 45_000;
@@ -40,6 +41,8 @@ class Floor {
     this.chutes = {};
     /** @type {{state: 'connecting' | 'live' | 'lost', heard: number}} `heard` on performance.now(). */
     this.link = { state: 'connecting', heard: performance.now() };
+    /** What came of the last command, while it is news. */
+    this.brief = '';
     /** The moment that is looked back at instead of now. @type {import('./types.js').FleetView | null} */
     this.past = null;
     /** @type {import('./types.js').FleetView | null} */
@@ -176,6 +179,17 @@ class Floor {
     const at = this.poses.take(frame);
     if (at) this.clock.heard(at);
     this.tell('poses');
+  }
+
+  /** Say what came of a command, for a while. @param {string} text */
+  tellBriefly(text) {
+    this.brief = text;
+    this.tell('me');
+    setTimeout(() => {
+      if (this.brief !== text) return;
+      this.brief = '';
+      this.tell('me');
+    }, BRIEF_MS);
   }
 
   /** Show a moment of the past in place of now, until `lookNow`. @param {import('./types.js').FleetView} view */

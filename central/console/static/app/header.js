@@ -17,9 +17,9 @@ export function askFleet(pause) {
     ? { title: 'Stop the whole fleet', text: 'Every robot is asked to stop where it is, and stands until the fleet is resumed.',
         note: 'This is not a safety function: it asks robots over a network. Where people are in danger, use the emergency stop.',
         action: 'Stop the fleet', danger: true, suggestions: ['person on the floor', 'spill', 'drill'],
-        does: (reason) => post('/v1/fleet/pause', { reason }) }
+        does: async (reason) => floor.tellBriefly((await post('/v1/fleet/pause', { reason })).reason) }
     : { title: 'Resume the fleet', text: 'Every robot goes on with what it was doing. See that nobody stands in its way.',
-        action: 'Resume the fleet', suggestions: ['floor is clear'], does: (reason) => post('/v1/fleet/resume', { reason }) });
+        action: 'Resume the fleet', suggestions: ['floor is clear'], does: async (reason) => floor.tellBriefly((await post('/v1/fleet/resume', { reason })).reason) });
 }
 
 class FpHeader extends Part {

@@ -117,6 +117,7 @@ class FpConsole extends Part {
       ${floor.halt ? html`<div class="banner bad" role="alert" data-banner="stopped">${floor.halt === 'stopped' ? 'The fleet is stopped.' : `The fleet stands: ${floor.pausedCount} of ${floor.view?.robots.length} robots are paused.`}
         <span>${floor.stopTold || 'None drives until the fleet is resumed.'} ${floor.halt === 'stopped' ? `${floor.pausedCount} of ${floor.view?.robots.length} robots say that they stand.` : ''} This is not a safety function.</span>
         ${may('stop') ? html`<button class="button small" @click=${() => askFleet(false)}>Resume …</button>` : nothing}</div>` : nothing}
+      ${floor.brief ? html`<div class="banner look" role="status" data-banner="brief">${floor.brief}</div>` : nothing}
       ${floor.past ? html`<div class="banner look" role="status" data-banner="past">You look at ${moment(floor.past.at_ms)}. <span>Robots, stations and why they waited are of then; pods that stand, orders and stock are of now. Commands come back with the present.</span>
         <button class="button small" data-do="now" @click=${() => floor.lookNow()}>Back to now</button></div>` : nothing}
       ${lost ? html`<div class="banner warn" role="status" data-banner="lost">Not connected. <span>What you see is from ${age(silence)} ago; it is tried again by itself.</span></div>` : nothing}

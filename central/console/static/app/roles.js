@@ -11,4 +11,4 @@ const MAY = {
 };
 
 /** Nothing but the stop while the past is looked at. @param {string} what */
-export const may = (what) => floor.me !== null && (floor.past === null || what === 'stop') && (MAY[what] ?? []).includes(floor.me.role);
+export const may = (what) => floor.me !== null && (floor.past === null || what === 'stop' || what === 'audit') && (MAY[what] ?? []).includes(floor.me.role);

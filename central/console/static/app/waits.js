@@ -1,28 +1,11 @@
 // Why robots wait, in words, and which cause holds up how many of them.
 import { floor } from './floor.js';
 
-/** The reasons of `dispatcher/traffic/why.py`. @type {Record<string, (who: string) => string>} */
-const REASONS = {
-  held: (who) => `${who} leaves the place ahead`,
-  queued: (who) => `${who} makes room`,
-  goal_taken: (who) => `${who} leaves its goal`,
-  door: (who) => `door ${who} is open`,
-  pinned: (who) => `${who} is done where it stands`,
-  lost: (who) => `${who} reports where it stands, or is taken off the floor`,
-  closed: () => 'the road is open again',
-  no_goal: () => 'it gets something to do',
-  moving: (who) => `${who} drives on`,
-};
-
 /** What has to happen to a robot that waits for nobody itself. @type {Record<string, string>} */
 const GOES = { driving: 'drives on', acting: 'is done with its pod', idle: 'makes room', charging: 'has charged' };
 
-/** @param {import('./types.js').Wait} wait @param {string} [self] Whose wait it is. @returns {string} what would free it; the dispatcher's own words where they are words */
-export function until(wait, self = '') {
-  const [, reason, who] = wait.until.match(/^([a-z_]+): (.*)$/) ?? [];
-  if (reason === 'pinned' && who === self) return floor.robots.get(self)?.state === 'paused' ? 'it is resumed' : 'it is done here';
-  return REASONS[reason]?.(who) ?? wait.until;
-}
+/** What would free it, in the dispatcher's own words; of itself it need not say its name. @param {import('./types.js').Wait} wait @param {string} [self] Whose wait it is. */
+export const until = (wait, self = '') => (self && wait.until.startsWith(`${self} `) ? `it ${wait.until.slice(self.length + 1)}` : wait.until);
 
 /**
  * The end of a robot's chain: what would have to happen for it, and all behind it, to go on.

@@ -34,11 +34,12 @@ export class Camera {
   /** @param {{left: number, right: number, bottom: number, top: number}} bounds */
   fit(bounds) {
     const margin = 26;
+    const legend = this.height > 420 ? 22 : 0; // it stands below the floor
     const w = bounds.right - bounds.left;
     const h = bounds.top - bounds.bottom;
-    this.scale = Math.max(LEAST, Math.min((this.width - 2 * margin) / w, (this.height - 2 * margin) / h));
+    this.scale = Math.max(LEAST, Math.min((this.width - 2 * margin) / w, (this.height - 2 * margin - legend) / h));
     this.x = (bounds.left + bounds.right) / 2;
-    this.y = (bounds.top + bounds.bottom) / 2;
+    this.y = (bounds.top + bounds.bottom) / 2 - legend / 2 / this.scale;
     this.fitted = true;
   }
 

@@ -48,9 +48,8 @@ export async function askPlan(kind) {
   const known = kind === 'slotting' || kind === 'stations' || fields.length > 0;
   await ask({
     title: `Plan: ${kind}`, action: 'Plan it', text: `Says ${SAYS[kind]}, ${known ? FROM[kind] : 'from a problem of your own'}. A planner worker makes it as soon as one is free; the same problem, effort and seed give the same plan.`,
-    fields: [...fields,
-      { name: 'problem', label: known ? 'A problem of your own instead (JSON)' : 'Problem (JSON)', kind: 'area', optional: known, value: known ? '' : JSON.stringify(EXAMPLES[kind], null, 1), hint: known ? 'Empty: as above. What goes in: docs/planning.md' : 'A small one to begin with. What else goes in: docs/planning.md' },
-      { name: 'effort', label: 'Effort', kind: 'number', min: 0, value: 0, hint: '0: as hard as usual' }, { name: 'seed', label: 'Seed', kind: 'number', min: 0, value: 1 }],
+    fields: [...fields, { name: 'effort', label: 'Effort', kind: 'number', min: 0, value: 0, hint: '0: as hard as usual' }, { name: 'seed', label: 'Seed', kind: 'number', min: 0, value: 1 },
+      { name: 'problem', label: known ? 'A problem of your own instead (JSON)' : 'Problem (JSON)', kind: 'area', optional: known, value: known ? '' : JSON.stringify(EXAMPLES[kind], null, 1), hint: known ? 'Empty: as above. What goes in: docs/planning.md' : 'A small one to begin with. What else goes in: docs/planning.md' }],
     does: async ({ problem: own, effort, seed, ...rest }) => {
       const asked = own ? json(own) : problem(rest);
       made = (await postOnce(`/v1/plans/${kind}`, { effort, seed, ...(asked === undefined ? {} : { problem: asked }) })).id;

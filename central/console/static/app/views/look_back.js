@@ -50,7 +50,7 @@ class FpLookBack extends Part {
       return;
     }
     await this.reach();
-    this.querySelector('input')?.focus();
+    /** @type {HTMLElement | null} */ (this.querySelector('input[type=range]'))?.focus();
   }
 
   /** Learn how far back one may look. */

@@ -79,9 +79,12 @@ class FpPlans extends Listing {
       <span class="end">${this.failed ? html`<span class="bad-text" role="alert">${this.failed}</span>` : 'newest first'}
       <a class="button small" href="#/whatif">What if …</a></span></header>
       <div class="scroll"><div class="inbound">
-        ${may('plan') ? html`<div class="panel"><h2>Plan <small>something new</small></h2>${cards((kind) => this.wish(kind))}</div>` : nothing}
-        ${this.shown ? this.picture(this.shown) : nothing}
+        ${this.chosen ? this.picture(this.shown) : nothing}${this.cards()}${this.chosen ? nothing : this.picture(this.shown)}
         <div class="panel"><h2>All plans <small>newest first</small></h2>${this.table()}</div></div></div></section>`;
+  }
+
+  cards() {
+    return may('plan') ? html`<div class="panel"><h2>Plan <small>something new</small></h2>${cards((kind) => this.wish(kind))}</div>` : nothing;
   }
 
   table() {
@@ -94,8 +97,9 @@ class FpPlans extends Listing {
         <td class="soft">${moment(r.asked_at)}</td><td>${r.asked_by}</td><td class="wrap">${r.reason}</td></tr>`)}</tbody></table>`;
   }
 
-  /** @param {PlanDetail} plan */
+  /** @param {PlanDetail | null} plan */
   picture(plan) {
+    if (!plan) return nothing;
     return html`<div class="panel" data-plan=${plan.id}><h2>${plan.kind} <span class="pill ${SHADES[plan.state] ?? ''}">${plan.state}</span><small>${SAYS[plan.kind] ?? ''}${plan.worker ? `, by ${plan.worker}` : ''}</small>${this.buttons(plan)}</h2>
       <div class="plan-body">
         ${isOpen(plan) ? html`<div class="how-far" data-progress=${plan.share}><progress max="1" value=${plan.share} aria-label="share of the effort"></progress><b>${percent(plan.share)}</b>
