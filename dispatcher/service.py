@@ -2,80 +2,31 @@
 
 import asyncio
 import os
-from collections import deque
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-import msgspec
 import structlog
 
 from contracts import topics
-from contracts.codec import decode, encode
-from contracts.errors import Rejected, Unavailable
-from contracts.ids import RobotId, TaskId
-from contracts.messages import facts as told
-from contracts.messages.floor import CellState, EdgeAnswer, EdgeEvent, StopState
-from contracts.messages.ops import OpsAnswer, OpsCommand, Unreadable
-from contracts.messages.work import Work
+from contracts.errors import Rejected
+from contracts.messages.ops import Unreadable
 from contracts.runtime.clock import Clock
-from contracts.runtime.floor import Floor, FloorConnector
+from contracts.runtime.floor import FloorConnector
 from contracts.runtime.log import Log
 from contracts.site import Site
-from contracts.vda5050 import factsheet3, translation, v2, v3
-from contracts.vda5050 import topics as vda
-from contracts.vda5050.factsheet import Factsheet
-from contracts.vda5050.header import has_zone
-from contracts.vda5050.reading import read, read_with_deviation
-from dispatcher import views
-from dispatcher.commands import (
-    AckEvents,
-    AnswerOps,
-    Command,
-    SendEdgeCommand,
-    SendInstantActions,
-    SendOrder,
-    SendResponses,
-    SendZoneSet,
-    TellCentral,
-)
 from dispatcher.core import Core
-from dispatcher.facts import (
-    AckHeard,
-    AnswerHeard,
-    CellHeard,
-    EventHeard,
-    Fact,
-    OpsAsked,
-    StopHeard,
-    Timer,
-    TookOver,
-    TransportUp,
-    WorkClosed,
-    WorkOpened,
-)
-from dispatcher.fleet.dialect import read_connection, read_factsheet, read_factsheet3, read_state, read_state3
+from dispatcher.facts import Fact, Timer, TookOver
 from dispatcher.follower import Follower
+from dispatcher.hearing import Ear
 from dispatcher.journal import Journal, resume
 from dispatcher.lead import Lead
+from dispatcher.saying import Mouth
 from dispatcher.settings import DispatcherSettings
+from dispatcher.showing import Screen
 
-T = TypeVar("T")
-M = TypeVar("M", v2.State, v3.State, v2.Connection, v2.Visualization, Factsheet, factsheet3.Factsheet)
 _log = structlog.get_logger("dispatcher")
 _FSYNC_S = 0.1
-_TOLD_AT_ONCE = 10_000
-"""Facts that wait for the log at most; more are dropped here, and sent again by the outbox."""
-_KEPT = 100
-"""Unreadable messages that are kept to look at."""
-_SHOWN = 10
-"""Of them so many are shown in the fleet's view,"""
-_SHOWN_BYTES = 600
-"""each with so much of its payload."""
-_OPS_S = 5.0
 _FOLDED = 100
 """Steps that who stands by folds at a time."""
-_VIEWED = 20
-"""Robots are described for the view so many at a time, between other things."""
 
 
 class Dispatcher:
@@ -100,27 +51,36 @@ class Dispatcher:
         self.ready = asyncio.Event()
         self.core: Core
         self.journal = Journal(settings.journal, site, settings.params, gathered=not settings.fsync)
-        self.unreadable: deque[Unreadable] = deque(maxlen=_KEPT)
-        """Messages that could not be read, the newest last."""
-        self.deviations: dict[str, dict[str, int]] = {}
-        """What had to be mended in states, by manufacturer."""
-        self.counts = {"facts": 0, "commands": 0, "steps": 0, "unreadable": 0}
+        self._counts = {"facts": 0, "commands": 0, "steps": 0}
+        self._ear = Ear(site.id, clock, self.hear, lambda: self.core.world.names)
+        self._mouth = Mouth(site.id, log, self.hear)
+        self._screen = Screen(settings, site.id, log, clock, lambda: self.core.world, self._ear)
         self._settings = settings
         self._site = site
         self._connector = floor
         self._log = log
         self._clock = clock
-        self._floor: Floor
         self._heard: list[Fact] = []
         self._turn_due = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms: int | None = None
-        self._to_tell: asyncio.Queue[told.Fact] = asyncio.Queue(_TOLD_AT_ONCE)
-        self._asked: dict[str, asyncio.Future[OpsAnswer]] = {}
-        self._places: dict[RobotId, views.Place] = {}
-        self._topics: dict[tuple[str, str, str, str], str] = {}
         self._broken: asyncio.Future[None] | None = None
         self._lead: Lead | None = None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many facts, commands and steps there were, and messages that could not be read."""
+        return self._counts | {"unreadable": self._ear.unread}
+
+    @property
+    def unreadable(self) -> Sequence[Unreadable]:
+        """Messages that could not be read, the newest last."""
+        return self._ear.unreadable
+
+    @property
+    def deviations(self) -> dict[str, dict[str, int]]:
+        """What had to be mended in states, by manufacturer."""
+        return self._ear.deviations
 
     async def run(self) -> None:
         """Run until cancelled.
@@ -146,27 +106,27 @@ class Dispatcher:
                 await lead.resign()
 
     async def _serve(self) -> None:
-        self._floor = await self._connector.connect(self._settings.client_id)
+        floor = self._mouth.floor = await self._connector.connect(self._settings.client_id)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._raise_broken(), name="dispatcher.broken")
                 if self._lead is not None:
                     group.create_task(self._lead.hold(), name="dispatcher.lead")
-                group.create_task(self._tell(), name="dispatcher.tell")
+                group.create_task(self._mouth.tell(), name="dispatcher.tell")
                 if self._settings.fsync and self._settings.journal is not None:
                     group.create_task(self._sync(), name="dispatcher.sync")
-                await self._subscribe()
-                group.create_task(self._follow_work(), name="dispatcher.work")
+                await self._ear.subscribe(floor, self._log, poses=self._settings.publish_views)
+                await self._log.serve(topics.ops_subject(self._site.id), self._mouth.answer)
+                group.create_task(self._ear.follow_work(self._log), name="dispatcher.work")
                 if self._settings.publish_views:
-                    group.create_task(self._say_views(), name="dispatcher.views")
-                    group.create_task(self._say_poses(), name="dispatcher.poses")
+                    group.create_task(self._screen.say_views(), name="dispatcher.views")
+                    group.create_task(self._screen.say_poses(), name="dispatcher.poses")
                 self.ready.set()
         finally:
             self.ready.clear()
             if self._timer is not None:
                 self._timer.cancel()
-            for asked in self._asked.values():
-                asked.cancel()
+            self._mouth.hush()
             try:
                 # where a step failed half-way is no place to rest, nor where another dispatcher goes on
                 failed = self._broken is not None and self._broken.done() and not self._broken.cancelled()
@@ -174,7 +134,7 @@ class Dispatcher:
                     self.journal.rest(self.core)
             finally:
                 self.journal.close()
-                await self._floor.close()
+                await floor.close()
 
     # --------------------------------------------------------------------------------------------------- the one door
 
@@ -252,8 +212,8 @@ class Dispatcher:
         commands = self.core.step(now_ms, facts)
         self.journal.write(now_ms, facts, commands)
         for command in commands:
-            _DO[type(command)](self, command)
-        counts = self.counts
+            self._mouth.do(command)
+        counts = self._counts
         counts["steps"] += 1
         counts["facts"] += len(facts)
         counts["commands"] += len(commands)
@@ -284,216 +244,6 @@ class Dispatcher:
         if self._broken is not None:
             await self._broken
 
-    # ------------------------------------------------------------------------------------------------------- hearing
-
-    async def _subscribe(self) -> None:
-        floor, site = self._floor, self._site.id
-        await floor.subscribe(topics.stop(site), self._reads(StopState, StopHeard), qos=1)
-        await floor.subscribe(topics.cell_state(site), self._reads(CellState, CellHeard), qos=1)
-        await floor.subscribe(topics.cell_event(site), self._reads(EdgeEvent, EventHeard), qos=1)
-        await floor.subscribe(topics.cell_answer(site), self._reads(EdgeAnswer, AnswerHeard), qos=1)
-        await floor.subscribe(vda.pattern(vda.CONNECTION, major=vda.MAJOR), self._on_connection, qos=1)
-        await floor.subscribe(vda.pattern(vda.FACTSHEET, major=vda.MAJOR), self._on_factsheet)
-        await floor.subscribe(vda.pattern(vda.STATE, major=vda.MAJOR), self._on_state)
-        await floor.subscribe(vda.pattern(vda.CONNECTION, major=v3.MAJOR), self._on_connection, qos=1)
-        await floor.subscribe(vda.pattern(vda.FACTSHEET, major=v3.MAJOR), self._on_factsheet3)
-        await floor.subscribe(vda.pattern(vda.STATE, major=v3.MAJOR), self._on_state3)
-        if self._settings.publish_views:
-            await floor.subscribe(vda.pattern(vda.VISUALIZATION, major=vda.MAJOR), self._on_visualization)
-            await floor.subscribe(vda.pattern(vda.VISUALIZATION, major=v3.MAJOR), self._on_visualization)
-        floor.on_connect(lambda: self.hear(TransportUp("floor")))
-        await self._log.hear(topics.facts_ack(site), self._on_ack)
-        await self._log.serve(topics.ops_subject(site), self._on_ops)
-        self._log.on_connect(lambda: self.hear(TransportUp("log")))
-
-    def _reads(self, kind: type[T], fact: Callable[[T], Fact]) -> Callable[[str, bytes], None]:
-        def handler(topic: str, payload: bytes) -> None:
-            try:
-                message = decode(payload, kind)
-            except Rejected as error:
-                self._keep(topic, payload, error)
-                return
-            self.hear(fact(message))
-
-        return handler
-
-    def _on_state(self, topic: str, payload: bytes) -> None:
-        try:
-            state, deviation = read_with_deviation(payload, v2.State)
-            state = self._addressed(topic, state)
-            if deviation or not state.timestamp.endswith("Z"):
-                self._deviates(state, deviation)
-            self.hear(read_state(state))
-        except Rejected as error:
-            self._keep(topic, payload, error)
-
-    def _on_state3(self, topic: str, payload: bytes) -> None:
-        try:
-            said, deviation = read_with_deviation(payload, v3.State)
-            said = self._addressed(topic, said)
-            if deviation or not said.timestamp.endswith("Z"):
-                self._deviates(said, deviation)
-            self.hear(read_state3(said))
-        except Rejected as error:
-            self._keep(topic, payload, error)
-
-    def _deviates(self, state: v2.State | v3.State, deviation: str) -> None:
-        """Count by manufacturer what had to be mended."""
-        for how in (deviation, "" if has_zone(state.timestamp) else "a timestamp without a zone"):
-            if how:
-                self._count(state.manufacturer, how)
-
-    def _count(self, manufacturer: str, how: str) -> None:
-        seen = self.deviations.setdefault(manufacturer, {})
-        if how in seen or len(seen) < _KEPT:
-            seen[how] = seen.get(how, 0) + 1
-
-    def _addressed(self, topic: str, said: M) -> M:
-        """Return a message as of whom its topic names: nobody speaks for another robot."""
-        _, manufacturer, serial, _ = topic.rsplit("/", 3)
-        if not manufacturer or not serial:
-            raise Rejected("topic", topic, "one that names a manufacturer and a serial number")
-        if said.manufacturer == manufacturer and said.serial_number == serial:
-            return said
-        self._count(manufacturer, "another manufacturer or serialNumber than its topic's")
-        return msgspec.structs.replace(said, manufacturer=manufacturer, serial_number=serial)
-
-    def _on_connection(self, topic: str, payload: bytes) -> None:
-        try:
-            said = read(payload, v2.Connection)  # the same in both versions but for two of its values
-            self.hear(read_connection(self._addressed(topic, said)))
-        except Rejected as error:
-            self._keep(topic, payload, error)
-
-    def _on_factsheet(self, topic: str, payload: bytes) -> None:
-        try:
-            self.hear(read_factsheet(self._addressed(topic, read(payload, Factsheet))))
-        except Rejected as error:
-            self._keep(topic, payload, error)
-
-    def _on_factsheet3(self, topic: str, payload: bytes) -> None:
-        try:
-            self.hear(read_factsheet3(self._addressed(topic, read(payload, factsheet3.Factsheet))))
-        except Rejected as error:
-            self._keep(topic, payload, error)
-
-    def _on_visualization(self, topic: str, payload: bytes) -> None:
-        try:
-            if topic.split("/", 2)[1] == v3.MAJOR:
-                message = translation.visualization_to_2(read(payload, v3.Visualization))
-            else:
-                message = read(payload, v2.Visualization)
-            message = self._addressed(topic, message)
-        except Rejected as error:
-            self._keep(topic, payload, error)
-            return
-        if message.agv_position is not None:
-            at = message.agv_position
-            name = self.core.world.names.get((message.manufacturer, message.serial_number))
-            if name is not None:
-                self._places[name] = (at.x, at.y, at.theta)
-
-    def _on_ack(self, subject: str, payload: bytes) -> None:
-        try:
-            self.hear(AckHeard(decode(payload, told.FactsAck)))
-        except Rejected as error:
-            self._keep(subject, payload, error)
-
-    async def _on_ops(self, payload: bytes) -> bytes:
-        try:
-            command = decode(payload, OpsCommand)
-        except Rejected as error:
-            return encode(OpsAnswer(id="", done=False, reason=str(error)))
-        asked = self._asked[command.id] = asyncio.get_running_loop().create_future()
-        self.hear(OpsAsked(command))
-        try:
-            return encode(await asyncio.wait_for(asked, _OPS_S))
-        except TimeoutError:
-            return encode(OpsAnswer(id=command.id, done=False, reason="The dispatcher is too busy; try again."))
-        finally:
-            self._asked.pop(command.id, None)
-
-    async def _follow_work(self) -> None:
-        async for entry in self._log.follow(topics.work_key(self._site.id), latest=True):
-            if not entry.payload:
-                self.hear(WorkClosed(TaskId(entry.subject.rpartition(".")[2])))
-                continue
-            try:
-                work: Work = decode(entry.payload, Work)  # type: ignore[arg-type]  # a union of tagged types
-            except Rejected as error:
-                self._keep(entry.subject, entry.payload, error)
-                continue
-            self.hear(WorkOpened(work))
-
-    def _keep(self, topic: str, payload: bytes, error: Rejected) -> None:
-        """Keep a message that cannot be read, and go on."""
-        self.counts["unreadable"] += 1
-        text = payload[:_SHOWN_BYTES].decode(errors="replace").replace("\x00", "\ufffd")
-        self.unreadable.append(Unreadable(topic, text, str(error), self._clock.now_ms()))
-        _log.warning("unreadable message", topic=topic, error=str(error))
-
-    # -------------------------------------------------------------------------------------------------------- doing
-
-    def _send_order(self, command: SendOrder) -> None:
-        order = command.order
-        if order.version == v3.VERSION:
-            topic = self._topic(order.manufacturer, order.serial_number, vda.ORDER, v3.MAJOR)
-            self._floor.send(topic, encode(translation.order_to_3(order)))
-            return
-        self._floor.send(self._topic(order.manufacturer, order.serial_number, vda.ORDER), encode(order))
-
-    def _send_instant_actions(self, command: SendInstantActions) -> None:
-        message = command.message
-        if message.version == v3.VERSION:
-            topic = self._topic(message.manufacturer, message.serial_number, vda.INSTANT_ACTIONS, v3.MAJOR)
-            self._floor.send(topic, encode(translation.instant_to_3(message)))
-            return
-        topic = self._topic(message.manufacturer, message.serial_number, vda.INSTANT_ACTIONS)
-        self._floor.send(topic, encode(message))
-
-    def _send_responses(self, command: SendResponses) -> None:
-        message = command.message
-        topic = self._topic(message.manufacturer, message.serial_number, vda.RESPONSES, v3.MAJOR)
-        self._floor.send(topic, encode(message))
-
-    def _send_zone_set(self, command: SendZoneSet) -> None:
-        message = command.message
-        topic = self._topic(message.manufacturer, message.serial_number, vda.ZONE_SET, v3.MAJOR)
-        self._floor.send(topic, encode(message))
-
-    def _send_edge_command(self, command: SendEdgeCommand) -> None:
-        topic = topics.cell_command(self._site.id, command.command.cell)
-        self._floor.send(topic, encode(command.command), qos=1)
-
-    def _ack_events(self, command: AckEvents) -> None:
-        self._floor.send(topics.cell_ack(self._site.id, command.ack.cell), encode(command.ack), qos=1)
-
-    def _tell_central(self, command: TellCentral) -> None:
-        if not self._to_tell.full():
-            self._to_tell.put_nowait(command.fact)
-
-    def _answer_ops(self, command: AnswerOps) -> None:
-        asked = self._asked.get(command.answer.id)
-        if asked is not None and not asked.done():
-            asked.set_result(command.answer)
-
-    def _topic(self, manufacturer: str, serial: str, name: str, major: str = vda.MAJOR) -> str:
-        key = (manufacturer, serial, name, major)
-        found = self._topics.get(key)
-        if found is None:
-            found = self._topics[key] = vda.topic(manufacturer, serial, name, major=major)
-        return found
-
-    async def _tell(self) -> None:
-        """Append facts to the log in order; one that is not taken comes again from the outbox."""
-        subject = topics.facts_subject(self._site.id)
-        while True:
-            fact = await self._to_tell.get()
-            try:
-                await self._log.append(subject, encode(fact))
-            except Unavailable as error:
-                _log.warning("fact not taken, will be sent again", seq=fact.seq, error=str(error))
-
     async def _sync(self) -> None:
         """Bring the recording to the disk, off the loop."""
         while True:
@@ -506,38 +256,3 @@ class Dispatcher:
                     await asyncio.to_thread(os.fsync, copy)
                 finally:
                     os.close(copy)
-
-    # -------------------------------------------------------------------------------------------------------- showing
-
-    async def _say_views(self) -> None:
-        subject = topics.fleet(self._site.id)
-        while True:
-            await self._clock.sleep(1 / self._settings.view_hz)
-            robots = []
-            for v in [*self.core.world.vehicles.values(), *self.core.world.strangers.values()]:
-                robots.append(views.robot_view(self.core.world, v, self._clock.now_ms(), self._places))
-                if len(robots) % _VIEWED == 0:
-                    await asyncio.sleep(0)  # robots are not kept waiting by a large fleet's view
-            newest = list(self.unreadable)[-_SHOWN:]
-            view = views.fleet_view(
-                self.core.world, self._clock.now_ms(), robots, self.deviations, newest, self.counts["unreadable"]
-            )
-            self._log.say(subject, encode(view))
-
-    async def _say_poses(self) -> None:
-        subject = topics.poses(self._site.id)
-        while True:
-            await self._clock.sleep(1 / self._settings.pose_hz)
-            self._log.say(subject, views.pose_frame(self.core.world, self._clock.now_ms(), self._places))
-
-
-_DO: dict[type[Command], Callable[[Dispatcher, Any], None]] = {
-    SendOrder: Dispatcher._send_order,  # noqa: SLF001 - the table belongs to the class
-    SendInstantActions: Dispatcher._send_instant_actions,  # noqa: SLF001
-    SendResponses: Dispatcher._send_responses,  # noqa: SLF001
-    SendZoneSet: Dispatcher._send_zone_set,  # noqa: SLF001
-    SendEdgeCommand: Dispatcher._send_edge_command,  # noqa: SLF001
-    AckEvents: Dispatcher._ack_events,  # noqa: SLF001
-    TellCentral: Dispatcher._tell_central,  # noqa: SLF001
-    AnswerOps: Dispatcher._answer_ops,  # noqa: SLF001
-}

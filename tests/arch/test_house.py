@@ -16,7 +16,6 @@ MOST_LINES = 400
 LONGER: dict[str, str] = {
     "contracts/vda5050/v2.py": "one standard's messages, which refer to each other",
     "controllers/vda5050/vehicle.py": "one state machine; its transitions are read side by side",
-    "dispatcher/service.py": "the one shell: what it hears and what it says are read side by side",
     "deploy/bench/fleet.py": "one benchmark with its child processes, which agree on files and topics",
 }
 """Files that may be longer, each with the reason."""
