@@ -47,9 +47,10 @@ def main(args: list[str]) -> int:
     parser.add_argument("--days", type=int, default=1, help="how many days the date's orders come again")
     parser.add_argument(
         "--stations",
-        choices=[r.replace("_", "-") for r in STATION_RULES],
+        choices=["planned", *(r.replace("_", "-") for r in STATION_RULES)],
         default="optimized",
-        help="how totes get stations, and pods their turn; first-come is the baseline",
+        help="how totes get stations, and pods their turn; planned: optimized, and every --hold minutes a plan of all "
+        "that waits is made and followed; first-come is the baseline",
     )
     parser.add_argument(
         "--release",
@@ -86,6 +87,7 @@ def main(args: list[str]) -> int:
     options = DayOptions(
         orders=given.orders, seed=given.seed, robots=given.robots, site=given.site, days=given.days,
         record=given.record, params=_params(given), scenario=given.scenario, slotting=given.slotting,
+        plan_min=given.hold if given.stations == "planned" else 0.0,
         **({} if given.date is None else {"date": given.date}),
     )  # fmt: skip
     screen = Console(stderr=True, highlight=False)
@@ -136,7 +138,7 @@ def _savings(options: DayOptions, screen: Console) -> list[Saving]:
 
 
 def _params(given: argparse.Namespace) -> Params:
-    rule = given.stations.replace("-", "_")
+    rule = "optimized" if given.stations == "planned" else given.stations.replace("-", "_")
     release = given.release or ("due" if rule == "optimized" else "fcfs")
     if not 0 < given.hold <= 1_440:
         raise Rejected("--hold", given.hold, "above 0 and at most 1440 minutes")

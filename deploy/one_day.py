@@ -24,6 +24,7 @@ from deploy.embedded.scratch import scratch_postgres
 from deploy.fork import Change, Roads, apply, changed_orders, changed_roads, changed_site
 from deploy.full_scenario import FullScenario, full_scenario
 from deploy.one_loop import FloorPlan, OneLoop, one_loop
+from deploy.planned_stations import plan_stations
 from deploy.slotted_stock import SLOTTINGS, moved_stock, pods_of
 from dispatcher.params import Params
 from simulators import virtual_time
@@ -73,6 +74,8 @@ class DayOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes different on the way."""
     scenario: str = "plain"
     """One of `SCENARIOS`."""
+    plan_min: float = 0.0
+    """Stations are planned every so many minutes, and the plan is followed; 0: the rule alone decides."""
 
 
 class DaySummary(msgspec.Struct, frozen=True):
@@ -190,7 +193,7 @@ def run_day(options: DayOptions, progress: Progress = _silent) -> DaySummary:
         )  # fmt: skip
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
         try:
-            measured = virtual_time.run(_run(full, plan, progress, options.change))
+            measured = virtual_time.run(_run(full, plan, progress, options))
         finally:
             gc.unfreeze()
         return msgspec.structs.replace(
@@ -296,7 +299,8 @@ def _check_items(planned: list[Planned], catalogue: Catalogue, change: Change) -
                 raise Rejected("--also", f"{change.also}: {line.item}", "a part of the recorded day's catalogue")
 
 
-async def _run(full: FloorPlan, plan: _Plan, progress: Progress, change: Change | None) -> DaySummary:
+async def _run(full: FloorPlan, plan: _Plan, progress: Progress, options: DayOptions) -> DaySummary:
+    change = options.change
     tally = _Tally(frozenset(i.id for i in plan.catalogue.items if i.kind == "service"))
     async with AsyncExitStack() as stack:
         floor = await stack.enter_async_context(one_loop(full))
@@ -305,7 +309,12 @@ async def _run(full: FloorPlan, plan: _Plan, progress: Progress, change: Change 
         if plan.full is not None:
             scenario = await stack.enter_async_context(full_scenario(floor, plan.full, full.seed))
         listening = asyncio.create_task(_listen(floor, tally, scenario), name="day.listen")
-        changing = None if change is None else asyncio.create_task(apply(floor, change, plan.roads), name="day.change")
+        beside = []
+        if change is not None:
+            beside.append(asyncio.create_task(apply(floor, change, plan.roads), name="day.change"))
+        if options.plan_min > 0:
+            stations = plan_stations(floor, options.plan_min, options.seed)
+            beside.append(asyncio.create_task(stations, name="day.stations"))
         total = len(plan.feed.plan)
         while floor.clock.now_ms() < plan.end_ms:
             closed = floor.erp.done.is_set() and len(tally.closed_ms) >= len(floor.erp.taken)
@@ -317,12 +326,13 @@ async def _run(full: FloorPlan, plan: _Plan, progress: Progress, change: Change 
             waiting.cancel()
             if listening.done():
                 listening.result()
-            if changing is not None and changing.done():
-                changing.result()
+            for task in beside:
+                if task.done():
+                    task.result()
             progress(len(tally.closed_ms), total, (floor.clock.now_ms() - full.start_ms) / HOUR_MS)
         listening.cancel()
-        if changing is not None:
-            changing.cancel()
+        for task in beside:
+            task.cancel()
         violations = (await floor.http.get("/v1/invariants")).json()
         plan.ledger = [row async for row in ledger_rows(full.database_url)]
         summary = _summary(full, floor, tally, plan, violations)

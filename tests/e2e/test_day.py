@@ -47,6 +47,17 @@ def test_one_seed_is_one_day_to_the_last_command_and_ledger_row(tmp_path: Path) 
 
 
 @pytest.mark.slow
+def test_a_day_whose_stations_are_planned_anew_again_and_again_is_one_day_too(tmp_path: Path) -> None:
+    """Plans are asked for, made, accepted and followed; the same day gives the same plans."""
+    orders = write_orders(tmp_path / "orders.csv", orders=20, seed=4)
+    options = DayOptions(orders=orders, date=DATE, robots=ROBOTS, plan_min=20.0)
+    first, again = run_day(options), run_day(options)
+    assert_all_shipped(first, 23, sum(map(len, asked(orders).values())))
+    assert _without_effort(again) == _without_effort(first)
+    assert first.digest != run_day(msgspec.structs.replace(options, plan_min=0.0)).digest
+
+
+@pytest.mark.slow
 def test_a_real_day_ships_twice_the_same() -> None:
     """The 52 orders of 2013-12-09, twice with one seed and once with another."""
     if not REAL.exists():

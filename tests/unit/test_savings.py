@@ -1,5 +1,6 @@
 """What each choice of a day saves: one day with each choice at its baseline, and one with all of them."""
 
+import msgspec
 import pytest
 
 from deploy.one_day import DayOptions
@@ -24,6 +25,14 @@ def test_each_case_differs_in_one_choice_and_the_last_in_all() -> None:
     assert found["--stations first-come"].slotting == "best"
     assert (found["all of these"].slotting, found["all of these"].params.station_rule) == ("as-is", "first_come")
     assert {o.params.hold_ms for o in found.values()} == {600_000}
+
+
+def test_planned_stations_are_compared_with_their_rule_as_well() -> None:
+    found = {c.flag: c.options for c in cases(msgspec.structs.replace(CHOSEN, plan_min=10.0))}
+    assert list(found)[:3] == ["", "--slotting as-is", "--stations optimized"]
+    assert {flag for flag, o in found.items() if o.plan_min == 0} == {
+        "--stations optimized", "--stations first-come", "all of these",
+    }  # fmt: skip
 
 
 def test_what_is_at_its_baseline_already_is_not_run_again() -> None:
