@@ -118,7 +118,7 @@ def test_who_resigns_is_followed_at_once() -> None:
     on_virtual_time(script)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 20))])
 def test_outages_and_lost_stores_never_make_two_leaders(seed: int) -> None:
     """The log goes away and comes back, with and without what it held, while leaders hang and wake at random."""
 

@@ -58,7 +58,7 @@ def problems(draw: st.DrawFn, batches: int = 9) -> Problem:
 
 
 @given(problems())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_a_plan_is_feasible_reproducible_and_never_worse_than_a_rule_or_than_less_effort(problem: Problem) -> None:
     """The independent check accepts all, and more moves and rounds from the same seed never cost more."""
     rules = [by_rule(problem, rule) for rule in RULES.values()]

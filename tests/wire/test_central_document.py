@@ -78,7 +78,7 @@ def _words(e: BaseException) -> str:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("examples", [4, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [2, pytest.param(60, marks=pytest.mark.slow)])
 def test_every_operation_answers_as_the_document_says(postgres: ScratchPostgres, examples: int) -> None:
     """A few made-up calls of each operation, or (slow) many."""
     with served(postgres) as (url, tokens):
