@@ -14,17 +14,47 @@ from central.identity.bootstrap import login_link
 from central.serve import HttpServer
 from contracts import poses, topics
 from contracts.codec import encode
-from contracts.ids import EdgeId, NodeId, PodId, RobotId, StationId
-from contracts.messages.ops import FleetView, RobotView, StationView, Unreadable, VehicleState, VendorView, Wait
+from contracts.ids import CellId, EdgeId, LiftId, NodeId, PodId, RobotId, StationId
+from contracts.layout import Edge, Node, NodeKind
+from contracts.messages.ops import (
+    FleetView,
+    LiftView,
+    RobotView,
+    StationView,
+    Unreadable,
+    VehicleState,
+    VendorView,
+    Wait,
+)
+from contracts.site import Cell, Lift, Site
 from deploy.embedded.scratch import ScratchPostgres
 from dispatcher.planning.worker import PlannerWorker
 from tests.wire.care_floor import confirm, lay, next_task, put, say, see, shelves
-from tests.wire.central_floor import DUE, Floor, running
+from tests.wire.central_floor import DUE, Floor, running, small_site
 from tests.wire.outbound_hands import Hands
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 ARGS += ["--disable-component-update", "--disable-sync"]
+
+
+def two_levels() -> Site:
+    """Return the small site with a second level of two places, which a lift joins to the first."""
+    site = small_site()
+    more = [("NL", 5.0, "", "L1"), ("UL", 5.0, "upper", "L1"), ("U0", 4.0, "upper", None), ("U1", 3.0, "upper", None)]
+    nodes = tuple(
+        Node(
+            NodeId(n), x_m, 0.0, NodeKind.AISLE if lift is None else NodeKind.LIFT, level=level,
+            lift=None if lift is None else LiftId(lift),
+        )
+        for n, x_m, level, lift in more
+    )  # fmt: skip
+    ways = [("N4", "NL"), ("NL", "UL"), ("UL", "U0"), ("U0", "U1")]
+    edges = tuple(Edge(EdgeId(f"{u}-{v}"), NodeId(u), NodeId(v)) for a, b in ways for u, v in ((a, b), (b, a)))
+    layout = msgspec.structs.replace(site.layout, nodes=site.layout.nodes + nodes, edges=site.layout.edges + edges)
+    lift = Lift(LiftId("L1"), CellId("lifts"), (NodeId("NL"), NodeId("UL")))
+    cells = (*site.cells, Cell(CellId("lifts"), "lifts", ()))
+    return msgspec.structs.replace(site, layout=layout, cells=cells, lifts=(lift,))
 
 
 async def stand(floor: Floor) -> None:
@@ -108,6 +138,7 @@ def said(floor: Floor, **changed: Any) -> None:
         (StationView(StationId("S1"), (None, None, None, None), PodId("P0"), (RobotId("R1"),), 3),), 6,
         vendors=(VendorView("ACME GmbH", 4, {"null_for_number": 128, "no_new_base_request": 4}),),
         closed=(NodeId("N4"),), closed_edges=(EdgeId("E1-4"),), unreadable=(garbled,), unreadable_count=3,
+        lifts=(LiftView(LiftId("L1"), "open", "upper", "map"),),
     )  # fmt: skip
     view = msgspec.structs.replace(view, **changed)
     floor.dispatcher.say(topics.fleet(floor.site.id), encode(view))
@@ -167,6 +198,14 @@ PLANS: dict[str, dict[str, Any]] = {
         ],
         "orders": [[f"i{(k * k) % 11}", f"i{(k * 5) % 48}"] for k in range(300)],
     },
+    "stations": {
+        "stations": [{"id": "S1", "slots": 3}, {"id": "S2", "slots": 3, "x_m": 24.0}],
+        "pods": [{"id": f"P{k}", "x_m": 3.0 * k, "y_m": 8.0} for k in range(8)],
+        "orders": [
+            {"id": f"o{k}", "pods": {f"P{k * 3 % 8}": 1, f"P{k * 5 % 7}": 2}, "due_s": 400.0 + 60 * k}
+            for k in range(14)
+        ],
+    },
     "transport": {
         "places": [{"id": f"p{k}", "x": 900.0 * (k * 4 % 7), "y": 700.0 * (k * 3 % 5)} for k in range(16)],
         "depots": [{"id": "dock", "place": "p0"}],
@@ -207,7 +246,7 @@ async def _ended(floor: Floor, names: dict[str, str]) -> bool:
 @asynccontextmanager
 async def opened(postgres: ScratchPostgres) -> AsyncIterator[tuple[Floor, str]]:
     """Run a central with the scene behind a real socket; its address."""
-    async with running(postgres, release_waves=True) as floor:
+    async with running(postgres, release_waves=True, site=two_levels()) as floor:
         server = HttpServer(floor.central.app, port=0)
         serving = asyncio.create_task(server.run(), name="test.http")
         await server.ready.wait()

@@ -1,5 +1,6 @@
 """What people do on the console, in a real browser: receive, release, dispatch, approve, and look at every page."""
 
+import json
 import os
 import re
 from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ pytestmark = [
 ]
 PAGES = ["", "robots/R3", "orders", "orders/A1", "inbound", "inbound/PO-1", "outbound", "tasks", "hands", "stations"]
 PAGES += ["alarms", "throughput", "plans", "fleet", "audit", "care/counts", "care/returns", "care/returns/RMA-1"]
+PAGES += ["transports", "whatif", "nodes/N2", "nodes/UL"]
 PAGES += ["care/replenishment/part3", "care/kits", "care/kits/kit1", "care/scrap", "care/transfers/out-north-UML-7"]
 expect.set_options(timeout=30_000)
 
@@ -76,7 +78,7 @@ async def test_a_line_is_received_and_put_away(page: Page, scene: tuple[Floor, s
     floor, url = scene
     await page.goto(f"{url}/#/inbound")
     await expect(page.locator("[data-door=D1] [data-appointment]")).to_have_count(1)
-    await page.get_by_role("link", name="PO-1").press("Enter")
+    await page.locator("[data-asn=PO-1] a").press("Enter")
     await page.locator("[data-line='1'] [data-do=receive]").click()
     await act(page, "It is here", qty="4000")
     await expect(page.locator("dialog [data-field=qty]")).to_contain_text("4000")
@@ -88,6 +90,85 @@ async def test_a_line_is_received_and_put_away(page: Page, scene: tuple[Floor, s
     await expect(page.locator("[data-asn=PO-1]")).to_contain_text("2 damaged")
     await expect(page.locator("[data-table=putaway] tbody tr").first).to_contain_text("part4")
     assert sum(n for (_, status), n in (await held(floor, "part4")).items() if status == "damaged") == 2
+
+
+async def test_doors_and_transports_are_changed_with_the_keyboard(page: Page, scene: tuple[Floor, str]) -> None:
+    """A booking moves to a free time, an occupied one is refused beside its field; what robots bring is ordered."""
+    floor, url = scene
+    times = {"from": "2013-12-02T11:00:00Z", "to": "2013-12-02T12:00:00Z"}
+    await say(floor.erp, "/v1/docks/D1/appointments", times | {"carrier": "north"})
+    await page.goto(f"{url}/#/inbound")
+    visit = page.locator("[data-table=appointments] tbody tr", has_text="acme-lines")
+    await visit.locator("[data-do=move]").press("Enter")
+    taken = {"from": "2013-12-02T11:30", "to": "2013-12-02T12:30"}
+    await act(page, "Change it", reason="late", **taken)
+    await expect(page.locator("dialog .field [data-field=from]")).to_contain_text("a time when D1 is free")
+    await expect(page.locator("dialog [name=from]")).to_be_focused()
+    await act(page, "Change it", **{"from": "2013-12-02T12:00", "to": "2013-12-02T13:00"}, vehicle="B-FP 7")
+    await done(page)
+    await expect(visit).to_contain_text("12:00 – 13:00")
+    await expect(visit).to_contain_text("B-FP 7")
+    await page.goto(f"{url}/#/transports")
+    await page.locator("[data-do=transport]").press("Enter")
+    await act(page, "Order it", **{"from": "nowhere", "to": "N3"}, load="PAL-1")
+    await expect(page.locator("dialog .field [data-field=from]")).to_contain_text("nowhere")
+    await act(page, "Order it", **{"from": "N2"})
+    await done(page)
+    await expect(page.locator("aside [data-step=open]")).to_be_visible()
+    (made,) = (await see(floor.operator, "/v1/transports"))["items"]
+    assert (made["from"], made["to"], made["load"]) == ("N2", "N3", "PAL-1")
+    await page.locator("aside [data-do=withdraw]").press("Enter")
+    await act(page, "Withdraw", reason="not needed any more")
+    await done(page)
+    await expect(page.locator("aside [data-step=cancelled]")).to_contain_text("not needed any more")
+
+
+async def test_levels_lifts_the_past_and_what_if_are_looked_at(
+    page: Page, scene: tuple[Floor, str], tmp_path: Path
+) -> None:
+    """One level at a time with what its lifts do; a robot as it stood before; two days side by side."""
+    floor, url = scene
+    said(floor)
+    await page.goto(f"{url}/#/")
+    await expect(page.locator(".lifts [data-lift=L1]")).to_contain_text("open at upper, called to map")
+    await expect(page.locator("[data-level=map]")).to_have_attribute("aria-pressed", "true")
+    await page.locator("[data-level=upper]").press("Enter")
+    await expect(page.locator("fp-map")).to_have_attribute("data-robots", "0")
+    await page.goto(f"{url}/#/robots/R3")
+    await expect(page.locator("[data-level=map]")).to_have_attribute("aria-pressed", "true")
+    await expect(page.locator("[data-wait] .hop")).to_have_count(2)
+    then = floor.clock.now_ms()
+    said(floor, robots=())
+    await expect(page.locator("aside")).to_contain_text("Nothing was heard of it yet")
+    await page.locator("[data-do=look-back]").press("Enter")
+    await page.get_by_label("Moment").evaluate(
+        "(e, at) => { e.value = at; e.dispatchEvent(new Event('input')); }", str(then)
+    )
+    await expect(page.locator("[data-banner=past]")).to_be_visible()
+    await expect(page.locator("[data-wait] .hop")).to_have_count(2)
+    await expect(page.locator("aside [data-command]")).to_have_count(0)
+    await page.locator("[data-do=now]").press("Enter")
+    await expect(page.locator("aside")).to_contain_text("Nothing was heard of it yet")
+    said(floor)
+    await page.goto(f"{url}/#/whatif")
+    was = {
+        "finish_h": 9.0,
+        "distance_m": 120_000.0,
+        "bottleneck": "S1",
+        "waits_most_for": "pods",
+        "waiting_h": {"pods": 3},
+    }
+    told = {
+        "change": {"at_s": 3600, "robots": 30},
+        "was": was,
+        "would": was | {"finish_h": 8.1, "waiting_h": {"pods": 1.5}},
+    }
+    file = tmp_path / "whatif.json"
+    file.write_text(json.dumps(told))
+    await page.locator("[name=comparison]").set_input_files(file)
+    await expect(page.locator("[data-whatif]")).to_contain_text("From 3,600 s on with 30 robots")
+    await expect(page.locator("[data-table=whatif]")).to_contain_text("10.0 %")
+    await expect(page.locator("[data-picture=whatif]")).to_be_visible()
 
 
 async def test_a_wave_is_released(page: Page, scene: tuple[Floor, str]) -> None:
@@ -219,12 +300,16 @@ async def test_plans_are_pictures_beside_their_baselines(page: Page, scene: tupl
     await page.locator("[data-do=cancel]").click()
     await act(page, "Cancel the plan", reason="another problem")
     await expect(page.locator("[data-plan] h2")).to_contain_text("cancelled")
-    plans = await plan(floor, "batching", "waves", "slotting", "transport")
-    kinds = {"batching": "walks", "waves": "gantt", "slotting": "heat", "transport": "routes"}
+    plans = await plan(floor, "batching", "waves", "slotting", "transport", "stations")
+    kinds = {"batching": "walks", "waves": "gantt", "slotting": "heat", "transport": "routes", "stations": "stations"}
     for kind, name in plans.items():
         await page.goto(f"{url}/#/plans/{name}")
         shown = page.locator(f"[data-plan={name}]")
         await expect(shown.locator(f"[data-picture={kinds[kind]}]").first).to_be_visible()
+    await page.goto(f"{url}/#/plans/{plans['stations']}")
+    await page.locator(".station-lists .chip").first.press("Enter")
+    lit = page.locator("[data-picture=stations] .plan-visit.lit")
+    assert 1 <= await lit.count() <= 2
     await page.goto(f"{url}/#/plans/{plans['batching']}")
     walks = page.locator("[data-picture=walks]").first.locator(".plan-walk")
     await page.locator(".picture-chips .chip").first.click()

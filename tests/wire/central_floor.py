@@ -70,9 +70,10 @@ class Floor:
     """What a test holds in its hands."""
 
     def __init__(
-        self, url: str, secrets: Secrets, scale: float, connections: int, halt: Halt | None = None, **settings: Any
-    ) -> None:
-        self.url, self.secrets, self.site = url, secrets, small_site()
+        self, url: str, secrets: Secrets, scale: float, connections: int, halt: Halt | None = None,
+        site: Site | None = None, **settings: Any,
+    ) -> None:  # fmt: skip
+        self.url, self.secrets, self.site = url, secrets, site or small_site()
         self.clock = LoopClock(START_MS, scale=scale)
         self.store = MemoryStore()
         self.dispatcher = self.store.connect("dispatcher")
