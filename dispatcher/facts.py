@@ -75,6 +75,8 @@ class RobotState(_Fact, frozen=True, tag="robot_state"):
     """Zone sets that it holds, and whether they are in use; None: its version knows no zones."""
     failed: tuple[tuple[str, str], ...] = ()
     """(action id, why) of actions that failed and say why."""
+    wants_base: bool = False
+    """It asks for more released nodes, or it would have to brake."""
 
 
 class RobotConnection(_Fact, frozen=True, tag="robot_connection"):

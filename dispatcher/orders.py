@@ -52,7 +52,9 @@ def write(world: World, v: Vehicle) -> None:
         return
     elif order.leg == _leg_number(v):
         if v.queue:
-            if len(order.path) - order.at > BASE_AHEAD and len(v.queue) < WORTH_SENDING and v.queue[-1] != _goal(v):
+            asked = v.report is not None and v.report.wants_base
+            few = len(order.path) - order.at > BASE_AHEAD and len(v.queue) < WORTH_SENDING
+            if few and not asked and v.queue[-1] != _goal(v):
                 return  # it has enough for now; sent with what comes next
             _extend(world, v, order)
         elif order.horizon and not _horizon(world, v):

@@ -225,6 +225,7 @@ def _place(world: World, v: Vehicle) -> None:
         world.clear_alarm(alarm)
     v.placed, v.lost, v.late, v.node, v.order = True, False, 0, node, None
     v.last_order = report.order_id
+    v.state = step(v.state, Signal.CANCELLED)
     v.queue.clear()
     v.moved_ms = world.now_ms
     v.pins &= Pin.PAUSE | Pin.CHARGE

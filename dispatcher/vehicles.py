@@ -32,6 +32,7 @@ def state_heard(world: World, report: RobotState) -> None:
     v.report, v.heard_ms = report, world.now_ms
     if report.version != v.version:
         _learn_version(v, report.version)
+    newer = report.header > v.header
     if not again and (report.header <= v.header or v.double) and _counts_backwards(world, v, report.header):
         return
     v.header = report.header
@@ -76,6 +77,9 @@ def state_heard(world: World, report: RobotState) -> None:
             return
     elif report.base_left and report.order_id != v.last_order:
         recovery.reset(world, v, f"it drives order {report.order_id!r}, which is not ours")
+        return
+    elif newer and report.node != v.node and not report.driving and report.node in world.site.layout.node:
+        recovery.astray(world, v, report)  # somebody has pushed it, or it took another node for this one
         return
     busy = v.mission is not None or v.transport is not None or (v.leg is not None and not v.leg.done)
     if busy and signal is Signal.RESTS:
@@ -208,6 +212,8 @@ def _follow(world: World, v: Vehicle, order: orders.RunningOrder, report: RobotS
             return
     if not _progress(world, v, order, report):
         return
+    if report.wants_base and v.queue:
+        world.touched[v.id] = None
     if report.actions and failures.waits(world, v, order, report):
         return
     if order.in_doubt or report.driving or order.at < len(order.path) - 1:

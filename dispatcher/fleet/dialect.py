@@ -124,12 +124,13 @@ def read_state(state: v2.State) -> RobotState:
         battery=min(max(battery.battery_charge / 100.0, 0.0), 1.0),
         charging=battery.charging,
         automatic=state.operating_mode in _OURS,
-        troubles=tuple([_trouble(e) for e in state.errors]) if state.errors or _stopped(state) else (),
+        troubles=_troubles(state) if state.errors or _stopped(state) else (),
         x_m=position.x if position is not None and placed else None,
         y_m=position.y if position is not None and placed else None,
         heading_rad=position.theta if position is not None and placed else 0.0,
         version=state.version,
         header=_kept("headerId", state.header_id),
+        wants_base=bool(state.new_base_request),
     )
 
 
@@ -233,6 +234,15 @@ _OURS = frozenset({str(v2.OperatingMode.AUTOMATIC), str(v2.OperatingMode.SEMIAUT
 
 def _stopped(state: v2.State) -> bool:
     return state.safety_state.e_stop != v2.EStop.NONE
+
+
+def _troubles(state: v2.State) -> tuple[Trouble, ...]:
+    """Return its errors; an emergency stop that somebody must acknowledge is one: it may be pushed meanwhile."""
+    found = [_trouble(e) for e in state.errors]
+    if _stopped(state):
+        stop = state.safety_state.e_stop
+        found.append(Trouble("emergencyStop", fatal=stop != v2.EStop.AUTOACK, text=f"to be acknowledged: {stop}"))
+    return tuple(found)
 
 
 def _trouble(error: v2.ErrorEntry) -> Trouble:

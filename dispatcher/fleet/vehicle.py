@@ -26,7 +26,7 @@ class Signal(Enum):
     """It reports an error about the newest order."""
     CANCEL_SENT = auto()
     CANCELLED = auto()
-    """Nothing is left of its order."""
+    """Nothing is left of its order: it gave it up, or never took it."""
     FAILS = auto()
     """It reports a fatal error."""
     TAKEN_OVER = auto()
@@ -67,9 +67,11 @@ TABLE: dict[VehicleState, dict[Signal, VehicleState]] = {
         Signal.FAILS: S.ERROR,
         Signal.TAKEN_OVER: S.MANUAL,
         Signal.CANCEL_SENT: S.CANCELLING,
+        Signal.CANCELLED: S.IDLE,
     },
     S.REJECTED: {
         Signal.CANCEL_SENT: S.CANCELLING,
+        Signal.CANCELLED: S.IDLE,
         Signal.GONE: S.OFFLINE,
         Signal.FAILS: S.ERROR,
         Signal.TAKEN_OVER: S.MANUAL,

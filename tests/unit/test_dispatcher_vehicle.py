@@ -18,8 +18,9 @@ LEAVES = {
         Signal.FAILS,
         Signal.TAKEN_OVER,
         Signal.CANCEL_SENT,
+        Signal.CANCELLED,
     },
-    S.REJECTED: {Signal.CANCEL_SENT, Signal.GONE, Signal.FAILS, Signal.TAKEN_OVER},
+    S.REJECTED: {Signal.CANCEL_SENT, Signal.CANCELLED, Signal.GONE, Signal.FAILS, Signal.TAKEN_OVER},
     S.CANCELLING: {Signal.CANCELLED, Signal.GONE},
 }
 

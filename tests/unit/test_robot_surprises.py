@@ -1,0 +1,154 @@
+"""What robots do that nobody told them to: refuse once, be pushed, stop in an emergency, ask for more base."""
+
+import random
+
+import msgspec
+import pytest
+
+from contracts.ids import NodeId, RobotId
+from contracts.messages.ops import CancelRobot, OpsCommand, VehicleState
+from contracts.vda5050 import v2
+from dispatcher.commands import SendInstantActions, SendOrder
+from dispatcher.facts import OpsAsked, RobotConnection, Trouble
+from dispatcher.fleet.dialect import read_state
+from dispatcher.fleet.member import Pin
+from dispatcher.params import Params
+from dispatcher.traffic.params import TrafficParams
+from tests.unit.dispatcher_bench import MAKER, Bench, BenchRobot, small_site
+from tests.unit.test_dispatcher_transports import changes, transport
+
+
+def bench(robots: int = 1, params: Params | None = None) -> Bench:
+    return Bench(small_site(robots, door=False), params)
+
+
+def test_who_refused_an_order_once_works_as_before() -> None:
+    """A refusal needs no person, and no robot stays out of work because of one."""
+    b = bench()
+    robot = b.robot("R1")
+    robot.deaf = robot.silent = True
+    b.work(transport("V1", "a5", "b5"))
+    b.wait(1)
+    order = b.vehicle("R1").order
+    assert order is not None
+    robot.deaf = robot.silent = False
+    trouble = Trouble("orderError", fatal=False, about=(order.id,))
+    b.hear(msgspec.structs.replace(robot.state(), troubles=(trouble,)))
+    b.wait(60)
+    assert changes(b, "V1")[-1] == "done"
+    b.work(transport("V2", "a1", "b1"))
+    b.wait(60)
+    assert changes(b, "V2")[-1] == "done"
+    assert b.vehicle("R1").state in {VehicleState.IDLE, VehicleState.CHARGING}
+    assert b.world.alarms == {}
+
+
+def test_an_idle_robot_that_is_pushed_elsewhere_is_taken_from_there() -> None:
+    """An older state that comes late says nothing of that."""
+    b = bench()
+    robot = b.robot("R1")
+    b.hear(msgspec.structs.replace(robot.state(), header=7))
+    robot.node = NodeId("b1")
+    b.hear(msgspec.structs.replace(robot.state(), header=8))
+    assert (b.vehicle("R1").node, b.world.traffic.at(RobotId("R1"))) == ("b1", "b1")
+    robot.node = NodeId("a4")
+    b.hear(msgspec.structs.replace(robot.state(), header=6))
+    assert b.world.traffic.at(RobotId("R1")) == "b1"
+    robot.node = NodeId("b1")
+    b.work(transport("V1", "b2", "b5"))
+    b.wait(60)
+    assert changes(b, "V1")[-1] == "done"
+
+
+def test_an_emergency_stop_holds_a_robot_and_is_told_until_it_is_acknowledged() -> None:
+    """One that ends by itself is only shown."""
+    state = v2.State(order_id="", order_update_id=0, last_node_id="a4", manufacturer=MAKER, serial_number="R1")
+    for stop, fatal in (("MANUAL", True), ("REMOTE", True), ("AUTOACK", False)):
+        said = msgspec.structs.replace(state, safety_state=v2.SafetyState(e_stop=stop, field_violation=False))
+        assert [(t.kind, t.fatal) for t in read_state(said).troubles] == [("emergencyStop", fatal)]
+    b = bench()
+    robot = b.robot("R1")
+    robot.manual = True
+    b.work(transport("V1"))
+    b.wait(1)
+    robot.troubles = (Trouble("emergencyStop", fatal=True),)
+    b.hear(robot.state())
+    assert b.vehicle("R1").pins & Pin.AWAY
+    assert "failed-R1" in b.world.alarms
+    robot.troubles, robot.manual = (), False
+    b.hear(robot.state())
+    b.wait(60)
+    assert changes(b, "V1")[-1] == "done"
+    assert b.world.alarms == {}
+
+
+def test_who_asks_for_more_base_gets_what_is_free_at_once() -> None:
+    """`newBaseRequest`: otherwise a few nodes wait for what comes next."""
+    for asks in (False, True):
+        b = bench(1, Params(traffic=TrafficParams(most_moves=6, few_moves=5)))
+        robot = b.robot("R1")
+        robot.manual = True
+        b.work(transport("V1", "b3", "b0"))
+        b.wait(1)
+        robot.drive(1)
+        b.hear(robot.state())
+        b.wait(1)
+        assert b.vehicle("R1").queue
+        b.hear(msgspec.structs.replace(robot.state(), wants_base=asks))
+        assert (len(b.orders("R1")), not b.vehicle("R1").queue) == ((2, True) if asks else (1, False))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_orders_only_grow_and_no_name_comes_in_two_contents(seed: int) -> None:
+    """Failed, cancelled, offline, deaf: the base is never shortened, a cancelled order never sent again."""
+    rng, b = random.Random(seed), bench(3)
+    for robot in b.robots.values():
+        robot.manual = True
+    sent: dict[tuple[str, int], v2.Order] = {}
+    cancelled: set[str] = set()
+    newest: dict[str, str] = {}
+    seen = 0
+    for n in range(120):
+        if n % 15 == 0:
+            a, z = rng.sample(["a1", "a6", "b1", "b6", "w1", "w2", "s3", "t4"], 2)
+            b.work(transport(f"V{n}", a, z))
+        robot = b.robots[RobotId(f"R{rng.randint(1, 3)}")]
+        _something(b, robot, rng)
+        b.wait(rng.choice([0.1, 1, 3]))
+        for c in b.sent[seen:]:
+            if isinstance(c, SendInstantActions) and c.message.actions[0].action_type == "cancelOrder":
+                cancelled.add(newest.get(c.message.serial_number, ""))
+            elif isinstance(c, SendOrder):
+                newest[c.order.serial_number] = c.order.order_id
+                key = c.order.order_id, c.order.order_update_id
+                assert sent.setdefault(key, c.order) == c.order, key
+                assert key[0] not in cancelled
+        seen = len(b.sent)
+    for robot in b.robots.values():
+        robot.manual = robot.deaf = robot.silent = False
+        robot.fails, robot.troubles = 0, ()
+        robot.drive()
+    b.hear(*(r.state() for r in b.robots.values()))
+    b.wait(1200)
+    left = {h.work.task: h.stage for h in b.world.hauls.values() if h.stage != "done"}
+    assert left == {}, (left, b.world.alarms)
+
+
+def _something(b: Bench, robot: BenchRobot, rng: random.Random) -> None:
+    what = rng.choice(["drive"] * 6 + ["cancel", "offline", "fatal", "mended", "fails", "deaf"])
+    if what == "drive":
+        robot.drive(rng.randint(1, 3))
+    elif what == "cancel":
+        b.hear(OpsAsked(OpsCommand(f"q{len(b.sent)}", "me", "test", CancelRobot(robot.id))))
+    elif what == "offline":
+        b.hear(RobotConnection(robot.id, MAKER, online=False))
+    elif what == "fatal":
+        robot.troubles = (Trouble("driveFault", fatal=True),)
+    elif what == "mended":
+        robot.troubles = ()
+    elif what == "fails":
+        robot.fails = 1
+    else:
+        robot.deaf = not robot.deaf
+    if not robot.deaf:
+        b.hear(robot.state())
