@@ -5,7 +5,7 @@ const FLOOR = ['operator', 'supervisor'];
 /** @type {Record<string, string[]>} */
 const MAY = {
   pause: FLOOR, resume: FLOOR, charge: FLOOR, acknowledge: FLOOR, stop: FLOOR, cancel_robot: FLOOR, reassign: FLOOR, node: FLOOR,
-  transport: ['erp', 'operator', 'supervisor'], dock: FLOOR, dock_book: ['erp', 'supervisor'],
+  transport: ['erp', 'operator', 'supervisor'], dock: FLOOR, place: ['supervisor'], dock_book: ['erp', 'supervisor'],
   plan: FLOOR, hands: FLOOR, hands_any: ['supervisor'],
   approve: ['supervisor'], zone: FLOOR, edge: FLOOR, station: FLOOR, retire: ['supervisor'], return: ['supervisor'], adopt: ['supervisor'], forget: ['supervisor'], audit: ['supervisor'], cancel: ['erp', 'supervisor'],
 };

@@ -31,7 +31,7 @@ class FpDoors extends Part {
   }
 
   render() {
-    if (!this.docks.length) return html`<p class="none">No door yet. Make one: PUT /v1/places/dock-1 with the kind “dock”.</p>`;
+    if (!this.docks.length) return html`<p class="none">No door is known yet. A supervisor adds one above; the master data may (PUT /v1/places/…, of the kind “dock”).</p>`;
     const height = TOP + this.docks.length * ROW + 4;
     const now = floor.clock.now();
     const here = now >= this.day && now < this.day + 24 * HOUR_MS;

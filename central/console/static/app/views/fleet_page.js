@@ -1,14 +1,42 @@
 // <fp-fleet-page>: what holds robots up, what is closed, how each maker departs from VDA 5050, and messages that nobody could read.
-import { html, nothing } from '../../vendor/lit.js';
+import { html, nothing, repeat } from '../../vendor/lit.js';
 import { floor } from '../floor.js';
-import { clock, count, some } from '../format.js';
 import { Part } from '../part.js';
+import { age, clock, count, moment, percent, some, words } from '../format.js';
+import { get } from '../rest.js';
 import { may } from '../roles.js';
 import { causes } from '../waits.js';
+import { doing } from './fleet_list.js';
 import { askClosure, askZone } from './node_panel.js';
+import { askRobot, commandsOf } from './robot_panel.js';
+
+/** @type {Record<string, string>} */
+const SHORT = { pause: 'Pause', resume: 'Resume', charge: 'Charge', cancel: 'Cancel order', reassign: 'Reassign', retire: 'Retire', return: 'Return', adopt: 'Adopt', forget: 'Forget' };
 
 class FpFleetPage extends Part {
   static topics = /** @type {import('../floor.js').Topic[]} */ (['fleet', 'site', 'tick', 'me']);
+
+  constructor() {
+    super();
+    /** @type {{robot: string, manufacturer: string, serial: string, adopted_at: string, adopted_by: string, reason: string}[]} */
+    this.adopted = [];
+    this.read = '';
+  }
+
+  /** Who was adopted is read again whenever somebody comes or goes. */
+  async readAdopted() {
+    const there = (floor.view?.robots ?? []).map((r) => `${r.id}${r.state === 'new' ? ' new' : ''}`).join();
+    if (there === this.read) return;
+    this.read = there;
+    const page = await get('/v1/adoptions', { limit: 500 }).catch(() => null); // central is away: the header says so
+    if (page) this.adopted = page.items;
+    else this.read = '';
+    this.requestUpdate();
+  }
+
+  updated() {
+    void this.readAdopted();
+  }
 
   render() {
     const view = floor.view;
@@ -16,13 +44,25 @@ class FpFleetPage extends Part {
     const fresh = robots.filter((r) => r.state === 'new');
     return html`<section class="view"><header><h1>Fleet</h1><span class="end">${some(robots.length, 'robot')}${fresh.length ? html`, <b>${fresh.length} not adopted yet</b>` : nothing}</span></header>
       <div class="scroll"><div class="inbound">
-        ${fresh.length ? html`<div class="panel"><h2>New <small>they spoke, and get work once somebody adopts them</small></h2><p class="pad">${fresh.map((r) => html`<a class="mono" href="#/robots/${r.id}">${r.id}</a> <span class="soft">${r.manufacturer} ${r.series}</span> `)}</p></div>` : nothing}
+        ${fresh.length ? html`<div class="panel"><h2>New <small>they spoke, and get work once somebody adopts them</small></h2><table data-table="new"><tbody>${fresh.map((r) => html`<tr><td><a class="mono" href="#/robots/${r.id}">${r.id}</a></td><td>${r.manufacturer} ${r.series ?? ''}</td><td class="soft">${r.version ? `VDA 5050 ${r.version}` : ''}</td><td class="mono soft">${r.node ?? ''}</td>
+          <td class="actions">${commandsOf(r).map((name) => html`<button class="button small primary" data-command=${name} @click=${() => askRobot(name, r.id)}>Adopt …</button>`)}</td></tr>`)}</tbody></table></div>` : nothing}
         <div class="panel"><h2>What holds robots up <small>the cause that keeps most waiting first</small></h2>${this.causes()}</div>
         <div class="panel"><h2>Closed <small>by people, or where robots got stuck time and again</small></h2>${this.closed()}</div>
         ${(floor.site?.layout.zones ?? []).length ? html`<div class="panel"><h2>Zones</h2>${this.zones()}</div>` : nothing}
+        <div class="panel"><h2>Robots <small>what each does, and what may be asked of it</small></h2>${this.robots(robots.filter((r) => r.state !== 'new'))}</div>
+        ${this.adopted.length ? html`<div class="panel"><h2>Adopted <small>not of the site file; taken in by a person</small></h2><table data-table="adopted"><thead><tr><th>Robot</th><th>Maker</th><th>Serial</th><th>Since</th><th>By</th><th>Because</th></tr></thead><tbody>${this.adopted.map((a) => html`<tr><td><a class="mono" href="#/robots/${a.robot}">${a.robot}</a></td><td>${a.manufacturer}</td><td class="mono">${a.serial}</td><td class="soft">${moment(a.adopted_at)}</td><td>${a.adopted_by}</td><td class="wrap">${a.reason}</td></tr>`)}</tbody></table></div>` : nothing}
         <div class="panel"><h2>Makers <small>where their robots depart from VDA 5050, and how often</small></h2>${this.makers()}</div>
         <div class="panel"><h2>Messages that could not be read <small>kept to look at; nothing stops for them</small></h2>${this.unreadable()}</div>
       </div></div></section>`;
+  }
+
+  /** @param {import('../types.js').RobotView[]} all */
+  robots(all) {
+    if (!all.length) return html`<p class="none">No robot was heard of yet.</p>`;
+    return html`<div class="tall"><table data-table="robots"><thead><tr><th>Robot</th><th>State</th><th>What it does</th><th class="num">Battery</th><th>Spoke</th><th>Make</th><th></th></tr></thead>
+      <tbody>${repeat([...all].sort((a, b) => (a.id < b.id ? -1 : 1)), (r) => r.id, (r) => html`<tr data-robot=${r.id}><td><a class="mono" href="#/robots/${r.id}">${r.id}</a></td><td><span class="pill"><i class="dot ${floor.isStale(r) ? 'stale' : r.state}"></i>${words(r.state)}</span></td>
+        <td class="wrap">${doing(r)}</td><td class="num ${r.battery < 0.2 ? 'bad-text' : ''}">${percent(r.battery)}</td><td class=${floor.isStale(r) ? 'warn-text' : 'soft'}>${age(floor.robotAge(r))} ago</td><td class="soft">${[r.manufacturer, r.series].filter(Boolean).join(' ')}</td>
+        <td class="actions">${commandsOf(r).map((name) => html`<button class="button small" data-command=${name} @click=${() => askRobot(name, r.id)}>${SHORT[name]} …</button>`)}</td></tr>`)}</tbody></table></div>`;
   }
 
   causes() {

@@ -104,7 +104,7 @@ class FpInbound extends Listing {
       <button class="chip" aria-pressed=${this.all} @click=${() => { this.all = !this.all; void this.again(); }}>closed ones too</button>
       <span class="end">${`${some(this.asns?.length ?? 0, 'ASN')}, ${this.putaway.length} to put away`}</span></header>
       <div class="page-body">${this.frame('', html`
-        <div class="panel"><h2>Doors <small>UTC</small>${this.docks.length && may('dock_book') ? html`<button class="button small end" data-do="book" @click=${() => this.book()}>Book a door …</button>` : nothing}</h2>
+        <div class="panel"><h2>Doors <small>UTC</small>${this.asns && !this.docks.length && may('place') ? html`<button class="button small end" data-do="door" @click=${() => this.door()}>Add a door …</button>` : nothing}${this.docks.length && may('dock_book') ? html`<button class="button small end" data-do="book" @click=${() => this.book()}>Book a door …</button>` : nothing}</h2>
           <fp-doors .docks=${this.docks.map((d) => d.code)} .appointments=${this.visits} .day=${this.day()} @visit=${(/** @type {CustomEvent} */ e) => this.move(e.detail)}></fp-doors>${this.appointments()}</div>
         <div class="panel"><h2>Announced <small>newest first</small></h2>${this.table()}</div>
         <div class="panel"><h2>To put away <small>and why there</small></h2>${this.tasks()}</div>`, this.detail(), '#/inbound')}</div></section>`;
@@ -131,6 +131,10 @@ class FpInbound extends Listing {
     return [{ name: 'dock', label: 'Door', kind: 'choice', value: a?.dock, options: this.docks.map((d) => d.code) },
       { name: 'from', label: 'From (UTC)', kind: 'utc', value: typed(a?.from ?? begin) }, { name: 'to', label: 'To (UTC)', kind: 'utc', value: typed(a?.to ?? begin + 3_600_000), hint: 'the next one may come then' },
       { name: 'carrier', label: 'Carrier', value: a?.carrier ?? '', optional: true }, { name: 'vehicle', label: 'Vehicle', value: a?.vehicle ?? '', optional: true, hint: 'its number plate, or what else it is known by' }];
+  }
+
+  door() {
+    return this.then(ask({ title: 'Add a door', action: 'Add it', text: 'A place where trucks stand.', fields: [{ name: 'code', label: 'Its name', value: 'dock-1' }], does: ({ code }) => change(`/v1/places/${encodeURIComponent(code)}`, { code, kind: 'dock' }, 'PUT', '') }));
   }
 
   book() {

@@ -21,6 +21,12 @@ const COMMANDS = {
   return: { title: 'Return to service', text: 'It gets work again.', action: 'Return', suggestions: ['repaired', 'checked'] },
 };
 
+/** @param {keyof typeof COMMANDS} name @param {string} robot */
+export function askRobot(name, robot) {
+  const command = COMMANDS[name];
+  return askReason({ ...command, title: `${command.title} · ${robot}`, does: (reason) => post(`/v1/robots/${encodeURIComponent(robot)}/${name}`, { reason }) });
+}
+
 class FpRobot extends Part {
   static topics = /** @type {import('../floor.js').Topic[]} */ (['fleet', 'tick', 'tasks', 'link', 'me', 'alarms']);
   static properties = { robot: {} };
@@ -30,16 +36,6 @@ class FpRobot extends Part {
     this.robot = '';
   }
 
-  /** @param {string} name */
-  ask(name) {
-    const command = COMMANDS[name];
-    askReason({
-      ...command,
-      title: `${command.title} · ${this.robot}`,
-      does: (reason) => post(`/v1/robots/${this.robot}/${name}`, { reason }),
-    });
-  }
-
   render() {
     const r = floor.robots.get(this.robot);
     const head = html`<header><h2><a href="#/" title="All robots" aria-label="Back to all robots">←</a> <span class="mono">${this.robot}</span>
@@ -47,7 +43,6 @@ class FpRobot extends Part {
       ${r?.retired ? html`<span class="pill warning">retired</span>` : nothing}</h2></header>`;
     if (!r) return html`${head}<p class="none">Nothing was heard of it yet.</p>`;
     const stale = floor.isStale(r);
-    const paused = r.state === 'paused';
     return html`${head}
       <section><dl class="facts">
         <dt>Last spoke</dt><dd class=${stale ? 'warn-text' : ''}>${age(floor.robotAge(r))} ago${stale ? ' – stale' : ''}</dd>
@@ -62,19 +57,15 @@ class FpRobot extends Part {
       ${r.errors?.length ? html`<section><h3>Errors</h3>${r.errors.map((e) => html`<p class="bad-text">${e}</p>`)}</section>` : nothing}
       <section><h3>Works for</h3>${r.tasks?.length ? r.tasks.map((id) => this.task(id)) : html`<p class="dim">No order’s task now.</p>`}</section>
       <section><h3>Commands</h3><div class="actions">
-        ${r.state === 'new' ? this.button('adopt') : html`${paused || stuck(r) ? this.button('resume') : nothing} ${paused ? nothing : this.button('pause')} ${this.button('charge')}
-        ${r.order_id ? this.button('cancel') : nothing} ${r.mission && !r.pod ? this.button('reassign') : nothing}
-        ${r.retired ? this.button('return') : this.button('retire')}
-        ${!floor.site?.robots.some((x) => x.id === r.id) ? this.button('forget') : nothing}`}
+        ${commandsOf(r).map((name) => this.button(name))}
         ${may('pause') ? nothing : html`<p class="dim">Your role may look, not command.</p>`}
       </div></section>`;
   }
 
   /** @param {string} name */
   button(name) {
-    if (!may(name === 'cancel' ? 'cancel_robot' : name)) return nothing;
     const { action, danger } = COMMANDS[name];
-    return html`<button class="button ${danger ? 'danger' : ''}" data-command=${name} @click=${() => this.ask(name)}>${action}</button>`;
+    return html`<button class="button ${danger ? 'danger' : ''}" data-command=${name} @click=${() => askRobot(name, this.robot)}>${action}</button>`;
   }
 
   /** From itself over each holder to what would free them all. @param {import('../types.js').RobotView} r */
@@ -105,6 +96,15 @@ class FpRobot extends Part {
       <span class="pill ${task.state}">${task.state}</span> <span class="dim">${task.qty ?? ''}${task.item ? ` × ${task.item}` : ''}</span></p>`;
   }
 }
+/** What may be asked of a robot as it stands, that which is most likely first. @param {import('../types.js').RobotView} r @returns {string[]} */
+export function commandsOf(r) {
+  const site = floor.site?.robots.some((x) => x.id === r.id) ?? true;
+  const all = r.state === 'new' ? ['adopt'] : [
+    ...(r.state === 'paused' || stuck(r) ? ['resume'] : []), ...(r.state === 'paused' ? [] : ['pause']), 'charge', ...(r.order_id ? ['cancel'] : []),
+    ...(r.mission && !r.pod ? ['reassign'] : []), r.retired ? 'return' : 'retire', ...(site ? [] : ['forget'])];
+  return all.filter((name) => may(name === 'cancel' ? 'cancel_robot' : name));
+}
+
 /** Whether it was given up on until a person resumes it. @param {import('../types.js').RobotView} r */
 function stuck(r) {
   return r.state === 'error' || r.state === 'rejected' || !!r.errors?.length || floor.activeAlarms.some((a) => a.subject === r.id && a.severity === 'error');
