@@ -1,5 +1,6 @@
 """The journal survives a kill at any byte, notices any change, and refuses what is not its own."""
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -8,15 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.codec import decode
 from contracts.errors import Broken, Rejected
 from contracts.ids import RobotId
+from contracts.messages.ops import FleetView
 from dispatcher import journal, views
 from dispatcher.core import Core
 from dispatcher.facts import Fact, Restarted, WorkOpened
 from dispatcher.follower import Follower
 from dispatcher.journal import Journal, resume, segments
 from dispatcher.params import Params
-from dispatcher.replay import replay, why
+from dispatcher.replay import export_views, replay, why
 from tests.unit.dispatcher_bench import Bench, small_site, tote_work
 
 SITE = small_site()
@@ -221,6 +224,13 @@ def test_a_recording_says_why_a_robot_waited_at_any_moment(tmp_path: Path) -> No
     vehicle = bench.world.vehicles[robot]
     assert (last.state, last.node) == (vehicle.state, vehicle.node)
     assert last.waits == views.waits(bench.world, vehicle, last.at_ms)
+    out = tmp_path / "day.views"
+    moments = export_views(tmp_path, out, 10.0)
+    shown = [decode(line, FleetView) for line in out.read_bytes().splitlines()]
+    assert len(shown) == moments > 2
+    assert all(b.at_ms - a.at_ms >= 10_000 for a, b in itertools.pairwise(shown))
+    (then,) = [r for r in shown[-1].robots if r.id == robot]
+    assert then.wait == why(tmp_path, robot, shown[-1].at_ms).waits
     with pytest.raises(Rejected, match="nobody"):
         why(tmp_path, RobotId("nobody"), bench.now_ms)
     with pytest.raises(Rejected, match="moment"):

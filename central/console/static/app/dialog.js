@@ -121,7 +121,7 @@ function blamed(refusal, f) {
 }
 
 /** @param {Wrong} e */
-const told = (e) => html`<b class="mono">${JSON.stringify(e.value ?? null)}</b> must be ${e.bound}`;
+const told = (e) => html`<b class="mono">${JSON.stringify(e.value ?? null)}</b> must be ${e.bound?.replaceAll('`', '')}`;
 
 /** What central refused: beside its field what is one of the dialog's, else each by its name with value and bound, else its one sentence.
  * @param {Error} refusal @param {Field[]} [fields] Those that say it themselves. */

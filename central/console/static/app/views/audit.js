@@ -44,7 +44,7 @@ class FpAudit extends Part {
   render() {
     return html`<section class="view"><header><h1>Audit</h1><span class="end">${this.failed ? html`<span class="bad-text">${this.failed}</span>` : 'newest first'}</span></header>
       <div class="scroll"><table data-table="audit"><thead><tr><th>When</th><th>Who</th><th>Role</th><th>Did</th><th>To</th><th>Because</th></tr></thead>
-        <tbody>${this.rows.map((r) => html`<tr><td class="soft">${moment(r.at)}</td><td>${r.who}</td><td class="dim">${r.role}</td><td class="mono">${r.action}</td><td class="mono">${r.subject}</td><td class="wrap">${r.reason}</td></tr>`)}</tbody></table>
+        <tbody>${this.rows.map((r) => html`<tr><td class="soft">${moment(r.at)}</td><td>${r.who}</td><td class="dim">${r.role}</td><td class="mono">${r.action}</td><td class="mono clip" title=${r.subject}>${r.subject}</td><td class="wrap">${r.reason}</td></tr>`)}</tbody></table>
         ${this.next ? html`<p class="none"><button class="button" @click=${() => this.read(this.next ?? undefined)}>Older ones</button></p>` : nothing}</div></section>`;
   }
 }
