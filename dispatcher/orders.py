@@ -3,6 +3,8 @@
 One message is under way to a robot at a time: an update would not fit if the one before it were lost.
 """
 
+import math
+
 import msgspec
 
 from contracts.ids import NodeId, RobotId
@@ -15,6 +17,10 @@ from dispatcher.fleet.member import Leg, Pin, Vehicle
 from dispatcher.fleet.order import RunningOrder, action
 from dispatcher.world import World
 
+_AT_NODE_M = 0.1
+"""One that is no further from its node stands on it."""
+_ASIDE_M = 0.3
+"""One that is no further from the line to the next node is on its way there."""
 BASE_AHEAD = 2
 """A robot with so many released nodes, the one it stands on included, can wait for more."""
 WORTH_SENDING = 5
@@ -179,6 +185,20 @@ def _final(order: RunningOrder, leg: Leg, v: Vehicle) -> tuple[v2.Action, ...]:
     return (made if blocking == made.blocking_type else msgspec.structs.replace(made, blocking_type=blocking),)
 
 
+def _off_m(world: World, v: Vehicle, new: list[NodeId]) -> float:
+    """Return how far a robot has come on the way to the next node already; 0: it stands on its node, or elsewhere."""
+    report, nodes = v.report, world.site.layout.node
+    if report is None or report.x_m is None or report.y_m is None or not new:
+        return 0.0
+    a, b = nodes[v.node], nodes[new[0]]
+    x, y, dx, dy = report.x_m - a.x_m, report.y_m - a.y_m, b.x_m - a.x_m, b.y_m - a.y_m
+    long_m = math.hypot(dx, dy)
+    if not long_m or a.level != b.level:
+        return 0.0
+    along_m, aside_m = (x * dx + y * dy) / long_m, abs(x * dy - y * dx) / long_m
+    return math.hypot(x, y) if 0 < along_m <= long_m and aside_m <= _ASIDE_M and math.hypot(x, y) > _AT_NODE_M else 0.0
+
+
 def _send(
     world: World, v: Vehicle, order: RunningOrder, new: list[NodeId], *, first: tuple[v2.Action, ...] = ()
 ) -> None:
@@ -186,6 +206,7 @@ def _send(
     message = world.writer.write(
         v.serial, v.manufacturer, v.headers, world.now_ms, order, new, first=first, version=v.speaks,
         corridors=v.factsheet is not None and v.factsheet.corridors and v.speaks.startswith("3."),
+        off_m=_off_m(world, v, new) if order.update < 0 else 0.0,
     )  # fmt: skip
     world.out.append(SendOrder(message))
     v.state = model.step(v.state, model.Signal.SENT)

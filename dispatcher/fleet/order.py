@@ -4,7 +4,10 @@ Node `i` of an order's path has sequence id ``2 i``, the edge after it ``2 i + 1
 released node and names only what is new, then the horizon.
 """
 
+import math
 from dataclasses import dataclass, field
+
+import msgspec
 
 from contracts.ids import NodeId
 from contracts.layout import Edge, Layout
@@ -71,6 +74,7 @@ class OrderWriter:
         first: tuple[v2.Action, ...] = (),
         version: str = v2.VERSION,
         corridors: bool = False,
+        off_m: float = 0.0,
     ) -> v2.Order:
         """Extend the running order by released nodes and return the message to send.
 
@@ -85,6 +89,8 @@ class OrderWriter:
         corridors
             Whether to say how wide the way is where that is known; a robot of 3.0 may leave its line there once it
             has asked and was granted that.
+        off_m
+            How far from the first node of a new order the robot stands, metres.
         """
         begin = len(order.path) - 1
         order.path.extend(new)
@@ -124,6 +130,8 @@ class OrderWriter:
                 )
             )
             before = name
+        if off_m > 0 and order.update == 0:
+            nodes[0] = _reachable(nodes[0], off_m)
         order.sent = v2.Order(
             header_id=header_id,
             timestamp=v2.timestamp(now_ms),
@@ -137,6 +145,15 @@ class OrderWriter:
         )
         order.tries = 0
         return order.sent
+
+
+def _reachable(node: v2.Node, off_m: float) -> v2.Node:
+    """Let a first node count as reached from where the robot stands, between two nodes (2.1, 6.6.3.1)."""
+    at = node.node_position
+    if at is None:
+        return node
+    within_m = math.ceil(off_m * 10 + 1) / 10
+    return msgspec.structs.replace(node, node_position=msgspec.structs.replace(at, allowed_deviation_xy=within_m))
 
 
 def _corridor(edge: Edge) -> v2.Corridor | None:

@@ -82,6 +82,20 @@ def test_an_emergency_stop_holds_a_robot_and_is_told_until_it_is_acknowledged() 
     assert b.world.alarms == {}
 
 
+def test_an_order_for_who_stands_between_two_nodes_begins_within_its_reach() -> None:
+    """The last node with a deviation that the robot is within (2.1, 6.6.3.1; 3.0, 6.1.3.1); else it would refuse it."""
+    for x_m, within_m in ((4.0, None), (3.95, None), (3.31, 0.8), (4.5, None), (-40.0, None)):
+        b = Bench(small_site(1, door=False), start=False)
+        b.hear(msgspec.structs.replace(b.robot("R1").state(), x_m=x_m, y_m=0.0))
+        b.robot("R1").silent = b.robot("R1").manual = True
+        b.work(transport("V1", "b3", "b0"))
+        b.wait(1)
+        first, *others = b.orders("R1")[0].nodes
+        assert first.node_position is not None
+        assert first.node_position.allowed_deviation_xy == within_m
+        assert all(n.node_position is not None and n.node_position.allowed_deviation_xy is None for n in others)
+
+
 def test_who_asks_for_more_base_gets_what_is_free_at_once() -> None:
     """`newBaseRequest`: otherwise a few nodes wait for what comes next."""
     for asks in (False, True):
