@@ -1,4 +1,7 @@
-"""Slotting of pods as a planner worker does it: which item goes into which pod, and a heat map of before and after."""
+"""Slotting of pods as a planner worker does it: which item goes into which pod, and a heat map of before and after.
+
+A problem with an `area` is one for people who walk: see `slots.py`.
+"""
 
 import math
 from collections import Counter
@@ -50,8 +53,16 @@ class Slotting(msgspec.Struct, frozen=True):
     most_moves: int | None = None
 
 
+class _Where(msgspec.Struct, frozen=True):
+    area: Any = None
+
+
 def solve(problem: bytes, effort: int, seed: int, report: Report) -> Solved:
     """Plan which pod each item lies in; `effort` is how many exchanges are tried."""
+    if read(problem, _Where).area is not None:
+        from dispatcher.planning import slots
+
+        return slots.solve(problem, slots.EFFORT if effort == EFFORT else effort, seed, report)
     asked: Slotting = read(problem, Slotting)
     for field, names in (("items", [i.id for i in asked.items]), ("pods", [p.id for p in asked.pods])):
         for name, times in Counter(names).items():

@@ -13,7 +13,10 @@ from dispatcher.optimizers.slotting.anneal import anneal, lengths, workspace
 from dispatcher.optimizers.slotting.layouts import across, nearest, within
 from dispatcher.optimizers.slotting.problem import Ints, Orders, Params, Plan, Problem
 
+Watch = Callable[[int, float | None], bool]
 _PROBE = 4_000
+_CHUNK = 10_000
+"""Exchanges between two looks at whether to go on."""
 
 
 class Floor:
@@ -61,10 +64,13 @@ def plan(
     params: Params | None = None,
     start: Ints | None = None,
     clock: Callable[[], float] = time.perf_counter,
+    watch: Watch | None = None,
 ) -> Plan:
     """Find a slotting that is never worse than the best of three ABC layouts (or than `start`) on the orders given.
 
-    `start` is a slot for each part to begin from; `clock` (s) is what `Params.seconds` is measured on.
+    `start` is a slot for each part to begin from; `clock` (s) is what `Params.seconds` is measured on. `watch` is told
+    now and then how many exchanges were tried and what the best slotting so far costs (m); true: stop now. With it,
+    each ten thousand exchanges begin with the best so far.
     """
     p = params or Params()
     begun = clock()
@@ -87,7 +93,19 @@ def plan(
             anneal(*args, slot_of, floor.place, work, _PROBE, heat, heat, p.seed)
         rate = 2 * _PROBE / max(clock() - probe, 1e-9)
         swaps = max(_PROBE, int(0.95 * rate * (p.seconds - (clock() - begun))))
-    found = anneal(*args, slot_of, floor.place, work, swaps, hot, cold, p.seed)
+    found = slot_of
+    if watch is None:
+        found = anneal(*args, slot_of, floor.place, work, swaps, hot, cold, p.seed)
+    else:
+        tried = 0
+        while not watch(tried, floor.travel_m(found, o) + _reach_m(problem, found) + problem.crowd_m(found)):
+            if tried >= swaps:
+                break
+            more = min(_CHUNK, swaps - tried)
+            now, then = (hot * (cold / hot) ** (n / swaps) for n in (tried, tried + more))
+            found = anneal(*args, found, floor.place, work, more, now, then, p.seed + tried)
+            tried += more
+        swaps = tried
     return Plan(found, floor.travel_m(found, o), _reach_m(problem, found), swaps, problem.crowd_m(found))
 
 
