@@ -133,6 +133,8 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
     elif isinstance(body, RetireRobot):
         found.retired = True
     elif isinstance(body, ReturnRobot):
+        if wide := widths.too_wide(world, found):
+            return OpsAnswer(command.id, done=False, reason=wide)
         found.retired = False
         found.failed_job, found.failed_jobs = "", 0
         world.clear_alarm(f"unfit-{found.id}")

@@ -123,6 +123,7 @@ def adopt(world: World, name: RobotId) -> None:
     v = world.strangers.pop(name)
     world.vehicles[name] = v
     world.clear_alarm(f"stranger-{v.manufacturer}-{v.serial}")
+    widths.retire_wide(world, v)
     if v.report is not None and world.now_ms - v.heard_ms <= world.params.silent_ms:
         state_heard(world, v.report)
 

@@ -6,7 +6,7 @@ what ends that.
 
 from contracts.ids import RobotId
 from contracts.messages.ops import VehicleState, Wait
-from dispatcher import failures
+from dispatcher import failures, widths
 from dispatcher.fleet.member import Pin, Vehicle
 from dispatcher.traffic import why
 from dispatcher.traffic.why import Reason
@@ -27,6 +27,9 @@ def waits(world: World, v: Vehicle, now_ms: int) -> tuple[Wait, ...]:
         picks = ", ".join(mission.open)
         until = "its picks are confirmed" if picks else "it is given its way on"
         return (Wait(mission.station, mission.station, picks, v.moved_ms, until),)
+    if v.retired and v.mission is None and v.transport is None and v.state is not VehicleState.DRIVING:
+        wide = widths.too_wide(world, v)
+        return (Wait(v.node, v.id, "", v.moved_ms, wide or f"{v.id} is returned to service"),)
     if v.state in _CONTENT:
         return ()
     decision = failures.decision(world, v)

@@ -2,11 +2,13 @@
 
 import msgspec
 
-from contracts.ids import EdgeId, NodeId, RobotId
+from contracts.ids import EdgeId, NodeId, RobotId, TaskId
 from contracts.messages.facts import AlarmRaised
-from contracts.messages.ops import AdoptRobot, OpsAnswer, OpsCommand
+from contracts.messages.ops import AdoptRobot, OpsAnswer, OpsCommand, ReturnRobot
+from contracts.messages.work import Member
 from dispatcher.commands import AnswerOps
 from dispatcher.facts import OpsAsked, RobotFactsheet
+from dispatcher.waiting import waits
 from tests.unit.dispatcher_bench import MAKER, Bench, BenchRobot, small_site
 
 
@@ -46,3 +48,28 @@ def test_one_of_ours_that_is_too_wide_is_taken_out_of_service_with_an_alarm() ->
     (alarm,) = [a for a in b.told(AlarmRaised) if isinstance(a, AlarmRaised)]
     assert (alarm.subject, "a7-e" in alarm.text) == ("R1", True)
     assert b.vehicle("R1").retired
+
+
+def test_why_says_that_it_is_too_wide_and_it_is_not_returned_to_service_as_it_is() -> None:
+    b = bench(1)
+    b.hear(sheet("R1", MAKER, 0.9))
+    (wait,) = waits(b.world, b.vehicle("R1"), b.now_ms)
+    assert "a7-e" in wait.until
+    commands = b.hear(OpsAsked(OpsCommand("q", "me", "why not", ReturnRobot(RobotId("R1")))))
+    (answer,) = [c.answer for c in commands if isinstance(c, AnswerOps)]
+    assert (answer.done, "a7-e" in answer.reason) == (False, True)
+    b.hear(sheet("R1", MAKER, 0.7))
+    assert not [a for a in b.world.alarms if a.startswith("wide-")]
+    commands = b.hear(OpsAsked(OpsCommand("r", "me", "mended", ReturnRobot(RobotId("R1")))))
+    assert next(c.answer.done for c in commands if isinstance(c, AnswerOps))
+    assert waits(b.world, b.vehicle("R1"), b.now_ms) == ()
+
+
+def test_one_that_central_adopted_before_it_spoke_is_taken_out_of_service_as_well() -> None:
+    b = bench(0)
+    b.work(Member(TaskId("R-1"), 1, RobotId("X1"), "Other", "X1"))
+    robot = b.robots[RobotId("X1")] = BenchRobot(RobotId("X1"), NodeId("a3"))
+    b.hear(msgspec.structs.replace(robot.state(), manufacturer="Other"))
+    b.hear(sheet("X1", "Other", 0.9))
+    assert b.vehicle("X1").retired
+    assert "wide-X1" in b.world.alarms
