@@ -109,6 +109,14 @@ CREATE OR REPLACE FUNCTION free_bin(p_pod text, p_item text, p_lot text, p_owner
     ORDER BY p.code LIMIT 1;
 $$;
 
+-- Where pieces go that a plan wants in a pod, or in a place of its own on the floor of people (which may hold several items while
+-- two change places): NULL, there is no room.
+CREATE OR REPLACE FUNCTION goal_of_move(p_goal text, p_item text, p_lot text, p_owner text, p_qty integer) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p.kind = 'pod' THEN free_bin(p.code, p_item, p_lot, p_owner, p_qty)
+                WHEN (SELECT r.fits FROM room_in(p.code, p_item, p_lot, p_owner, p_qty) r) >= p_qty THEN p.code END
+    FROM place p WHERE p.code = p_goal;
+$$;
+
 -- Go on with the moves of accepted slotting plans, the one decided first before the others: close what people have done, and
 -- where there is time (no other work waits for hands, and at most `p_busy` picks for robots) open the next ones, `p_most` at
 -- a time. Each is looked at against the stock as it is now: what is promised to orders waits, what lies there no more, or has
@@ -142,18 +150,19 @@ BEGIN
     LOOP
         EXIT WHEN under_way >= p_most;
         SELECT count(*) AS rows, COALESCE(sum(x.reserved), 0) AS reserved, bool_or(x.doubt) AS doubt INTO u
-        FROM stock x JOIN place p ON p.code = x.place AND p.parent = m.origin WHERE x.item = m.item AND x.live;
-        why := CASE WHEN NOT EXISTS (SELECT FROM place p WHERE p.code = m.goal AND p.kind = 'pod') THEN m.goal || ' is no pod of the site'
+        FROM stock x JOIN place p ON p.code = x.place AND m.origin IN (p.parent, p.code) WHERE x.item = m.item AND x.live;
+        why := CASE WHEN NOT EXISTS (SELECT FROM place p WHERE p.code = m.goal AND p.kind IN ('pod', 'bin', 'shelf'))
+                    THEN m.goal || ' is neither a pod nor a place of the site'
                     WHEN u.rows = 0 THEN format('nothing of it lies in %s any more', m.origin) END;
         IF why IS NULL AND (u.reserved > 0 OR u.doubt) THEN CONTINUE; END IF;
         k := 0;
-        IF why IS NULL AND u.rows <= (
-            SELECT count(*) FROM place p WHERE p.parent = m.goal AND p.kind = 'bin' AND NOT EXISTS (SELECT FROM lies_in(p.code))) THEN
+        IF why IS NULL AND (EXISTS (SELECT FROM place p WHERE p.code = m.goal AND p.kind <> 'pod') OR u.rows <= (
+            SELECT count(*) FROM place p WHERE p.parent = m.goal AND p.kind = 'bin' AND NOT EXISTS (SELECT FROM lies_in(p.code)))) THEN
             FOR s IN
-                SELECT x.* FROM stock x JOIN place p ON p.code = x.place AND p.parent = m.origin WHERE x.item = m.item AND x.live
+                SELECT x.* FROM stock x JOIN place p ON p.code = x.place AND m.origin IN (p.parent, p.code) WHERE x.item = m.item AND x.live
                 ORDER BY x.place, x.lot, x.owner, x.status
             LOOP
-                goal := free_bin(m.goal, s.item, s.lot, s.owner, s.qty);
+                goal := goal_of_move(m.goal, s.item, s.lot, s.owner, s.qty);
                 EXIT WHEN goal IS NULL;
                 k := k + 1;
                 PERFORM open_hand_task(format('%s-%s.%s', m.plan, m.n, k), 'move', p_at, s.item, s.qty, s.place, goal, m.plan, s.lot, s.owner,
@@ -164,7 +173,8 @@ BEGIN
             -- what an earlier move takes away from there makes room
             CONTINUE WHEN EXISTS (
                 SELECT FROM plan_move x WHERE x.plan = m.plan AND x.origin = m.goal AND x.state IN ('waiting', 'open') AND x.n < m.n);
-            why := format('no bin of %s is free for it', m.goal);
+            why := format(CASE WHEN EXISTS (SELECT FROM place p WHERE p.code = m.goal AND p.kind = 'pod')
+                               THEN 'no bin of %s is free for it' ELSE '%s has no room for it' END, m.goal);
         END IF;
         IF why IS NOT NULL THEN
             UPDATE plan_move SET state = 'skipped', reason = why, closed_at = p_at WHERE plan = m.plan AND n = m.n;

@@ -115,8 +115,8 @@ class MoveOut(BaseModel):
 
     n: int = Field(description="Its place in the order, the most worth first")
     item: str
-    origin: str = Field(description="The pod where it lay")
-    goal: str = Field(description="The pod where it is wanted")
+    origin: str = Field(description="The pod, or place, where it lay")
+    goal: str = Field(description="The pod, or place, where it is wanted")
     gain_m: float = Field(description="What as many orders as were learned from drive less by it")
     cost_m: float = Field(description="What it costs to do it")
     state: Literal["waiting", "open", "done", "skipped", "stopped"]

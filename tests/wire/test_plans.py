@@ -256,13 +256,42 @@ async def test_moves_that_do_not_fit_the_stock_any_more_are_left_out_and_the_res
             await asyncio.sleep(0.05)
     moves = await see_moves(floor, "L-1")
     assert [(m["state"], m["reason"]) for m in moves] == [
-        ("skipped", "nothing of it lies in P0 any more"), ("skipped", "P9 is no pod of the site"),
+        ("skipped", "nothing of it lies in P0 any more"), ("skipped", "P9 is neither a pod nor a place of the site"),
         ("open", ""), ("open", ""),
     ]  # fmt: skip
     assert (await decide(floor, "L-1", "stop", "d2")).status_code == 200
     assert [m["state"] for m in await see_moves(floor, "L-1")] == ["skipped", "skipped", "stopped", "stopped"]
     assert await Hands(floor).open("move") == []
     assert (await decide(floor, "L-1", "stop", "d3")).status_code == 409
+
+
+async def test_two_items_on_the_floor_of_people_change_their_places(floor: Floor) -> None:
+    """A plan for people who walk: each of the two is a task for hands; what its place does not take is left out."""
+    await floor.rows(
+        "INSERT INTO place (code, kind, volume_ml)"
+        " VALUES ('H1', 'shelf', NULL), ('H2', 'shelf', NULL), ('H3', 'shelf', 1)"
+    )
+    await floor.stock(("H1", "part1", 9), ("H2", "part2", 5))
+    steps = [("part1", "H1", "H2"), ("part2", "H2", "H1"), ("part1", "H1", "H3")]
+    told = [{"item": i, "from": a, "to": b, "gain_m": 9.0, "cost_m": 1.0} for i, a, b in steps]
+    await floor.rows(
+        "INSERT INTO plan (id, kind, state, problem, effort, seed, result, asked_by, asked_at)"
+        " VALUES ('L-1', 'slotting', 'done', '{}', 0, 1, $1, 'x', now())",
+        msgspec.json.encode({"plan": {"moves": told}, "picture": None}).decode(),
+    )
+    assert (await decide(floor, "L-1", "accept", "d1")).status_code == 200
+    hands = Hands(floor)
+    async with asyncio.timeout(60):
+        while len(tasks := await hands.open("move")) < 2:  # noqa: ASYNC110 - as a handheld asks
+            await asyncio.sleep(0.05)
+    for task in tasks:
+        shown_task = await hands.get(f"/hands/{task}")
+        await hands.do(task, qty=shown_task["qty"], target=shown_task["target"])
+    rows = await floor.rows("SELECT item, place FROM stock WHERE live AND place LIKE 'H_'")
+    assert {(r["item"], r["place"]) for r in rows} == {("part1", "H2"), ("part2", "H1")}
+    left = (await see_moves(floor, "L-1"))[2]
+    assert (left["state"], left["reason"]) == ("skipped", "H3 has no room for it")
+    assert await floor.violations() == []
 
 
 async def see_moves(floor: Floor, plan: str) -> list[dict[str, Any]]:
