@@ -105,7 +105,7 @@ def resend(world: World, v: Vehicle) -> None:
 
 
 def instant(world: World, v: Vehicle, kind: str, **parameters: str) -> str:
-    """Send one instant action and return its id."""
+    """Send one instant action, which blocks nothing, and return its id."""
     v.instants += 1
     v.headers += 1
     name = f"{world.outbox.epoch:x}-{v.id}-i{v.instants}"
@@ -115,7 +115,7 @@ def instant(world: World, v: Vehicle, kind: str, **parameters: str) -> str:
         version=v.speaks,
         manufacturer=v.manufacturer,
         serial_number=v.serial,
-        actions=(action(v.dialect.instant.get(kind, kind), name, **parameters),),
+        actions=(action(v.dialect.instant.get(kind, kind), name, blocking=v2.BlockingType.NONE, **parameters),),
     )
     world.out.append(SendInstantActions(message))
     return name

@@ -162,12 +162,12 @@ def _corridor(edge: Edge) -> v2.Corridor | None:
     return v2.Corridor(left_width=edge.width_m / 2, right_width=edge.width_m / 2, corridor_ref_point="CONTOUR")
 
 
-def action(kind: str, name: str, **parameters: str) -> v2.Action:
-    """Make an action that nothing else may go on beside."""
+def action(kind: str, name: str, /, blocking: str = v2.BlockingType.HARD, **parameters: str) -> v2.Action:
+    """Make an action that nothing else may go on beside, unless another blocking type is given."""
     return v2.Action(
         action_id=name,
         action_type=kind,
-        blocking_type=v2.BlockingType.HARD,
+        blocking_type=blocking,
         action_parameters=tuple(v2.ActionParameter(key=k, value=v) for k, v in parameters.items()),
     )
 

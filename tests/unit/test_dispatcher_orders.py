@@ -16,7 +16,9 @@ from contracts.vda5050.factsheet import Factsheet, PhysicalParameters, ProtocolL
 from dispatcher.commands import SendInstantActions, SendOrder
 from dispatcher.facts import OpsAsked, RobotFactsheet, Trouble
 from dispatcher.fleet.dialect import Dialect, dialect_of, read_connection, read_factsheet, read_state
+from dispatcher.fleet.member import Leg, Purpose
 from dispatcher.fleet.order import OrderWriter, RunningOrder, action, finished
+from dispatcher.orders import _final, instant
 from tests.unit.dispatcher_bench import MAKER, Bench, small_site, tote_work
 
 SCHEMAS = Path(__file__).parents[2] / ".." / "shared" / "data" / "vda5050"
@@ -107,6 +109,27 @@ def test_without_the_quirk_a_horizon_is_shown() -> None:
     bench.work(*tote_work("A", [0, 3]))
     bench.wait(200)
     assert any(not n.released for name in bench.robots for o in bench.orders(name) for n in o.nodes)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "version", "sent"),
+    [
+        ("NONE", "2.1.0", "NONE"), ("SOFT", "2.0.0", "SOFT"), ("HARD", "3.0.0", "HARD"), ("SINGLE", "3.0.0", "SINGLE"),
+        ("SINGLE", "2.1.0", "HARD"), ("SINGLE", "2.0.0", "HARD"),
+    ],
+)  # fmt: skip
+def test_a_makers_blocking_types_are_said_as_its_version_knows_them(wanted: str, version: str, sent: str) -> None:
+    """Instant actions block nothing: a request for a state would stop a robot that drives."""
+    bench = Bench(small_site(1, door=False))
+    v = bench.vehicle("R1")
+    v.dialect, v.speaks = Dialect(name="own", blocking={"pick": wanted}), version
+    order = RunningOrder("o", [NodeId("a4")], 1)
+    leg = Leg(1, Purpose.FETCH, NodeId("s4"), "M1", act="pick", load="P2")
+    (made,) = _final(order, leg, v)
+    assert made.blocking_type == sent
+    instant(bench.world, v, "stateRequest")
+    (asked,) = [c for c in bench.world.out if isinstance(c, SendInstantActions)]
+    assert [a.blocking_type for a in asked.message.actions] == ["NONE"]
 
 
 def test_the_shortest_time_between_orders_is_kept() -> None:
