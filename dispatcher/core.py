@@ -24,6 +24,7 @@ from dispatcher import (
     release,
     tasks,
     transports,
+    unfinished,
     upcoming,
     vehicles,
 )
@@ -190,6 +191,7 @@ def _new_epoch(world: World, epoch: int) -> None:
 def _sweep(world: World, whom: str) -> None:
     """Besides the robots, look for totes whose picks were done before this dispatcher knew them (a lost journal)."""
     recovery.sweep(world, whom)
+    unfinished.look(world)
     missions.find_other_ways(world)
     if world.now_ms - world.started_ms >= world.params.adopt_grace_ms:
         for tote in world.totes.values():

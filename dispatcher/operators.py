@@ -67,15 +67,19 @@ def stop_heard(world: World, state: StopState) -> None:
 
 
 def pause(world: World, v: Vehicle, *, wanted: bool) -> None:
-    """Pause or resume one robot, until its state shows it."""
-    v.pause_wanted = wanted
+    """Pause or resume one robot, until its state shows it.
+
+    What it was told before may be on its way still, so that its state alone does not say that nothing is to be done.
+    """
+    told, v.pause_wanted = v.pause_wanted == wanted, wanted
     if v.state is VehicleState.OFFLINE:
         return
     if v.placed and wanted:
         world.pin(v, Pin.PAUSE)
     if v.report is not None and v.report.paused == wanted:
         recovery.paused(world, v)
-        return
+        if told:
+            return
     v.instant_tries = 0
     orders.instant(world, v, "startPause" if wanted else "stopPause")
     world.timers.set(world.now_ms + world.params.instant_resend_ms, "instant", v.id)

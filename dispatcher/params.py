@@ -87,6 +87,8 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
     """So often a robot of 3.0 is asked to try an action again that failed, before the action is skipped."""
     retry_wait_ms: int = 5_000
     """Wait before that."""
+    acting_ms: int = 180_000
+    """A robot that acts at the end of its order for so long without another word has an alarm raised for it."""
     held_ms: int = 300_000
     """What could not be picked up, or a place where nothing could be done, is left alone for so long."""
     charge_below: float = 0.30

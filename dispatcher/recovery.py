@@ -241,12 +241,15 @@ def _place(world: World, v: Vehicle) -> None:
 def _ask_for_way(world: World, v: Vehicle, node: NodeId) -> bool:
     """Stop those who may drive onto a node where a robot stands that was not placed; says whether it will be free.
 
-    Nobody is led there any more. Who stands there itself is left in peace: then a person must look.
+    Nobody is led there any more. Who was there last itself, and may have driven on from it, is let go on; if it cannot
+    a person must look.
     """
     nodes = world.site.layout.node
     wanted = nodes[node].resource
     others = [o for o in world.vehicles.values() if o is not v and o.placed]
     if any(nodes[o.node].resource == wanted for o in others):
+        if v.id in world.halted:
+            let_neighbours_go(world, v)
         return False
     muster.mask(world, v.id, node)
     holders = [o for o in others if any(nodes[n].resource == wanted for n in world.traffic.route(o.id)[0])]

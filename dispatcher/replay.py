@@ -8,7 +8,7 @@ from mcap.writer import Writer
 from contracts.errors import Rejected
 from contracts.ids import NodeId, RobotId
 from contracts.messages.ops import Wait
-from dispatcher import journal, views
+from dispatcher import journal, views, waiting
 from dispatcher.commands import Command
 from dispatcher.core import Core
 
@@ -116,7 +116,7 @@ def why(path: Path, robot: RobotId, at_ms: int) -> Reasons:
     v = core.world.vehicles.get(robot)
     if v is None:
         raise Rejected("why", robot, f"one of {', '.join(core.world.vehicles)}")
-    return Reasons(robot, last_ms, v.state, v.node, views.waits(core.world, v, last_ms))
+    return Reasons(robot, last_ms, v.state, v.node, waiting.waits(core.world, v, last_ms))
 
 
 def export_views(path: Path, out: Path, every_s: float) -> int:

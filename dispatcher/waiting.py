@@ -19,7 +19,7 @@ def waits(world: World, v: Vehicle, now_ms: int) -> tuple[Wait, ...]:
         return ()
     if v.state is VehicleState.OFFLINE:
         until = "it says a state that can be read" if v.report is None else f"{v.id} speaks again"
-        return (Wait(v.node or v.id, v.id, _task(v), v.heard_ms, until),)
+        return (Wait(v.node or v.id, v.id, _task(v), v.heard_ms or now_ms, until),)
     if not v.placed:
         return (_not_placed(world, v),)
     mission = None if v.mission is None else world.missions.get(v.mission)
@@ -66,7 +66,8 @@ def _until(world: World, link: why.Wait, name: str) -> str:
         return _held(world, world.vehicles[link.robot])
     if link.reason is Reason.LOST:
         v = world.vehicles[link.robot]
-        return _held(world, v) if v.pins & Pin.AWAY else f"{name} moves on, or is taken off the floor"
+        doubted = v.order is not None and v.order.in_doubt
+        return _held(world, v) if v.pins & Pin.AWAY or doubted else f"{name} moves on, or is taken off the floor"
     if link.reason is Reason.MOVING:
         v = world.vehicles[link.robot]
         return _held(world, v) if v.pins or (v.order is not None and v.order.in_doubt) else f"{name} drives on"

@@ -6,7 +6,7 @@ from contracts.messages.ops import RobotView, Wait
 def sentence(robot: RobotView, chain: list[Wait], at_ms: int) -> str:
     """Say the chain of waits as a person would."""
     if not chain:
-        return f"{robot.id} does not wait: it is {robot.state}."
+        return f"{robot.id} does not wait: it is {robot.state}{' and out of service' if robot.retired else ''}."
     says = f"{robot.id} ({robot.state})"
     for before, link in zip([None, *chain], chain, strict=False):
         since = f"{max(0, at_ms - link.since_ms) // 1000} s"

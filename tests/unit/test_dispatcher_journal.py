@@ -13,7 +13,7 @@ from contracts.codec import decode
 from contracts.errors import Broken, Rejected
 from contracts.ids import RobotId
 from contracts.messages.ops import FleetView
-from dispatcher import journal, views
+from dispatcher import journal, waiting
 from dispatcher.core import Core
 from dispatcher.facts import Fact, Restarted, WorkOpened
 from dispatcher.follower import Follower
@@ -223,7 +223,7 @@ def test_a_recording_says_why_a_robot_waited_at_any_moment(tmp_path: Path) -> No
     assert first.at_ms < last.at_ms
     vehicle = bench.world.vehicles[robot]
     assert (last.state, last.node) == (vehicle.state, vehicle.node)
-    assert last.waits == views.waits(bench.world, vehicle, last.at_ms)
+    assert last.waits == waiting.waits(bench.world, vehicle, last.at_ms)
     out = tmp_path / "day.views"
     moments = export_views(tmp_path, out, 10.0)
     shown = [decode(line, FleetView) for line in out.read_bytes().splitlines()]

@@ -6,7 +6,7 @@ import pytest
 from contracts.ids import NodeId, PodId, RobotId
 from contracts.messages.facts import AlarmRaised, PickDone, TransportChanged
 from contracts.messages.ops import OpsCommand, ResumeRobot, RetireRobot, ReturnRobot
-from dispatcher import views
+from dispatcher import waiting
 from dispatcher.commands import SendInstantActions
 from dispatcher.facts import OpsAsked, Trouble, WorkClosed
 from dispatcher.fleet.member import Pin
@@ -50,7 +50,7 @@ def test_what_can_be_tried_again_is_tried_again_where_it_failed() -> None:
     b.robot("R1").balks = 2
     b.work(transport("V1"))
     b.wait(5)
-    (why,) = views.waits(b.world, b.vehicle("R1"), b.now_ms)
+    (why,) = waiting.waits(b.world, b.vehicle("R1"), b.now_ms)
     assert "pick" in why.until
     assert "try" in why.until
     b.wait(60)
@@ -171,7 +171,7 @@ def test_a_load_that_cannot_be_set_down_stays_and_a_person_is_asked() -> None:
     assert "failed-R1" in b.world.alarms
     assert b.vehicle("R1").pins & Pin.AWAY
     assert changes(b, "V1") == ["assigned", "loaded"]
-    (why,) = views.waits(b.world, b.vehicle("R1"), b.now_ms)
+    (why,) = waiting.waits(b.world, b.vehicle("R1"), b.now_ms)
     assert "person" in why.until
     robot.fails = 0
     b.hear(OpsAsked(OpsCommand("r", "me", "mended", ResumeRobot(RobotId("R1")))))

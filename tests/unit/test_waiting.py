@@ -113,3 +113,42 @@ def test_who_waits_for_one_that_is_held_names_it_and_what_ends_that() -> None:
     said = says(b, other)
     assert f"which {robot.id} has for V1; {robot.id} has stood at p4 for" in said
     assert said.endswith(f"It goes on when {ends}.")
+
+
+def test_an_action_that_never_ends_is_told_to_a_person_until_it_ends() -> None:
+    b, robot = on_its_way()
+    _acts(b, robot)
+    assert f"acting-{robot.id}" not in b.world.alarms
+    for _ in range(5):
+        b.wait(40)
+        b.hear(robot.state())
+    assert f"acting-{robot.id}" in b.world.alarms
+    for r in b.robots.values():
+        r.manual = False
+        r.drive()
+        b.hear(r.state())
+    b.wait(60)
+    assert b.world.alarms == {}
+
+
+def test_one_whose_node_a_stray_robot_names_as_well_is_let_go_on_and_both_work() -> None:
+    """A trespasser that says it stands where another one was last: that one may have driven on, and is not held."""
+    b, robot = on_its_way()
+    (name,) = [r for r in b.robots if r != robot.id]
+    stray, v = b.robot(name), b.vehicle(name)
+    b.work(transport("V2", "w2", "b6", handling=False))
+    while not v.order or v.order.in_doubt:
+        b.wait(1)
+    ahead = b.vehicle(robot.id).node
+    stray.base, stray.horizon, stray.todo, stray.node, stray.seq = [], 0, [], ahead, 2 * len(v.order.path)
+    v.order.horizon = (ahead,)  # as if its way led there
+    b.hear(stray.state())
+    assert f"place-{name}" in b.world.alarms
+    b.wait(1)
+    assert not robot.paused
+    robot.manual = stray.manual = False
+    robot.drive()
+    b.hear(robot.state())
+    b.wait(240)
+    assert b.world.alarms == {}
+    assert b.world.halted == {}
