@@ -32,9 +32,11 @@ def look_after(world: World) -> None:
             hungry.append((v.report.battery, v.id))
         elif v.leg is None and not off_road(world, v):
             world.timers.earlier(world.now_ms + world.params.park_after_ms, "park", v.id)
-    for _, name in sorted(hungry):
+    for battery, name in sorted(hungry):
         v = world.vehicles[name]
         charger = _nearest(world, v, world.chargers)
+        if charger is None and battery < charging.levels(world, v).below and _make_room(world, v):
+            charger = _nearest(world, v, world.chargers)
         if charger is not None:
             world.errands_n += 1
             missions.begin_leg(world, v, Purpose.CHARGE, charger, f"G{world.errands_n}", act="startCharging")
@@ -75,11 +77,25 @@ def battery_heard(world: World, v: Vehicle) -> None:
             world.fleet_changed = True
 
 
-def _park(world: World, v: Vehicle) -> None:
+def _make_room(world: World, v: Vehicle) -> bool:
+    """Send a robot away from its charger that can do with less, for one that cannot work without; says whether."""
+    best: tuple[float, RobotId] | None = None
+    for node, holder in world.chargers.items():
+        other = None if holder is None else world.vehicles[holder]
+        if other is None or other.report is None or other.charge_asked or not other.pins & Pin.CHARGE:
+            continue
+        has = other.report.battery
+        if has >= charging.levels(world, other).enough and world.travel_s(v.node, node, loaded=False) < math.inf:
+            best = max(best or (has, other.id), (has, other.id))
+    return best is not None and _park(world, world.vehicles[best[1]])
+
+
+def _park(world: World, v: Vehicle) -> bool:
     place = _nearest(world, v, world.parks)
     if place is not None:
         world.errands_n += 1
         missions.begin_leg(world, v, Purpose.PARK, place, f"K{world.errands_n}")
+    return place is not None
 
 
 def _nearest(world: World, v: Vehicle, places: dict[NodeId, RobotId | None]) -> NodeId | None:

@@ -143,6 +143,26 @@ def test_who_asks_for_less_than_a_full_battery_leaves_the_charger_then() -> None
     assert not b.robot("R1").charging
 
 
+def test_who_cannot_work_without_charging_gets_the_charger_of_one_that_can_do_with_less() -> None:
+    """Or it would stand until that one is full, perhaps stranded."""
+    b = Bench(small_site(3, door=False), start=False)
+    for name, battery in (("R1", 0.4), ("R2", 0.45), ("R3", 0.6)):
+        b.robot(name).battery = battery
+    b.hear(*(r.state() for r in b.robots.values()))
+    b.wait(60)
+    assert [b.robot(n).charging for n in ("R1", "R2", "R3")] == [True, True, False]
+    b.robot("R1").battery, b.robot("R2").battery, b.robot("R3").battery = 0.55, 0.7, 0.28
+    b.hear(*(r.state() for r in b.robots.values()))
+    b.wait(60)
+    assert [b.robot(n).charging for n in ("R1", "R2", "R3")] == [True, False, True]
+    b.robot("R1").battery = 0.45
+    b.robot("R3").battery = 0.4
+    b.robot("R2").battery = 0.2
+    b.hear(*(r.state() for r in b.robots.values()))
+    b.wait(60)
+    assert [b.robot(n).charging for n in ("R1", "R2", "R3")] == [True, False, True]  # neither has enough yet
+
+
 @pytest.mark.parametrize("critical", [0.0, 0.2, 0.99])
 @pytest.mark.parametrize("start", [0.0, 0.1, 0.5, 1.0])
 @pytest.mark.parametrize("to", [0.0, 0.3, 0.8, 1.0])
