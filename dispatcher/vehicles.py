@@ -18,6 +18,8 @@ _UNABLE = frozenset({Signal.FAILS, Signal.TAKEN_OVER})
 _MOST_STRANGERS = 1_000
 _DOUBLE, _DOUBLE_MS = 5, 20_000
 """Headers that count backwards so often, each within so long of the one before, come from two robots."""
+_MANY_ACTIONS, _CLEAR_MS = 24, 60_000
+_ENDED = frozenset({"FINISHED", "FAILED"})
 _STALE_MS = 5_000
 """A robot that stands at the end of its base and lists it still after this time never empties it."""
 
@@ -38,6 +40,8 @@ def state_heard(world: World, report: RobotState) -> None:
     v.header = report.header
     if report.zone_sets is not None:
         leases.heard(world, v, report)
+        if len(report.actions) > _MANY_ACTIONS:
+            _let_forget(world, v, report)
     signal = observe(report)
     if v.state is VehicleState.OFFLINE:
         v.state = step(v.state, Signal.BACK)
@@ -164,6 +168,14 @@ def _stranger_heard(world: World, report: RobotState) -> None:
         if not report.driving:
             muster.mask(world, v.id, report.node)
         _learn_version(v, report.version)
+
+
+def _let_forget(world: World, v: Vehicle, report: RobotState) -> None:
+    """Let a robot of 3.0 drop instant actions that have ended: it lists them until it is told so."""
+    ended = sum(1 for name, status in report.actions if status in _ENDED and "-i" in name)
+    if ended > _MANY_ACTIONS and world.now_ms - v.cleared_ms > _CLEAR_MS:
+        v.cleared_ms = world.now_ms
+        orders_of.instant(world, v, "clearInstantActions")
 
 
 def _learn_version(v: Vehicle, version: str) -> None:

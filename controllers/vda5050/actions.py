@@ -86,6 +86,11 @@ class Actions:
         for k in done[: max(0, len(done) - KEPT_INSTANT)]:
             del self._instant[k], self._states[k]
 
+    def clear_instants(self) -> None:
+        """Forget instant actions that have ended (3.0: `clearInstantActions`)."""
+        for k in [k for k in self._instant if self._states[k].action_status not in _OPEN]:
+            del self._instant[k], self._states[k]
+
     def hurry(self, action: Action) -> None:
         """Queue an instant action before those of the order."""
         self.instant(action, ActionStatus.WAITING)

@@ -185,6 +185,9 @@ class Vehicle:
                 case "factsheetRequest":
                     self._actions.instant(action, ActionStatus.FINISHED)
                     effects.append(SayFactsheet())
+                case "clearInstantActions":
+                    self._actions.clear_instants()
+                    self._actions.instant(action, ActionStatus.FINISHED)
                 case "retry" | "skipRetry" as kind:
                     effects += self._decide(action, again=kind == "retry")
                 case "initPosition":

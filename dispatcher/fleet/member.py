@@ -156,5 +156,7 @@ class Vehicle:
     zones_listed: bool | None = None
     """What it said of that when it was last told: in use, held, or (None) neither."""
     zones_ms: int = 0
+    cleared_ms: int = 0
+    """When it was last told to forget instant actions that have ended."""
     stale_ms: int = 0
     """Since when it lists nodes that it has passed."""

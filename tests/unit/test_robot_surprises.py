@@ -96,6 +96,16 @@ def test_an_order_for_who_stands_between_two_nodes_begins_within_its_reach() -> 
         assert all(n.node_position is not None and n.node_position.allowed_deviation_xy is None for n in others)
 
 
+def test_who_lists_many_instant_actions_that_have_ended_is_told_to_forget_them() -> None:
+    """A robot of 3.0 keeps them until then; not more often than once a minute."""
+    b = bench()
+    many = tuple((f"1-R1-i{k}", "FINISHED") for k in range(30))
+    for zone_sets, told in ((None, 0), ((), 1), ((), 1)):
+        b.hear(msgspec.structs.replace(b.robot("R1").state(), actions=many, zone_sets=zone_sets))
+        kinds = [c.message.actions[0].action_type for c in b.sent if isinstance(c, SendInstantActions)]
+        assert kinds.count("clearInstantActions") == told
+
+
 def test_who_asks_for_more_base_gets_what_is_free_at_once() -> None:
     """`newBaseRequest`: otherwise a few nodes wait for what comes next."""
     for asks in (False, True):

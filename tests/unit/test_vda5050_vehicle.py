@@ -450,6 +450,15 @@ def test_finished_instant_actions_do_not_pile_up() -> None:
     assert "s99" in statuses(v)
 
 
+def test_instant_actions_that_have_ended_are_forgotten_when_it_is_told_so() -> None:
+    v = driven()
+    v.instant(instant("p", "startPause"))
+    v.instant(instant("s", "stateRequest"))
+    assert statuses(v)["p"] == "RUNNING"
+    v.instant(instant("c", "clearInstantActions"))
+    assert {k: s for k, s in statuses(v).items() if k in {"p", "s", "c"}} == {"p": "RUNNING", "c": "FINISHED"}
+
+
 def test_a_fatal_error_stops_it_until_it_is_mended() -> None:
     """A warning of the body does not."""
     v = driven()
