@@ -92,7 +92,9 @@ def read_gates(lif: Path, layout: Layout) -> Gates:
     """
     lines = missing(lif, layout)
     if lines:
-        raise Rejected(str(path_of(lif)), len(lines), f"told who moves each door and lift: {'; '.join(lines)}")
+        told = _read(path_of(lif))
+        names = ", ".join(n for n in (*_doors(layout), *_lifts(layout)) if n not in {**told.doors, **told.lifts})
+        raise Rejected(str(path_of(lif)), names, f"in that file: {'; '.join(lines)}")
     told, doors, lifts = _read(path_of(lif)), _doors(layout), _lifts(layout)
     for field, known, there in (("doors", told.doors, doors), ("lifts", told.lifts, lifts)):
         for name in known:
