@@ -196,7 +196,7 @@ PLANS: dict[str, dict[str, Any]] = {
             {"id": f"P{k}", "bins": 3, "x_m": 2.0 * (k % 6), "y_m": 3.0 * (k // 6), "way_m": 8.0 + 3 * (k // 6)}
             for k in range(24)
         ],
-        "orders": [[f"i{(k * k) % 11}", f"i{(k * 5) % 48}"] for k in range(300)],
+        "orders": [[f"i{(k * k) % 11}", f"i{(k * 5) % 48}"] for k in range(3_000)],
     },
     "stations": {
         "stations": [{"id": "S1", "slots": 3}, {"id": "S2", "slots": 3, "x_m": 24.0}],

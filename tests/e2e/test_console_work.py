@@ -316,10 +316,18 @@ async def test_plans_are_pictures_beside_their_baselines(page: Page, scene: tupl
     await expect(page.locator(".plan-walk.lit")).to_have_count(1)
     assert await page.locator(".plan-walk.off").count() == await walks.count() - 1
     assert float(await page.locator("[data-saved]").get_attribute("data-saved") or "0") >= 0
-    await page.locator("[data-do=accept]").click()
-    await act(page, "Accept", reason="looks right")
-    await done(page)
-    await expect(page.locator("[data-plan] h2")).to_contain_text("accepted")
+    for name in (plans["slotting"], plans["batching"]):
+        await page.goto(f"{url}/#/plans/{name}")
+        await page.locator(f"[data-plan={name}] [data-do=accept]").click()
+        await act(page, "Accept", reason="looks right")
+        await done(page)
+        await expect(page.locator(f"[data-plan={name}] h2")).to_contain_text("accepted")
+        if name == plans["slotting"]:
+            await expect(page.locator("[data-table=moves] [data-move='1']")).to_be_visible()
+            await page.locator("[data-do=stop]").click()
+            await act(page, "Stop moving", reason="the shift is over")
+            await done(page)
+            await expect(page.locator("[data-table=moves] [data-state=stopped]").first).to_be_visible()
     made = (await see(floor.operator, f"/v1/plans/{plans['batching']}"))["state"]
     assert made == "accepted"
 

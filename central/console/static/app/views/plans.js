@@ -12,7 +12,8 @@ import { may } from '../roles.js';
 const OFTEN_MS = 1000;
 const SHADES = /** @type {Record<string, string>} */ ({ queued: '', running: 'started', done: 'good', accepted: 'done', discarded: 'cancelled', cancelled: 'cancelled', failed: 'error' });
 const SOON = new Set(['waiting', 'open']);
-const TAKES = /** @type {Record<string, string>} */ ({ slotting: 'Its moves become tasks for people, a few at a time while there is nothing else to do.', transport: 'Planned from orders, each route becomes a truck with its stops in order.' });
+const TAKES = /** @type {Record<string, string>} */ ({ slotting: 'Its moves become tasks for people, a few at a time while there is nothing else to do.', transport: 'Planned from orders, each route becomes a truck with its stops in order.',
+  stations: 'Of the orders that wait, totes get free slots where it says, and in its order.', batching: 'Of an area’s orders, its batches are given to people who begin rounds.', picking: 'Of a round, it becomes its walk.' });
 
 class FpPlans extends Listing {
   static events = ['floorplane.plan.*'];
@@ -123,7 +124,7 @@ class FpPlans extends Listing {
   outcome(plan) {
     const trucks = plan.outcome?.trucks ?? [];
     const done = this.moves.filter((m) => m.state === 'done').length;
-    return html`${trucks.length ? html`<p class="soft">It became ${some(trucks.length, 'truck')}: ${trucks.map((/** @type {string} */ t) => html`<a class="mono" href="#/outbound">${t}</a> `)}</p>` : nothing}
+    return html`${plan.kind === 'slotting' && plan.plan?.moves?.length === 0 ? html`<p class="soft" data-none="moves">No move gains more than it costs by the orders so far: nothing would be moved.</p>` : nothing}${trucks.length ? html`<p class="soft">It became ${some(trucks.length, 'truck')}: ${trucks.map((/** @type {string} */ t) => html`<a class="mono" href="#/outbound">${t}</a> `)}</p>` : nothing}
       ${this.moves.length ? html`<div class="how-far"><progress max=${this.moves.length} value=${done} aria-label="moves done"></progress><b>${done} of ${some(this.moves.length, 'move')}</b><span class="soft">done by people with <a href="#/hands">handhelds</a> in idle time</span></div>${this.moving()}` : nothing}`;
   }
 
