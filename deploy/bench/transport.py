@@ -3,17 +3,21 @@
 The objective is distance in all sets and the best known values are those for distance (DIMACS 2021 and CVRPLIB;
 never the vehicles-first ones): times and distances cut to one decimal in the sets with time windows, rounded in X.
 Each set is a seeded sample; every plan passes the independent check. A budget is CPU seconds of one thread; OR-Tools,
-which knows the wall clock alone, gets as much more of it as our run before it took.
+which knows the wall clock alone, gets as much more of it as our run before it took. `--workers 2` does two instances at
+a time, each in a process of its own with its own budget.
 """
 
 import argparse
 import itertools
 import lzma
+import multiprocessing
 import random
 import sys
 import tarfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
@@ -26,6 +30,7 @@ from contracts.errors import Broken, Rejected
 from deploy.bench.bounds import positive, seed, whole
 from dispatcher.optimizers.transport import Depot, Matrix, Params, Place, Plan, Problem, Stop, Vehicle, check, plan
 from dispatcher.optimizers.transport.guided_local_search import guided_local_search
+from dispatcher.optimizers.transport.strings import compiled
 
 Parse = Callable[[str], Problem]
 _TENTHS = 10
@@ -42,6 +47,7 @@ def run(args: list[str]) -> dict[str, object]:
     )
     parser.add_argument("--sets", nargs="*", default=None, metavar="NAME", help="only these (default: all)")
     parser.add_argument("--no-ortools", action="store_true", help="leave the baseline out")
+    parser.add_argument("--workers", type=whole(1), default=1, metavar="N", help="instances at a time, a process each")
     parser.add_argument("--seed", type=seed, default=1)
     options = parser.parse_args(args)
     known, texts = _read(options.data / "vrp")
@@ -64,10 +70,15 @@ def run(args: list[str]) -> dict[str, object]:
         rng = random.Random(f"{options.seed}/{name.removesuffix('_short')}")
         chosen = members if options.all else rng.sample(members, min(options.instances, len(members)))
         seconds = options.seconds or own
-        found[name] = _one_set(name, chosen, texts, known, seconds, options.seed, ortools=not options.no_ortools)
+        asked = [
+            _Asked(one, texts[one], known[one], seconds, options.seed, ortools=not options.no_ortools)
+            for one in chosen
+        ]  # fmt: skip
+        found[name] = _one_set(name, asked, seconds, options.workers)
         come[name] = found[name]["ortools_mean_gap"]
     return {
         "seed": options.seed,
+        "workers": options.workers,
         "sets": found,
         "baseline": {
             "what": "best known distances are gap 0; ortools_mean_gap: OR-Tools guided local search, same budget",
@@ -76,39 +87,69 @@ def run(args: list[str]) -> dict[str, object]:
     }
 
 
-def _one_set(
-    name: str, chosen: list[str], texts: dict[str, str], known: dict[str, float], seconds: float, seed: int,
-    *, ortools: bool,
-) -> dict[str, Any]:  # fmt: skip
+class _Asked(msgspec.Struct, frozen=True):
+    """An instance, its best known value, and what is spent on it."""
+
+    name: str
+    text: str
+    known: float
+    seconds: float
+    seed: int
+    ortools: bool
+
+
+class _Reached(msgspec.Struct, frozen=True):
+    """Gaps (infinite: infeasible; None: no plan of OR-Tools'), and iterations."""
+
+    gap: float
+    iterations: int
+    theirs: float | None
+
+
+def _one(asked: _Asked) -> _Reached:
+    """Plan one instance, and have OR-Tools plan it."""
+    scale = 1 if asked.name.startswith("X") else _TENTHS
+    problem = (cvrp if asked.name.startswith("X") else solomon)(asked.text)
+    best = asked.known * scale
+    compiled()
+    wall, cpu = time.perf_counter(), time.process_time()
+    ours = plan(problem, Params(seconds=asked.seconds, seed=asked.seed), time.process_time)
+    slowed = max(1.0, (time.perf_counter() - wall) / (time.process_time() - cpu))
+    gap = round(ours.distance_m / best - 1, 5) if _feasible(problem, ours) else float("inf")
+    theirs = None
+    if asked.ortools:
+        other = guided_local_search(problem, asked.seconds * slowed)
+        theirs = round(other.distance_m / best - 1, 5) if other and _feasible(problem, other) else None
+    return _Reached(gap, ours.iterations, theirs)
+
+
+def _one_set(name: str, asked: list[_Asked], seconds: float, workers: int) -> dict[str, Any]:
     gaps: dict[str, float] = {}
     theirs: dict[str, float | None] = {}
-    infeasible = iterations = 0
-    for n, one in enumerate(chosen):
-        scale = 1 if one.startswith("X") else _TENTHS
-        problem = (cvrp if one.startswith("X") else solomon)(texts[one])
-        best = known[one] * scale
-        wall, cpu = time.perf_counter(), time.process_time()
-        ours = plan(problem, Params(seconds=seconds, seed=seed), time.process_time)
-        slowed = max(1.0, (time.perf_counter() - wall) / (time.process_time() - cpu))
-        good = _feasible(problem, ours)
-        infeasible += not good
-        iterations += ours.iterations
-        gaps[one] = round(ours.distance_m / best - 1, 5) if good else float("inf")
-        line = f"transport {name}: {n + 1} of {len(chosen)}, {one}: gap {gaps[one]:.4f}, {ours.iterations} iterations"
-        if ortools:
-            other = guided_local_search(problem, seconds * slowed)
-            theirs[one] = round(other.distance_m / best - 1, 5) if other and _feasible(problem, other) else None
-            line += f", OR-Tools {theirs[one]}"
-        print(line, file=sys.stderr)
+    iterations = 0
+    with ExitStack() as stack:
+        if workers > 1:
+            pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+            reached = stack.enter_context(pool).map(_one, asked)
+        else:
+            reached = map(_one, asked)
+        for n, (one, r) in enumerate(zip(asked, reached, strict=True)):
+            iterations += r.iterations
+            gaps[one.name] = r.gap
+            line = f"transport {name}: {n + 1} of {len(asked)}, {one.name}: gap {r.gap:.4f}, {r.iterations} iterations"
+            if one.ortools:
+                theirs[one.name] = r.theirs
+                line += f", OR-Tools {r.theirs}"
+            print(line, file=sys.stderr, flush=True)
     finite = [g for g in gaps.values() if g != float("inf")]
     solved = [g for g in theirs.values() if g is not None]
     return {
         "mean_gap": round(fmean(finite), 5) if finite else None,
         "worst_gap": max(finite, default=None),
         "budget_s": seconds,
-        "instances": len(chosen),
-        "infeasible": infeasible,
-        "mean_iterations": round(iterations / max(1, len(chosen))),
+        "instances": len(asked),
+        "infeasible": len(gaps) - len(finite),
+        "mean_iterations": round(iterations / max(1, len(asked))),
         "ortools_mean_gap": round(fmean(solved), 5) if solved else None,
         "ortools_without_plan": len(theirs) - len(solved),
         "ortools_ahead_on": [k for k, g in theirs.items() if g is not None and g < gaps[k] - 1e-9],

@@ -217,6 +217,49 @@ def test_bad_input_is_refused_with_the_element_named() -> None:
         Params(iterations=-1)
 
 
+def test_numbers_too_large_to_reckon_with_are_refused_with_the_element_named() -> None:
+    """Weights, prices and times that would run over 64 bits never reach a planner that would reckon on regardless."""
+    for stop, named in (
+        (Stop("a", "p1", (2**62,)), "stops/a/delivery/0"),
+        (Stop("a", "p1", service_s=2**60), "stops/a/service_s"),
+        (Stop("a", "p1", prize=2**70), "stops/a/prize"),
+        (Stop("a", "p1", open_s=2**64, close_s=2**64), "stops/a/open_s"),
+    ):
+        with pytest.raises(Rejected, match=named):
+            line(stop)
+    good = line(Stop("a", "p1"))
+    for change, named in (
+        ({"capacity": (2**70,)}, "vehicles/van/capacity/0"),
+        ({"fixed_cost": 2**62}, "vehicles/van/fixed_cost"),
+        ({"cost_per_m": 2**63}, "vehicles/van/cost_per_m"),
+        ({"cost_per_s": 2**40}, "vehicles/van/cost_per_s"),
+    ):
+        van = msgspec.structs.replace(good.vehicles[0], **change)
+        with pytest.raises(Rejected, match=named):
+            msgspec.structs.replace(good, vehicles=(van,))
+    far = good.matrices[0].distance_m * 2**34
+    with pytest.raises(Rejected, match="vehicles/van/cost_per_m"):
+        msgspec.structs.replace(
+            good, matrices=(Matrix(far, good.matrices[0].duration_s),),
+            vehicles=(msgspec.structs.replace(good.vehicles[0], cost_per_m=2**20),),
+        )  # fmt: skip
+
+
+def test_long_drives_are_no_excuse_for_overloading() -> None:
+    """Where a drive costs more than PyVRP lets a piece too many cost, everything is served all the same."""
+    n = 30
+    table = np.random.default_rng(1).integers(1, 1_000_000, (n + 1, n + 1))
+    np.fill_diagonal(table, 0)
+    places = (HOME, *(Place(f"p{k}", 0.0, 0.0) for k in range(n)))
+    stops = tuple(Stop(f"s{k}", f"p{k}", (1,)) for k in range(n))
+    for count, capacity in ((9, 5), (1_000_000_000, 5)):
+        van = Vehicle("van", "d", "d", count, (capacity,))
+        problem = Problem(places, (Matrix(table, table // 10),), (Depot("d", "home"),), (van,), stops)
+        found = plan(problem, Params(iterations=250))
+        check(problem, found)
+        assert not found.unplanned
+
+
 def test_the_check_can_fail() -> None:
     """A route that says it is shorter, a stop that vanished, and a load too many are each found."""
     problem = line(Stop("a", "p1", (6,)), Stop("b", "p2", (4,)), shipments=(Shipment("h", "p1", "p3", (2,)),))

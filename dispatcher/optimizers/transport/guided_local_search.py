@@ -64,7 +64,7 @@ class _Build:
                      p.delivery_close_s, amount),
                 ]  # fmt: skip
                 prizes += [p.prize, p.prize]
-        self.vehicles = [v for v in problem.vehicles for _ in range(v.count)]
+        self.vehicles = [v for v in problem.vehicles for _ in range(min(v.count, len(problem.demands)))]
         starts: list[int] = []
         ends: list[int] = []
         for v in self.vehicles:

@@ -18,6 +18,10 @@ UNBOUNDED = 2**44
 """A time (s) or a distance (m) that never binds."""
 NO_WAY = -1
 """In a matrix: from there to here nobody drives."""
+_LARGEST = 2**53
+"""Of a capacity; and about what a plan may cost, for JSON and so that no planner runs over 64 bits."""
+_DEAREST = 2**30
+"""Of what a metre or a second costs."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -175,6 +179,7 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
             _known(f"depots/{d.id}/place", d.place, self.place_of)
             _window(f"depots/{d.id}", d.open_s, d.close_s)
             _at_least_0(f"depots/{d.id}", service_s=d.service_s)
+            _at_most(f"depots/{d.id}", UNBOUNDED, service_s=d.service_s, open_s=d.open_s)
         for v in self.vehicles:
             self._check_vehicle(v)
         for s in self.stops:
@@ -182,6 +187,9 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
             _known(f"{here}/place", s.place, self.place_of)
             _window(here, s.open_s, s.close_s)
             _at_least_0(here, service_s=s.service_s, release_s=s.release_s, prize=s.prize or 0)
+            _at_most(
+                here, UNBOUNDED, service_s=s.service_s, release_s=s.release_s, prize=s.prize or 0, open_s=s.open_s
+            )  # fmt: skip
             self._amounts(f"{here}/delivery", s.delivery)
             self._amounts(f"{here}/pickup", s.pickup)
         for p in self.shipments:
@@ -192,6 +200,10 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
             _window(f"{here}/delivery", p.delivery_open_s, p.delivery_close_s)
             _at_least_0(here, pickup_service_s=p.pickup_service_s, delivery_service_s=p.delivery_service_s)
             _at_least_0(here, prize=p.prize or 0)
+            _at_most(
+                here, UNBOUNDED, pickup_service_s=p.pickup_service_s, delivery_service_s=p.delivery_service_s,
+                prize=p.prize or 0, pickup_open_s=p.pickup_open_s, delivery_open_s=p.delivery_open_s,
+            )  # fmt: skip
             self._amounts(f"{here}/amount", p.amount)
 
     def _check_matrices(self) -> None:
@@ -222,13 +234,25 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
             fixed_cost=v.fixed_cost, cost_per_m=v.cost_per_m, cost_per_s=v.cost_per_s,
             cost_per_overtime_s=v.cost_per_overtime_s, max_reloads=v.max_reloads,
         )  # fmt: skip
+        _at_most(here, UNBOUNDED, fixed_cost=v.fixed_cost, open_s=v.open_s)
+        _at_most(
+            here, _DEAREST, cost_per_m=v.cost_per_m, cost_per_s=v.cost_per_s,
+            cost_per_overtime_s=v.cost_per_overtime_s,
+        )  # fmt: skip
         if v.count < 1:
             raise Rejected(f"{here}/count", v.count, "at least 1")
         if not 0 <= v.matrix < len(self.matrices):
             raise Rejected(f"{here}/matrix", v.matrix, f"in 0..{len(self.matrices) - 1}")
+        m = self.matrices[v.matrix]
+        for name, price, table in (
+            ("cost_per_m", v.cost_per_m, m.distance_m),
+            ("cost_per_s", v.cost_per_s, m.duration_s),
+        ):
+            most = _LARGEST // (64 * max(1, int(table.max())))
+            _at_most(here, most, **{name: price})
         if len(v.capacity) != self.dimensions:
             raise Rejected(f"{here}/capacity", v.capacity, f"of {self.dimensions} numbers, as the first vehicle's")
-        self._amounts(f"{here}/capacity", v.capacity)
+        self._amounts(f"{here}/capacity", v.capacity, _LARGEST)
         rested = 0
         for k, b in enumerate(v.breaks):
             _window(f"{here}/breaks/{k}", b.open_s, b.close_s)
@@ -241,12 +265,12 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
                 )
             rested += b.duration_s
 
-    def _amounts(self, field: str, amounts: tuple[int, ...]) -> None:
+    def _amounts(self, field: str, amounts: tuple[int, ...], most: int = UNBOUNDED) -> None:
         if len(amounts) not in {0, self.dimensions}:
             raise Rejected(field, amounts, f"empty or of {self.dimensions} numbers, as the vehicles' capacity")
         for k, a in enumerate(amounts):
-            if a < 0:
-                raise Rejected(f"{field}/{k}", a, "at least 0")
+            if not 0 <= a <= most:
+                raise Rejected(f"{field}/{k}", a, f"in 0..{most}")
 
     @property
     def dimensions(self) -> int:
@@ -285,12 +309,13 @@ class Problem(msgspec.Struct, frozen=True, dict=True):
 
 
 class Params(msgspec.Struct, frozen=True):
-    """How hard to try. The same `iterations`, `feasible_within` and `seed` give the same plan.
+    """How hard to try. The same `iterations`, `feasible_within`, `horizon` and `seed` give the same plan.
 
     Parameters
     ----------
     iterations
-        Of PyVRP's iterated local search, at least 0; None: as many as `seconds` allow.
+        Of PyVRP's iterated local search, at least 0; None: as many as `seconds` allow. Where only capacity binds, 200
+        string removals count as one, from the 301st on.
     seconds
         Wall-clock guard, above 0.
     seed
@@ -298,12 +323,17 @@ class Params(msgspec.Struct, frozen=True):
     feasible_within
         If after so many iterations no plan serves all stops that must be served, they are given a prize above any
         route's cost instead, so that as many as possible are served and the others are named.
+    horizon
+        Where only capacity binds: the iteration at which the second cooling ends. None: where `iterations` are given,
+        it is twice as long as the first, whatever is asked for, so that more iterations only ever add to fewer; where
+        they are not, it ends with `seconds`, and the plan says which iteration that was.
     """
 
     iterations: int | None = None
     seconds: float = 10.0
     seed: int = 1
     feasible_within: int = 2_000
+    horizon: int | None = None
 
     def __post_init__(self) -> None:
         if self.iterations is not None and self.iterations < 0:
@@ -314,6 +344,8 @@ class Params(msgspec.Struct, frozen=True):
             raise Rejected("seed", self.seed, "at least 0")
         if self.feasible_within < 1:
             raise Rejected("feasible_within", self.feasible_within, "at least 1")
+        if self.horizon is not None and self.horizon < 0:
+            raise Rejected("horizon", self.horizon, "at least 0")
 
 
 def _unique(field: str, elements: Sequence[_Named]) -> None:
@@ -338,3 +370,9 @@ def _at_least_0(field: str, **values: int) -> None:
     for name, value in values.items():
         if value < 0:
             raise Rejected(f"{field}/{name}", value, "at least 0")
+
+
+def _at_most(field: str, most: int, **values: int) -> None:
+    for name, value in values.items():
+        if value > most:
+            raise Rejected(f"{field}/{name}", value, f"at most {most}")

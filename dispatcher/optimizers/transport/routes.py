@@ -53,7 +53,7 @@ class Unplanned(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Routes, what was left out, the cost of the routes, and the effort: `Params` of these two give the plan again."""
+    """Routes, what was left out, the cost of the routes; and the effort, whose `Params` give the plan again."""
 
     routes: tuple[Route, ...]
     unplanned: tuple[Unplanned, ...]
@@ -61,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True):
     distance_m: int
     iterations: int
     feasible_within: int
+    horizon: int | None = None
 
 
 def check(problem: Problem, plan: Plan) -> None:

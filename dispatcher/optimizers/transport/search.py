@@ -1,7 +1,8 @@
-"""Planning by PyVRP's iterated local search; its routes are timed and priced by our own `schedule`.
+"""Planning by PyVRP's iterated local search, and where only capacity binds by string removals.
 
-It knows no breaks. Where vehicles owe some, it plans once with shifts and hours that are shorter by them and once
-without; each best plan on its way is mended (`mending`), so that more effort looks at the same plans and more.
+The routes are timed and priced by our own `schedule`. PyVRP knows no breaks. Where vehicles owe some, it plans once
+with shifts and hours that are shorter by them and once without; each best plan on its way is mended (`mending`), so
+that more effort looks at the same plans and more.
 
 N. A. Wouda, L. Lan, W. Kool: PyVRP: a high-performance VRP solver package (INFORMS Journal on Computing 36, 2024).
 """
@@ -63,11 +64,9 @@ def plan(
     solution = _solve(problem, impossible, p.seed, guard, must=True)
     if guard.has_enough:
         removals = Removals(problem, impossible, _routes(problem, impossible, solution), p.seed)
-        while True:
-            removals.improve()
-            if guard(removals.cost):
-                break
-        return _named(problem, _numbered(problem, removals.routes()), impossible, guard.count, p.feasible_within)
+        horizon = _anneal(removals, guard, p.horizon, None if p.iterations is not None else lambda: until - clock())
+        routes = _numbered(problem, removals.routes())
+        return _named(problem, routes, impossible, guard.count, p.feasible_within, horizon)
     iterations, within = guard.count, p.feasible_within
     if not solution.is_feasible():
         within = guard.count
@@ -108,6 +107,22 @@ class _Guard:
             return False
         self.has_enough = True  # stops local search alone; whoever goes on asks again after the next iteration
         return True
+
+
+def _anneal(removals: Removals, guard: _Guard, horizon: int | None, left: Callable[[], float] | None) -> int | None:
+    """Remove strings until the guard says stop; the horizon that the second round was laid out for, if it was."""
+    begun, first = left() if left else 0.0, guard.count
+    while True:
+        rounds = removals.rounds
+        removals.improve()
+        if guard(removals.cost):
+            return horizon
+        if rounds == 0 and removals.rounds == 1:
+            if horizon is None and left is not None:
+                now = left()
+                horizon = guard.count + int(now * (guard.count - first) / max(begun - now, 1e-9))
+            if horizon is not None:
+                removals.lay_out(horizon - guard.count)
 
 
 def _with_breaks(
@@ -159,10 +174,23 @@ def _solve(
         callbacks = pyvrp.IteratedLocalSearchCallbacks()
         if on_best is not None:
             callbacks.on_best = on_best  # type: ignore[assignment]  # an object of hooks
-        params = pyvrp.SolveParams(ils=pyvrp.IteratedLocalSearchParams(callbacks=callbacks))
+        params = pyvrp.SolveParams(
+            ils=pyvrp.IteratedLocalSearchParams(callbacks=callbacks),
+            penalty=pyvrp.PenaltyParams(max_penalty=_dearest_violation(problem)),
+        )
         return pyvrp.solve(
             data, stop=guard, seed=seed, collect_stats=False, display=False, initial_solution=start, params=params
         ).best
+
+
+def _dearest_violation(problem: Problem) -> float:
+    """What a unit too many may cost: PyVRP's default, or more, where a drive costs more and would pay for it."""
+    drive = max(
+        v.fixed_cost + v.cost_per_m * int(problem.matrices[v.matrix].distance_m.max())
+        + v.cost_per_s * int(problem.matrices[v.matrix].duration_s.max())
+        for v in problem.vehicles
+    )  # fmt: skip
+    return float(max(100_000, 2 * drive))
 
 
 def _data(problem: Problem, impossible: dict[str, str], *, must: bool) -> Any:
@@ -170,7 +198,11 @@ def _data(problem: Problem, impossible: dict[str, str], *, must: bool) -> Any:
 
     place, depots = problem.place_of, {d.id: n for n, d in enumerate(problem.depots)}
     far = max(int(m.distance_m.max()) for m in problem.matrices) + 1
-    visits = len(problem.stops) + 2 * len(problem.shipments) + sum(v.count + v.max_reloads for v in problem.vehicles)
+    visits = (
+        len(problem.stops)
+        + 2 * len(problem.shipments)
+        + sum(min(v.count, len(problem.demands)) + min(v.max_reloads, len(problem.demands)) for v in problem.vehicles)
+    )
     never = far * (visits + 2)
     price = 0 if must else price_of_leaving_out(problem)
     zero = [0] * problem.dimensions
@@ -197,14 +229,15 @@ def _data(problem: Problem, impossible: dict[str, str], *, must: bool) -> Any:
     ]  # fmt: skip
     vehicles = [
         pyvrp.VehicleType(
-            num_available=v.count, capacity=list(v.capacity), start_depot=depots[v.start_depot],
-            end_depot=depots[v.end_depot], fixed_cost=v.fixed_cost, tw_early=v.open_s, tw_late=_late(v.close_s),
+            num_available=min(v.count, len(problem.demands)), capacity=list(v.capacity),
+            start_depot=depots[v.start_depot], end_depot=depots[v.end_depot],
+            fixed_cost=v.fixed_cost, tw_early=v.open_s, tw_late=_late(v.close_s),
             shift_duration=_late(v.shift_s), max_overtime=v.max_overtime_s,
             max_distance=_longest(problem, v.matrix, v.max_distance_m, never),
             unit_distance_cost=v.cost_per_m, unit_duration_cost=v.cost_per_s,
             unit_overtime_cost=v.cost_per_overtime_s, profile=v.matrix,
-            reload_depots=[depots[d] for d in v.reload_depots] if v.max_reloads else [], max_reloads=v.max_reloads,
-            name=v.id,
+            reload_depots=[depots[d] for d in v.reload_depots] if v.max_reloads else [],
+            max_reloads=min(v.max_reloads, len(problem.demands)), name=v.id,
         )
         for v in problem.vehicles
     ]  # fmt: skip
@@ -283,7 +316,10 @@ def _numbered(problem: Problem, routes: list[tuple[Vehicle, list[Step]]]) -> lis
     return timed
 
 
-def _named(problem: Problem, routes: list[Route], impossible: dict[str, str], iterations: int, within: int) -> Plan:
+def _named(
+    problem: Problem, routes: list[Route], impossible: dict[str, str], iterations: int, within: int,
+    horizon: int | None = None,
+) -> Plan:  # fmt: skip
     served = {v.id for r in routes for v in r.visits if v.kind != DEPOT}
     unplanned = []
     for s in problem.demands:
@@ -295,5 +331,5 @@ def _named(problem: Problem, routes: list[Route], impossible: dict[str, str], it
             unplanned.append(Unplanned(s.id, f"serving it costs more than the {s.prize} that leaving it out costs"))
     return Plan(
         tuple(routes), tuple(unplanned), sum(r.cost for r in routes), sum(r.distance_m for r in routes),
-        iterations, within,
+        iterations, within, horizon,
     )  # fmt: skip

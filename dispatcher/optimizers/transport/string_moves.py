@@ -26,7 +26,7 @@ _NEAREST = 15
 _FAR = 1 << 60
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _uniform(state):  # type: ignore[no-untyped-def]
     """Draw from [0, 1); xorshift64*, the same on every machine."""
     x = state[0]
@@ -37,41 +37,46 @@ def _uniform(state):  # type: ignore[no-untyped-def]
     return np.float64((x * np.uint64(2685821657736338717)) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _seen(state):  # type: ignore[no-untyped-def]
     """How many places are looked at until one is overlooked."""
     return int(math.log(1.0 - _uniform(state)) / math.log(1.0 - _BLINK))
 
 
-@njit(cache=True)
-def _fits(load, amount, capacity):  # type: ignore[no-untyped-def]
-    for k in range(len(capacity)):  # noqa: SIM110 - numba knows no generators
-        if load[k] + amount[k] > capacity[k]:
+@njit(cache=True, forceinline=True)
+def _fits(load, r, amount, c, capacity):  # type: ignore[no-untyped-def]
+    for k in range(len(capacity)):  # noqa: SIM110 - numba knows no generators; and no row is cut out: that is slow
+        if load[r, k] + amount[c, k] > capacity[k]:
             return False
     return True
 
 
-@njit(cache=True)
-def _unlink(x, route, after, before, of, load, size, amount):  # type: ignore[no-untyped-def]
+@njit(cache=True, forceinline=True)
+def _unlink(x, r, after, before, of, load, size, amount):  # type: ignore[no-untyped-def]
     p, y = before[x], after[x]
     after[p], before[y] = y, p
     of[x] = -1
-    load[route] -= amount[x]
-    size[route] -= 1
-    return size[route] == 0
+    for k in range(amount.shape[1]):
+        load[r, k] -= amount[x, k]
+    size[r] -= 1
+    return size[r] == 0
 
 
-@njit(cache=True)
-def _link(x, p, route, after, before, of, load, size, amount):  # type: ignore[no-untyped-def]
+@njit(cache=True, forceinline=True)
+def _link(x, p, r, after, before, of, load, size, amount):  # type: ignore[no-untyped-def]
     y = after[p]
-    after[p], before[x], after[x], before[y] = x, p, y, x
-    of[x] = route
-    load[route] += amount[x]
-    size[route] += 1
-    return size[route] == 1
+    after[p] = x
+    before[x] = p
+    after[x] = y
+    before[y] = x
+    of[x] = r
+    for k in range(amount.shape[1]):
+        load[r, k] += amount[x, k]
+    size[r] += 1
+    return size[r] == 1
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _string(c, length, kept, n, after, before, state):  # type: ignore[no-untyped-def]
     """Choose where a string of `length` stops with `c` in it begins, and its first stop that stays (-1: none)."""
     back, x = 0, before[c]
@@ -87,18 +92,17 @@ def _string(c, length, kept, n, after, before, state):  # type: ignore[no-untype
     return x, 1 + int(_uniform(state) * (length - kept - 1)) if kept else -1
 
 
-@njit(cache=True)
-def _sort(stops, m, cost, amount, state):  # type: ignore[no-untyped-def]
-    """Order the removed stops: by chance, the largest first, the farthest from the depot first, or the nearest."""
+@njit(cache=True, forceinline=True)
+def _sort(stops, key, m, cost, amount, state):  # type: ignore[no-untyped-def]
+    """Order the removed stops: by chance, by the first capacity, the farthest from the depot first, or the nearest."""
     n = len(cost) - 1
     kind = _uniform(state) * 11.0
-    key = np.empty(m)
     for i in range(m):
         x = stops[i]
         if kind < 4.0:
             key[i] = _uniform(state)
         elif kind < 8.0:
-            key[i] = -amount[x].sum()
+            key[i] = -amount[x, 0]
         elif kind < 10.0:
             key[i] = -cost[n, x]
         else:
@@ -111,36 +115,42 @@ def _sort(stops, m, cost, amount, state):  # type: ignore[no-untyped-def]
         key[j + 1], stops[j + 1] = k, x
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def _place(c, cost, near, apart, amount, capacity, routes, empty, blink, state):  # type: ignore[no-untyped-def]
     """Find the cheapest place for a stop: what it costs, the node before it (-1: there is none)."""
     after, before, of, load, size = routes
     n = len(of)
     least, best = _FAR, -1
-    if empty >= 0 and _fits(load[empty], amount[c], capacity):
+    if empty >= 0 and _fits(load, empty, amount, c, capacity):
         least, best = cost[n, c] + cost[c, n], n + empty
     for j in range(near.shape[1]):
         if j >= _NEAREST and apart[c, j] >= least:
             break
         p = near[c, j]
         r = of[p]
-        if r < 0 or not _fits(load[r], amount[c], capacity):
+        if r < 0 or not _fits(load, r, amount, c, capacity):
             continue
-        for side in range(2):
-            if blink[0] == 0:
-                blink[0] = _seen(state)
-                continue
+        y, x = after[p], before[p]
+        if blink[0] == 0:
+            blink[0] = _seen(state)
+        else:
             blink[0] -= 1
-            x = p if side == 0 else before[p]
-            y = after[x]
-            a, b = min(x, n), min(y, n)
-            v = cost[a, c] + cost[c, b] - cost[a, b]
+            b = min(y, n)
+            v = cost[p, c] + cost[c, b] - cost[p, b]
+            if v < least:
+                least, best = v, p
+        if blink[0] == 0:
+            blink[0] = _seen(state)
+        else:
+            blink[0] -= 1
+            a = min(x, n)
+            v = cost[a, c] + cost[c, p] - cost[a, p]
             if v < least:
                 least, best = v, x
     if best >= 0:
         return least, best
     for r in range(len(size)):  # every neighbour's route is full, and there is no vehicle left
-        if _fits(load[r], amount[c], capacity):
+        if _fits(load, r, amount, c, capacity):
             x = n + r
             while True:
                 y = after[x]
@@ -185,7 +195,7 @@ def moves(count, heat, cost, near, apart, amount, capacity, routes, kept, worth,
         np.empty(n, np.int32),
     )
     ruined = np.full(vehicles, -1, np.int64)
-    blink = np.empty(1, np.int64)
+    key, blink = np.empty(n), np.empty(1, np.int64)
     used, empty = 0, -1
     for r in range(vehicles):
         used += size[r] > 0
@@ -221,7 +231,7 @@ def moves(count, heat, cost, near, apart, amount, capacity, routes, kept, worth,
                 x = y
         # recreate
         back[:m] = out[:m]
-        _sort(back, m, cost, amount, state)
+        _sort(back, key, m, cost, amount, state)
         blink[0] = _seen(state)
         done = 0
         for i in range(m):

@@ -18,10 +18,10 @@ from dispatcher.optimizers.transport.schedule import bounded
 MOVES = 200
 """Moves that count as one iteration: they take about as long as one of PyVRP's."""
 _NEIGHBOURS = 400
-_HOT, _AGAIN, _COLD = 0.8, 0.27, 0.027
-"""Temperatures at the begin of the first round, of each later one, and at the end, in mean drives from stop to stop."""
-_FIRST, _GROWTH = 3_000, 1.5
-"""Moves of the first round for each stop; how much longer each round is than the one before it."""
+_HOT, _COLD = 0.8, 0.027
+"""Temperatures at the begin and the end of a round, in mean drives from stop to stop."""
+_FIRST, _GROWTH = 1_000, 2
+"""Moves of the first round for each stop; how many times as long each round is as the one before it."""
 Routes = list[tuple[Vehicle, list[Step]]]
 
 
@@ -64,6 +64,11 @@ class Removals:
         Routes that serve everything else, to begin with.
     seed
         Of the moves.
+
+    Attributes
+    ----------
+    rounds
+        How often it has cooled down; each round begins hot, with the best routes, and is twice as long as the last.
     """
 
     def __init__(self, problem: Problem, impossible: Mapping[str, str], routes: Routes, seed: int) -> None:
@@ -77,14 +82,17 @@ class Removals:
         near = np.argsort(there, axis=1, kind="stable")[:, : min(_NEIGHBOURS, n - 1)]
         self._near, self._apart = near.astype(np.int32), np.take_along_axis(there, near, axis=1)
         zero = (0,) * problem.dimensions
-        self._amount = np.array([s.delivery if any(s.delivery) else s.pickup or zero for s in stops], np.int64)
-        self._capacity = np.array(vehicle.capacity, np.int64)
+        amounts = [(*(s.delivery if any(s.delivery) else s.pickup or zero), 0) for s in stops]
+        self._amount = np.ascontiguousarray(
+            np.array(amounts, np.int64)[:, : max(1, problem.dimensions)]
+        )  # one at the least, if only of 0
+        self._capacity = np.array((*vehicle.capacity, 0), np.int64)[: max(1, problem.dimensions)]
         row = {name: k for k, name in enumerate(self._names)}
         ends = np.arange(n, n + fleet, dtype=np.int32)
         after, before = np.concatenate((np.zeros((2, n), np.int32), [ends, ends]), axis=1)
         of, load, size = (
             np.zeros(n, np.int32),
-            np.zeros((fleet, problem.dimensions), np.int64),
+            np.zeros((fleet, max(1, problem.dimensions)), np.int64),
             np.zeros(fleet, np.int64),
         )
         worth, drives = self._constant, [0]
@@ -100,7 +108,7 @@ class Removals:
         self._best = tuple(a.copy() for a in self._now)
         self._worth = np.array([worth, worth], np.int64)
         self._state = np.array([(seed * 0x9E3779B97F4A7C15 + 0x123456789ABCDEF) % 2**64 or 1], np.uint64)
-        self._done, self._length, self._hot = 0, _FIRST * n, _HOT
+        self.rounds, self._done, self._length = 0, 0, _FIRST * n
 
     @property
     def cost(self) -> int:
@@ -111,7 +119,7 @@ class Removals:
         """Do the moves of one iteration; they depend on how many there were before, not on how many there will be."""
         from dispatcher.optimizers.transport.string_moves import moves
 
-        heat = self._drive * self._hot * (_COLD / self._hot) ** (self._done / self._length)
+        heat = self._drive * _HOT * (_COLD / _HOT) ** (self._done / self._length)
         moves(
             MOVES, heat, self._cost, self._near, self._apart, self._amount, self._capacity, self._now, self._best,
             self._worth, self._state,
@@ -121,7 +129,12 @@ class Removals:
             for now, best in zip(self._now, self._best, strict=True):
                 now[:] = best
             self._worth[0] = self._worth[1]
-            self._done, self._length, self._hot = 0, int(self._length * _GROWTH), _AGAIN
+            self.rounds, self._done, self._length = self.rounds + 1, 0, self._length * _GROWTH
+
+    def lay_out(self, iterations: int) -> None:
+        """Make the round that has just begun as long as this."""
+        if iterations > 0:
+            self._length = iterations * MOVES
 
     def routes(self) -> Routes:
         """Return the best routes."""
