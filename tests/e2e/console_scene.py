@@ -149,6 +149,14 @@ def said(floor: Floor, **changed: Any) -> None:
     floor.dispatcher.say(topics.poses(floor.site.id), frame)
 
 
+def stranger(floor: Floor) -> RobotView:
+    """Return a robot that speaks and that nobody has adopted."""
+    return RobotView(
+        RobotId("X9"), VehicleState.NEW, 4.0, 0.0, 0.0, 0.5, NodeId("N4"), floor.clock.now_ms(),
+        manufacturer="Rent GmbH", serial="X9", series="Tug", version="2.1.0", adopted=False,
+    )  # fmt: skip
+
+
 def replace_robot(
     like: RobotView, name: str, state: VehicleState, node: str, x_m: float, wait: tuple[Wait, ...], **more: Any
 ) -> RobotView:
@@ -292,4 +300,4 @@ async def browser(floor: Floor, url: str, **context: Any) -> AsyncIterator[tuple
             await made.close()
 
 
-__all__ = ["Seen", "browser", "opened", "plan", "said", "see", "stand"]
+__all__ = ["Seen", "browser", "opened", "plan", "said", "see", "stand", "stranger"]

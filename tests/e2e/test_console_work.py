@@ -12,10 +12,10 @@ from playwright.async_api import Page, expect
 
 from contracts import topics
 from contracts.codec import decode, encode
-from contracts.ids import NodeId
-from contracts.messages.ops import CloseNode, OpsAnswer, OpsCommand
+from contracts.ids import NodeId, RobotId
+from contracts.messages.ops import AdoptRobot, CloseNode, OpsAnswer, OpsCommand, ResumeRobot
 from deploy.embedded.scratch import ScratchPostgres
-from tests.e2e.console_scene import CHROMIUM, PLANS, Seen, browser, opened, plan, said
+from tests.e2e.console_scene import CHROMIUM, PLANS, Seen, browser, opened, plan, said, stranger
 from tests.wire.care_floor import held, say, see
 from tests.wire.central_floor import Floor
 
@@ -287,6 +287,17 @@ async def test_why_a_robot_waits_is_drawn_and_commands_are_given_with_a_reason(
     await expect(page.locator("[data-maker='ACME GmbH']")).to_contain_text("128")
     await page.locator("[data-unreadable] summary").press("Enter")
     await expect(page.locator("[data-unreadable] pre")).to_have_text("{not json")
+    said(floor, robots=(stranger(floor),))
+    await page.locator("[data-table=new] [data-command=adopt]").press("Enter")
+    await act(page, "Adopt", reason="rented for the peak")
+    await done(page)
+    assert asked[-1].body == AdoptRobot(RobotId("X9"))
+    said(floor, closed=(NodeId("N2"),))
+    await expect(page.locator("[data-table=adopted]")).to_contain_text("rented for the peak")
+    await page.locator("[data-robot=R4] [data-command=resume]").press("Enter")
+    await act(page, "Resume", reason="looked at it")
+    await done(page)
+    assert asked[-1].body == ResumeRobot(RobotId("R4"))
     told = await see(floor.operator, "/v1/robots")
     assert (told["closed"], told["unreadable"][0]["text"]) == (["N2"], "{not json")
 

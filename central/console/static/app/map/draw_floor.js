@@ -1,6 +1,6 @@
 // The still layer: roads, cells with and without pods, lanes, stations, chargers, doors, the conveyor loop.
 
-import { closed, closedEdges, drawLift, zoneNames, zones } from './draw_rules.js';
+import { closed, closedEdges, drawLift, placeNames, zoneNames, zones } from './draw_rules.js';
 
 /**
  * @typedef {{pods: Map<string, string>, chutes: Record<string, string[]>,
@@ -23,6 +23,7 @@ export function drawFloor(g, c, s, paint, standing) {
   if (s.belt) belt(g, c, s.belt, s.pitch, paint, standing);
   for (const place of s.stations) station(g, c, s, place, paint, standing.stations.get(place.station.id), unit);
   for (const lift of s.lifts) drawLift(g, c, lift, standing.lifts.get(lift.id), paint, unit);
+  placeNames(g, c, s, paint, unit);
   zoneNames(g, c, s, paint);
   closed(g, c, s, paint, standing.closed, unit);
   closedEdges(g, c, s, paint, standing.edges, unit);

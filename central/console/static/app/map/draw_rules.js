@@ -67,6 +67,27 @@ export function drawLift(g, c, lift, now, paint, unit) {
   g.fillText(here || !now?.level ? lift.id : `${lift.id} at ${now.level}`, x, y - r - 2);
 }
 
+/** Places that have a name of their own, for transports. @param {CanvasRenderingContext2D} g @param {import('./camera.js').Camera} c @param {import('./scene.js').Scene} s @param {Record<string, string>} paint @param {number} unit */
+export function placeNames(g, c, s, paint, unit) {
+  const r = Math.max(3, unit * 0.3);
+  g.strokeStyle = paint.accent;
+  g.lineWidth = 1.3;
+  g.beginPath();
+  for (const { at } of s.places) g.roundRect(c.px(at.x) - r, c.py(at.y) - r, 2 * r, 2 * r, 2);
+  g.stroke();
+  if (unit < 9) return;
+  g.font = `600 ${Math.max(9, Math.min(12, unit * 0.5))}px system-ui`;
+  g.textAlign = 'center';
+  g.textBaseline = 'top';
+  g.lineWidth = 3;
+  g.strokeStyle = paint['map-ground'];
+  g.fillStyle = paint['ink-2'];
+  for (const { name, at } of s.places) {
+    g.strokeText(name, c.px(at.x), c.py(at.y) + r + 2);
+    g.fillText(name, c.px(at.x), c.py(at.y) + r + 2);
+  }
+}
+
 /** Edges that nobody may drive, in their one direction. @param {CanvasRenderingContext2D} g @param {import('./camera.js').Camera} c
  * @param {import('./scene.js').Scene} s @param {Record<string, string>} paint @param {string[]} edges @param {number} unit */
 export function closedEdges(g, c, s, paint, edges, unit) {

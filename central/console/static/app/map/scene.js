@@ -7,7 +7,8 @@ import { levelOf } from './levels.js';
  *   kinds: Map<string, import('../types.js').Node[]>, bounds: {left: number, right: number, bottom: number, top: number},
  *   stations: {station: import('../types.js').Station, at: Point, lane: Point[], side: Point}[],
  *   doors: {id: string, from: Point, to: Point}[], belt: Belt | null,
- *   edge: Map<string, [Point, Point]>, zones: {id: string, kind: string, corners: Point[], speed: number | null}[], lifts: {id: string, level: string, at: Point}[]}} Scene
+ *   edge: Map<string, [Point, Point]>, zones: {id: string, kind: string, corners: Point[], speed: number | null}[], lifts: {id: string, level: string, at: Point}[],
+ *   places: {name: string, at: Point}[]}} Scene
  * @typedef {{left: number, right: number, top: number, bottom: number, infeeds: {id: string, x: number, from: Point}[],
  *   chutes: {chute: import('../types.js').Chute, x: number}[], scanner: number}} Belt
  */
@@ -61,7 +62,8 @@ export function scene(whole, level) {
   const edge = new Map(site.layout.edges.map((e) => /** @type {[string, [Point, Point]]} */ ([e.id, [at(node, e.start), at(node, e.end)]])));
   const zones = (site.layout.zones ?? []).map((z) => ({ id: z.id, kind: z.kind, corners: z.corners.map((p) => ({ x: p.x_m, y: p.y_m })), speed: z.max_speed_mps ?? null }));
   const lifts = (site.lifts ?? []).flatMap((l) => l.nodes.filter((n) => node.has(n)).map((n) => ({ id: l.id, level, at: at(node, n) })));
-  return { edge, zones, lifts, node, pitch, roads, kinds, bounds, stations, doors, belt };
+  const places = Object.entries(site.places ?? {}).filter(([name, n]) => name !== n && node.has(n)).map(([name, n]) => ({ name, at: at(node, n) }));
+  return { edge, zones, lifts, places, node, pitch, roads, kinds, bounds, stations, doors, belt };
 }
 
 /** What of a site lies on one of its levels. @param {import('../types.js').Site} site @param {string} level @returns {import('../types.js').Site} */

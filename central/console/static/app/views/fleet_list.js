@@ -31,7 +31,7 @@ class FpFleet extends Part {
           ${states.map((s) => html`<button class="chip" aria-pressed=${this.only === s} @click=${() => (this.only = this.only === s ? '' : s)}>
             <i class="dot ${s}"></i>${words(s)} <b>${by.get(s)}</b></button>`)}
         </div></header>
-      ${robots.length ? nothing : html`<p class="none">No robot was heard of yet.</p>`}
+      ${robots.length ? nothing : html`<p class="none">No robot was heard of yet. Whoever connects to the broker is shown here, and gets work once a supervisor adopts it.</p>`}
       <ul class="robots" data-list="robots">
         ${repeat(shown, (r) => r.id, (r) => html`<li><button @click=${() => { location.hash = `#/robots/${r.id}`; }} title=${doing(r)}>
           <i class="dot ${floor.isStale(r) ? 'stale' : r.state}"></i><span class="mono">${r.id}</span>

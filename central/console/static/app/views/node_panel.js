@@ -60,7 +60,7 @@ class FpNode extends Part {
   render() {
     const site = floor.site;
     const n = site?.layout.nodes.find((x) => x.id === this.node);
-    const head = html`<header><h2><a href="#/" title="All robots" aria-label="Back to all robots">←</a> <span class="mono">${this.node}</span> ${n ? html`<span class="pill">${words(n.kind ?? 'aisle')} ${site?.stations.find((s) => s.lane.at(-1) === n.id)?.id ?? ''}</span>` : nothing}</h2></header>`;
+    const head = html`<header><h2><a href="#/" title="All robots" aria-label="Back to all robots">←</a> <span class="mono">${this.node}</span> ${n ? html`<span class="pill">${words(n.kind ?? 'aisle')} ${site?.stations.find((s) => s.lane.at(-1) === n.id)?.id ?? Object.entries(site?.places ?? {}).filter(([name, at]) => at === n.id && name !== n.id).map(([name]) => name).join(', ')}</span>` : nothing}</h2></header>`;
     if (!site || !n) return html`${head}<p class="none">It is no place of this site's road map.</p>`;
     const closed = floor.view?.closed?.includes(n.id) ?? false;
     const edges = new Set(floor.view?.closed_edges ?? []);

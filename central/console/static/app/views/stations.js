@@ -25,7 +25,7 @@ class FpStations extends Part {
         ${(floor.view?.doors ?? []).map((d) => html`<article class="card"><header><b>${d.id}</b><span class="soft">fire door</span>
           <span class="end"><span class="pill ${d.state === 'open' ? 'good' : d.state === 'fault' ? 'error' : ''}">${d.state || 'not heard of'}</span></span></header></article>`)}
         ${(site.lifts ?? []).map((l) => this.lift(l))}
-      </div><div class="inbound"><fp-shared-pods></fp-shared-pods></div></div></section>`;
+      </div>${site.stations.length ? html`<div class="inbound"><fp-shared-pods></fp-shared-pods></div>` : html`<p class="none">This site has no stations: its robots bring things from place to place. See <a href="#/transports">Transports</a>.</p>`}</div></section>`;
   }
 
   /** @param {import('../types.js').Station} s */

@@ -85,11 +85,11 @@ function waits(was, would) {
   if (!all.length) return html`<p class="none">Nobody waited for long.</p>`;
   const most = Math.max(...all.map(([, a, b]) => Math.max(a, b)));
   const high = all.length * 34 + 6;
-  const x = (/** @type {number} */ h) => 230 + (h / most) * 620;
+  const x = (/** @type {number} */ h) => 262 + (h / most) * 590;
   return html`<div class="wide-picture bare"><svg class="plan" data-picture="whatif" viewBox=${`0 0 920 ${high}`} role="img" aria-label=${all.map(([name, a, b]) => `${name}: ${a.toFixed(1)} h, then ${b.toFixed(1)} h`).join('; ')}>
-    ${all.map(([name, a, b], n) => svg`<g><title>${`${name}: ${a.toFixed(2)} h, would have been ${b.toFixed(2)} h`}</title><text class="plan-row" x="14" y=${n * 34 + 20}>${name.slice(0, 32)}</text>
-      <rect class="was" x="230" y=${n * 34 + 6} width=${Math.max(1, x(a) - 230)} height="11" rx="2"></rect><text x=${x(a) + 6} y=${n * 34 + 15.5}>${a.toFixed(1)} h</text>
-      <rect class="would" x="230" y=${n * 34 + 19} width=${Math.max(1, x(b) - 230)} height="11" rx="2"></rect><text x=${x(b) + 6} y=${n * 34 + 28.5}>${b.toFixed(1)} h</text></g>`)}</svg></div>
+    ${all.map(([name, a, b], n) => svg`<g><title>${`${name}: ${a.toFixed(2)} h, would have been ${b.toFixed(2)} h`}</title><text class="plan-row" x="14" y=${n * 34 + 20}>${name.slice(0, 38)}</text>
+      <rect class="was" x="262" y=${n * 34 + 6} width=${Math.max(1, x(a) - 262)} height="11" rx="2"></rect><text x=${x(a) + 6} y=${n * 34 + 15.5}>${a.toFixed(1)} h</text>
+      <rect class="would" x="262" y=${n * 34 + 19} width=${Math.max(1, x(b) - 262)} height="11" rx="2"></rect><text x=${x(b) + 6} y=${n * 34 + 28.5}>${b.toFixed(1)} h</text></g>`)}</svg></div>
     <p class="key pad"><i class="plan-key was"></i>as it was <i class="plan-key would"></i>as it would have been</p>`;
 }
 customElements.define('fp-whatif', FpWhatif);
