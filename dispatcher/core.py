@@ -20,6 +20,7 @@ from dispatcher import (
     muster,
     operators,
     orders,
+    presenting,
     recovery,
     release,
     tasks,
@@ -50,7 +51,7 @@ from dispatcher.facts import (
 from dispatcher.params import Params
 from dispatcher.world import Place, World, new_world
 
-SCHEMA = 11
+SCHEMA = 12
 """Grows when a pickled core of an older version cannot be read any more."""
 
 _TAKEOVER_MS = 600_000
@@ -108,6 +109,7 @@ class Core:
             _DUE[what](world, whom)
         release.fill_slots(world)
         assignment.assign(world)
+        presenting.bring(world)
         transports.assign(world)
         upcoming.name_next(world)
         energy.look_after(world)

@@ -6,7 +6,7 @@ from contracts.errors import Broken, Rejected
 from contracts.ids import MissionId, NodeId, PodId, RobotId, StationId
 from contracts.layout import NodeKind
 from contracts.messages.facts import PodMoved
-from dispatcher import attempts, stations, transports, upcoming
+from dispatcher import attempts, presenting, stations, transports, upcoming
 from dispatcher.fleet.member import Leg, Pin, Purpose, Vehicle
 from dispatcher.world import Mission, Stage, StationWork, World
 
@@ -179,7 +179,9 @@ def lifted(world: World, mission: Mission) -> None:
 
 def carry(world: World, vehicle: Vehicle, mission: Mission) -> None:
     """Drive a lifted pod to its station, or to storage if no station wants it any more."""
-    if mission.station is None or not world.stations[mission.station].demand.get(mission.pod):
+    if mission.station is None or not (
+        world.stations[mission.station].demand.get(mission.pod) or presenting.wanted(world, mission)
+    ):
         leave_station(world, mission)
         return
     mission.stage = Stage.CARRY

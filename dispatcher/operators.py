@@ -22,9 +22,10 @@ from contracts.messages.ops import (
     RetireRobot,
     ReturnRobot,
     SeatTotes,
+    ShowPods,
     VehicleState,
 )
-from dispatcher import lateness, members, orders, recovery, seating, vehicles, widths
+from dispatcher import lateness, members, orders, presenting, recovery, seating, vehicles, widths
 from dispatcher.commands import AnswerOps
 from dispatcher.fleet.member import Pin, Vehicle
 from dispatcher.world import World
@@ -91,6 +92,8 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
         return _station(world, command, body)
     if isinstance(body, SeatTotes):
         return seating.follow(world, command, body)
+    if isinstance(body, ShowPods):
+        return presenting.follow(world, command, body)
     if isinstance(body, PauseRobot | ResumeRobot):
         wanted = isinstance(body, PauseRobot)
         if not wanted and world.stopped:

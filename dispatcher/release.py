@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contracts.errors import Broken
 from contracts.ids import PodId, ToteId
 from contracts.messages.floor import OpenTote
-from dispatcher import pooling, seating, stations, tasks
+from dispatcher import pooling, presenting, seating, stations, tasks
 from dispatcher.world import PickState, Place, StationWork, Tote, World
 
 STARVES_MS = 30 * 60_000
@@ -30,6 +30,7 @@ def fill_slots(world: World) -> None:
     choose = RULES[world.params.station_rule]
     while world.waiting:
         free = [w for w in world.stations.values() if None in w.slots and w.station.id not in world.closed_stations]
+        free = [w for w in free if not presenting.busy(world, w)]
         if not free:
             return
         chosen = seating.choose(world, free) or choose(world, free)

@@ -6,7 +6,7 @@ from contracts.ids import BinId, PodId, StationId, TaskId
 from contracts.messages.facts import Evidence, PickDone, TaskStarted
 from contracts.messages.floor import EdgeEvent, PickConfirmed, PickInstruction, PresentPod
 from contracts.messages.work import Pick
-from dispatcher import missions
+from dispatcher import missions, presenting
 from dispatcher.outbox import Cause
 from dispatcher.world import Mission, PickState, Place, StationWork, Tote, World, remember
 
@@ -56,7 +56,7 @@ def show(world: World, mission: Mission) -> None:
         mission.shows += 1
         subject = f"present-{mission.id}-{mission.shows}"
         world.command(work.station.cell, subject, PresentPod(pod=mission.pod, picks=tuple(picks)))
-    elif not mission.open:
+    elif not mission.open and not presenting.wanted(world, mission):
         missions.leave_station(world, mission)
 
 

@@ -247,6 +247,7 @@ class World:
     waiting: list[tuple[tuple[int, int, int], ToteId]] = field(default_factory=list)
     """Totes that wait for a slot, sorted by rank."""
     seats: dict[ToteId, StationId] = field(default_factory=dict)  # where a plan wants totes, the first first
+    for_hands: dict[PodId, None] = field(default_factory=dict)  # what people need at stations, while there is time
     passed_over: dict[ToteId, int] = field(default_factory=dict)  # since when (ms) others went before the first
     picks: dict[TaskId, ToteId] = field(default_factory=dict)
     conveys: dict[TaskId, ToteId] = field(default_factory=dict)

@@ -254,6 +254,12 @@ class SeatTotes(msgspec.Struct, frozen=True, tag="seat_totes"):
     seats: tuple[Seat, ...]
 
 
+class ShowPods(msgspec.Struct, frozen=True, tag="show_pods"):
+    """People need these pods at stations now, and no others; it takes the place of what was asked before."""
+
+    pods: tuple[PodId, ...]
+
+
 OpsBody = (
     PauseRobot
     | ResumeRobot
@@ -272,6 +278,7 @@ OpsBody = (
     | CloseStation
     | ReopenStation
     | SeatTotes
+    | ShowPods
 )
 
 
