@@ -203,6 +203,21 @@ def _shut(world: World) -> frozenset[str]:
     )
 
 
+def _drop_stale(world: World, v: Vehicle, known: tuple[tuple[str, bool], ...]) -> None:
+    """Let a robot delete sets of ours that no level has any more: each change is a new one, its memory has an end."""
+    layout, sheet = world.site.layout, v.factsheet
+    ours = [name for name, enabled in known if not enabled and name.startswith(f"{layout.id}-")]
+    if len(ours) < len(layout.levels) or sheet is None or world.now_ms - v.zones_ms < AGAIN_MS:
+        return
+    levels = ("" if level == layout.map_id else level for level in layout.levels)
+    bodies = [zone_set(layout, world.shut_zones, sheet.zones, level) for level in levels]
+    current = {body.zone_set_id for body in bodies if body is not None}
+    stale = next((name for name in ours if name not in current), None)
+    if stale is not None:
+        v.zones_ms = world.now_ms
+        orders.instant(world, v, "deleteZoneSet", zoneSetId=stale)
+
+
 def _offer(world: World, v: Vehicle, known: tuple[tuple[str, bool], ...]) -> None:
     """Give a robot the zones that it understands, and let it use them; a change is a new set under a new name."""
     if v.factsheet is None:
@@ -216,6 +231,8 @@ def _offer(world: World, v: Vehicle, known: tuple[tuple[str, bool], ...]) -> Non
         return
     name = body.zone_set_id
     enabled = dict(known).get(name)
+    if enabled:
+        _drop_stale(world, v, known)
     if enabled or (name == v.zone_set and enabled is v.zones_listed and world.now_ms - v.zones_ms < AGAIN_MS):
         v.zone_set = name
         return

@@ -81,8 +81,8 @@ def doubt_due(world: World, name: str) -> None:
     """Send an order again that no state has echoed; after the whole schedule ask for a person."""
     v = world.vehicles[RobotId(name)]
     order = v.order
-    if order is None or order.sent is None or not order.in_doubt or v.pins & Pin.AWAY:
-        return
+    if order is None or order.sent is None or not order.in_doubt or v.pins & Pin.AWAY or v.cancelling:
+        return  # what is being cancelled must not begin after that
     waits = world.params.order_resend_ms
     order.tries += 1
     if order.tries >= len(waits):
@@ -100,7 +100,9 @@ def doubt_due(world: World, name: str) -> None:
 
 def resend(world: World, v: Vehicle) -> None:
     """Send an order in doubt again at once: the connection was lost."""
-    if v.order is not None and v.order.sent is not None and v.order.in_doubt and not v.pins & Pin.AWAY:
+    if v.cancelling or v.pins & Pin.AWAY:
+        return
+    if v.order is not None and v.order.sent is not None and v.order.in_doubt:
         world.out.append(SendOrder(v.order.sent))
 
 

@@ -28,9 +28,6 @@ _RETRY_PLACE_MS = 1_000
 def gone(world: World, v: Vehicle, why: str) -> None:
     """Hold everything of a robot that does not speak; after a while others get its unreleased way."""
     world.pin(v, Pin.AWAY)
-    if v.cancelling:
-        v.cancelling = ""
-        world.timers.cancel("instant", v.id)
     world.timers.cancel("doubt", v.id)
     world.timers.set(world.now_ms + world.params.lost_after_ms, "lost", v.id)
     world.raise_alarm(
@@ -61,7 +58,8 @@ def unable(world: World, v: Vehicle, signal: Signal) -> None:
 def lost_due(world: World, name: str) -> None:
     """Give a stopped robot's unreleased way to others, and its mission if the pod is not touched."""
     v = world.vehicles[RobotId(name)]
-    if not v.pins & Pin.AWAY or v.cancelling or not v.placed or v.lost:
+    heeds = v.cancelling and v.state is not VehicleState.OFFLINE
+    if not v.pins & Pin.AWAY or heeds or not v.placed or v.lost:
         return
     v.lost = True
     world.traffic.lost(v.id)
@@ -93,7 +91,9 @@ def hand_on(world: World, v: Vehicle) -> bool:
 def back(world: World, v: Vehicle) -> None:
     """Hear a robot again that was offline; if nothing was given away it just goes on."""
     world.timers.cancel("lost", v.id)
-    if v.placed and not v.lost:
+    if v.cancelling:  # whether it has heard that is not known: what it had is not gone on with
+        world.timers.set(world.now_ms + world.params.instant_resend_ms, "instant", v.id)
+    elif v.placed and not v.lost:
         world.unpin(v, Pin.AWAY)
         orders.resend(world, v)
         if v.order is not None and v.order.in_doubt:

@@ -53,12 +53,12 @@ def drive_on(world: World, v: Vehicle) -> bool:
     if report is None or v.order is not None or report.node != v.node or not ahead or not rests(v, report):
         return False
     if v.lost:
-        v.lost = False
+        v.lost, v.late = False, 0
         world.traffic.found(v.id)
     v.pins &= Pin.PAUSE | Pin.CHARGE
     if v.placed and not v.pins:
         world.traffic.unpin(v.id)
-    for alarm in (f"reset-{v.id}", f"failed-{v.id}"):
+    for alarm in (f"reset-{v.id}", f"failed-{v.id}", *((f"stuck-{v.id}",) if not v.late else ())):
         world.clear_alarm(alarm)
     v.queue = list(ahead)
     v.moved_ms = world.now_ms

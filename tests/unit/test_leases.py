@@ -18,7 +18,7 @@ from contracts.runtime.log.memory import MemoryStore
 from contracts.site import Robot, Site
 from contracts.vda5050 import topics, v3
 from contracts.vda5050.reading import read
-from dispatcher.commands import SendOrder, SendResponses
+from dispatcher.commands import SendInstantActions, SendOrder, SendResponses
 from dispatcher.facts import OpsAsked, Request, RobotFactsheet, WorkOpened
 from dispatcher.fleet.zones import leads_through, zone_set
 from dispatcher.params import Params
@@ -205,6 +205,20 @@ def test_a_zone_that_an_operator_closes_is_revoked_shown_as_blocked_and_granted_
     kinds = [{z.zone_type for z in read(p, v3.ZoneSet).zone_set.zones} for p in fleet.said[topics.ZONE_SET]]
     assert {"BLOCKED"} in kinds
     assert len(fleet.said[topics.ZONE_SET]) >= 2
+
+
+def test_zone_sets_that_are_no_longer_true_are_deleted_from_a_robot() -> None:
+    """A set's content never changes, so each change is a new one; those of other fleets are left alone."""
+    layout = corridor(12, (NARROW,), robot("R1", "n0")).layout
+    b = Bench(corridor(12, (NARROW,), Robot(RobotId("R1"), MAKER, NodeId("n0"))))
+    b.hear(RobotFactsheet(RobotId("R1"), MAKER, "s", 1.0, 0, ALL))
+    now = zone_set(layout, (), ALL)
+    assert now is not None
+    held = ((now.zone_set_id, True), ("zones-000000000000", False), ("theirs", False))
+    for _ in range(2):
+        b.hear(msgspec.structs.replace(b.robot("R1").state(), version="3.0.0", zone_sets=held))
+    acts = [c.message.actions[0] for c in b.sent if isinstance(c, SendInstantActions)]
+    assert [(a.action_type, a.parameter("zoneSetId")) for a in acts] == [("deleteZoneSet", "zones-000000000000")]
 
 
 # --------------------------------------------------------------------------------------------- edges, on the bench
