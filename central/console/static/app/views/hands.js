@@ -63,7 +63,7 @@ class FpHands extends Reading {
       <div class="scroll"><table data-table="hands">
         <thead><tr><th>Task</th><th>Kind</th><th>State</th><th>Who</th><th>Item</th><th>Lot</th><th class="num">Pieces</th><th>From</th><th>To</th><th>For</th><th>Due</th><th>Age</th><th></th></tr></thead>
         <tbody>${repeat(rows, (t) => t.id, (t) => this.row(t))}</tbody></table>
-        ${rows.length ? nothing : html`<p class="none">No task${this.kind || this.only ? ' fits' : ' for people'}.</p>`}
+        ${rows.length ? nothing : html`<p class="none">${this.kind || this.only ? 'No task fits.' : html`No task for people. Receiving, putting away, counts, returns, replenishment and loading open them; <a href="/rf">handhelds</a> do them.`}</p>`}
       </div></section>`;
   }
 
