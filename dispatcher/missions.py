@@ -346,6 +346,7 @@ def _set_down(world: World, vehicle: Vehicle, mission: Mission) -> None:
     world.unpin(vehicle, Pin.LEG)
     vehicle.mission = None
     vehicle.leg = None
+    world.traffic.rest(vehicle.id)  # or it would want back here whenever it made way, also when others want the pod
     end(world, mission)
 
 

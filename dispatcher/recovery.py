@@ -70,6 +70,7 @@ def lost_due(world: World, name: str) -> None:
     if not hand_on(world, v) and v.mission is None and v.transport is None:
         missions.give_up_place(world, v)
         v.leg = None
+        world.traffic.rest(v.id)
     if v.state not in _NOT_TO_ASK and not stopped.stays(world, v):
         stopped.ask_to_stay(world, v)
 

@@ -156,11 +156,12 @@ class Traffic(Answers):
         self._c.set_goal(r, n)
 
     def rest(self, robot: RobotId) -> None:
-        """Take a robot's goal away: what is committed stays, and whoever needs its place may push it on."""
+        """Take the goal of a robot away that carries nothing: what is committed stays, and it may be pushed on."""
         f, r = self._c.fleet, self._c.fleet.of(robot)
         self._c.calm(r)
         self._c.drop_detour(r)
         self._c.want.pop(r, None)
+        f.kind[r] = 0
         f.goal[r] = f.row[r] = -1
 
     def pin(self, robot: RobotId) -> None:

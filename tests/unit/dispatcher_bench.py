@@ -262,6 +262,8 @@ class BenchRobot:
                 self.base, self.horizon, self.todo = [], 0, []
             elif a.action_type in {"startPause", "stopPause"}:
                 self.paused = a.action_type == "startPause"
+                if not self.manual:
+                    self.drive()
             elif a.action_type in {"retry", "skipRetry"}:
                 held = str(a.parameter("actionId"))
                 assert self.actions[held] == "RETRIABLE", f"{held} does not wait for a decision"

@@ -6,15 +6,29 @@ import msgspec
 import pytest
 
 from contracts.ids import NodeId, RobotId
-from contracts.messages.ops import CancelRobot, OpsCommand, ResumeRobot, ReturnRobot, VehicleState
+from contracts.messages.facts import PickDone
+from contracts.messages.floor import StopState
+from contracts.messages.ops import (
+    CancelRobot,
+    CloseNode,
+    OpsBody,
+    OpsCommand,
+    PauseRobot,
+    ReassignRobot,
+    ReopenNode,
+    ResumeRobot,
+    RetireRobot,
+    ReturnRobot,
+    VehicleState,
+)
 from contracts.vda5050 import v2
 from dispatcher.commands import SendInstantActions, SendOrder
-from dispatcher.facts import OpsAsked, RobotConnection, Trouble
+from dispatcher.facts import OpsAsked, RobotConnection, StopHeard, Trouble
 from dispatcher.fleet.dialect import read_state
 from dispatcher.fleet.member import Pin
 from dispatcher.params import Params
 from dispatcher.traffic.params import TrafficParams
-from tests.unit.dispatcher_bench import MAKER, Bench, BenchRobot, small_site
+from tests.unit.dispatcher_bench import MAKER, Bench, BenchRobot, small_site, tote_work
 from tests.unit.test_dispatcher_transports import changes, transport
 
 
@@ -148,37 +162,81 @@ def test_whatever_happens_orders_only_grow_and_no_name_comes_in_two_contents(see
                 assert sent.setdefault(key, c.order) == c.order, key
                 assert key[0] not in cancelled
         seen = len(b.sent)
-    for robot in b.robots.values():
-        robot.manual = robot.deaf = robot.silent = False
-        robot.fails, robot.balks, robot.troubles = 0, 0, ()
-        robot.drive()
-    b.hear(*(r.state() for r in b.robots.values()))
-    for _ in range(4):
-        b.wait(400)
-        for name in b.robots:  # a person has looked at those that are asked about
-            for body in (ResumeRobot(name), ReturnRobot(name)):
-                b.hear(OpsAsked(OpsCommand(f"{type(body).__name__}-{name}-{b.now_ms}", "me", "mended", body)))
+    _mend(b)
     left = {h.work.task: h.stage for h in b.world.hauls.values() if h.stage != "done"}
     assert left == {}, (left, b.world.alarms)
 
 
+@pytest.mark.parametrize("seed", [*range(4), 13, 21, 234])
+def test_whatever_happens_every_pick_is_done_in_the_end(seed: int) -> None:
+    """With pods, stations and a door; and a robot that has set its pod down makes way for who fetches it."""
+    rng, b = random.Random(seed), Bench(small_site(3))
+    for robot in b.robots.values():
+        robot.manual = True
+    for n in range(120):
+        if n % 20 == 0:
+            b.work(*tote_work(f"A{n}", rng.sample(range(7), 2)))
+        _something(b, b.robots[RobotId(f"R{rng.randint(1, 3)}")], rng)
+        b.wait(rng.choice([0.1, 1, 3]))
+    _mend(b)
+    told = {f.task for f in b.told(PickDone) if isinstance(f, PickDone)}
+    assert len(told) == 12, (b.world.alarms, b.world.missions)
+
+
+def _mend(b: Bench) -> None:
+    """Let everything that went wrong be over, and a person look at the robots that are asked about."""
+    for robot in b.robots.values():
+        robot.manual = robot.deaf = robot.silent = False
+        robot.fails, robot.balks, robot.troubles, robot.automatic = 0, 0, (), True
+        robot.drive()
+    b.hear(StopHeard(StopState(stopped=False, who="me", reason="test", at_ms=b.now_ms)))
+    for node in list(b.world.closed_nodes):
+        b.hear(OpsAsked(OpsCommand(f"open-{node}", "me", "test", ReopenNode(node))))
+    b.hear(*(r.state() for r in b.robots.values()))
+    for _ in range(6):
+        b.wait(400)
+        for name in b.robots:
+            for body in (ResumeRobot(name), ReturnRobot(name)):
+                b.hear(OpsAsked(OpsCommand(f"{type(body).__name__}-{name}-{b.now_ms}", "me", "mended", body)))
+
+
+_EVENTS = (
+    *["drive"] * 8, "cancel", "offline", "fatal", "mended", "fails", "balks", "deaf", "manual", "automatic", "pause",
+    "resume", "reassign", "close", "open", "stop", "go", "forgets", "refuses", "retire", "return",
+)  # fmt: skip
+
+
 def _something(b: Bench, robot: BenchRobot, rng: random.Random) -> None:
-    what = rng.choice(["drive"] * 6 + ["cancel", "offline", "fatal", "mended", "fails", "balks", "deaf"])
-    if what == "drive":
+    what, name = rng.choice(_EVENTS), robot.id
+    node = NodeId(rng.choice(["a2", "a5", "b2", "b5", "d", "e"]))
+    asked: dict[str, OpsBody] = {
+        "cancel": CancelRobot(name), "pause": PauseRobot(name), "resume": ResumeRobot(name),
+        "reassign": ReassignRobot(name), "close": CloseNode(node), "open": ReopenNode(node),
+        "retire": RetireRobot(name), "return": ReturnRobot(name),
+    }  # fmt: skip
+    troubles: tuple[Trouble, ...] = ()
+    if what in asked:
+        b.hear(OpsAsked(OpsCommand(f"q{len(b.sent)}-{b.now_ms}", "me", "test", asked[what])))
+    elif what in {"stop", "go"}:
+        b.hear(StopHeard(StopState(stopped=what == "stop", who="me", reason="test", at_ms=b.now_ms)))
+    elif what == "drive":
         robot.drive(rng.randint(1, 3))
-    elif what == "cancel":
-        b.hear(OpsAsked(OpsCommand(f"q{len(b.sent)}", "me", "test", CancelRobot(robot.id))))
     elif what == "offline":
-        b.hear(RobotConnection(robot.id, MAKER, online=False))
-    elif what == "fatal":
-        robot.troubles = (Trouble("driveFault", fatal=True),)
-    elif what == "mended":
-        robot.troubles = ()
+        b.hear(RobotConnection(name, MAKER, online=False))
+    elif what in {"fatal", "mended"}:
+        robot.troubles = (Trouble("driveFault", fatal=True),) if what == "fatal" else ()
+    elif what in {"manual", "automatic"}:
+        robot.automatic = what == "automatic"
     elif what == "fails":
         robot.fails = 1
     elif what == "balks":
         robot.balks = rng.randint(1, 4)
+    elif what == "forgets":
+        robot.order_id, robot.base, robot.horizon, robot.todo, robot.actions, robot.seq = "", [], 0, [], {}, 0
+    elif what == "refuses":
+        order = b.vehicle(name).order
+        troubles = (Trouble("orderUpdateError", fatal=False, about=("" if order is None else order.id,)),)
     else:
         robot.deaf = not robot.deaf
     if not robot.deaf:
-        b.hear(robot.state())
+        b.hear(msgspec.structs.replace(robot.state(), troubles=(*robot.troubles, *troubles)))
