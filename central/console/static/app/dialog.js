@@ -81,7 +81,10 @@ export function ask(what) {
           <button class="button ${what.danger ? 'danger' : 'primary'}" name="go" ?disabled=${busy}>${busy ? 'Asking …' : what.action}</button>
         </footer>
       </form>`;
+    const gone = () => dialog.close(); // the page behind it is another one
+    addEventListener('hashchange', gone);
     dialog.addEventListener('close', () => {
+      removeEventListener('hashchange', gone);
       dialog.remove();
       resolve(done);
     });

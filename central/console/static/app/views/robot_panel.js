@@ -73,7 +73,7 @@ class FpRobot extends Part {
     const links = r.wait ?? [];
     const last = links[links.length - 1];
     return html`<ol class="chain"><li class="box self"><b class="mono">${r.id}</b> <span class="pill"><i class="dot ${floor.isStale(r) ? 'stale' : r.state}"></i>${words(r.state)}</span></li>
-      ${links.map((w) => this.link(w))}<li class="frees" data-frees><small>all go on when</small>${until(last, this.robot)}</li></ol>`;
+      ${links.map((w, n) => (n && w.holder === links[n - 1].holder ? nothing : this.link(w)))}<li class="frees" data-frees><small>all go on when</small>${until(last, this.robot)}</li></ol>`;
   }
 
   /** @param {import('../types.js').Wait} w */
@@ -81,7 +81,7 @@ class FpRobot extends Part {
     const holder = floor.robots.get(w.holder);
     const itself = w.holder === this.robot;
     const place = floor.site?.layout.nodes.some((n) => n.id === w.resource);
-    return html`<li class="hop"><span>waits for ${place ? html`<a class="mono" href="#/nodes/${encodeURIComponent(w.resource)}">${w.resource}</a>` : html`<span class="mono">${w.resource}</span>`}</span>
+    return html`<li class="hop"><span>${itself || w.holder === w.resource ? 'has stood at' : 'waits for'} ${place ? html`<a class="mono" href="#/nodes/${encodeURIComponent(w.resource)}">${w.resource}</a>` : html`<span class="mono">${w.resource}</span>`}</span>
         <small>for ${age(floor.clock.now() - w.since_ms)}, since ${clock(w.since_ms)}</small></li>
       <li class="box">${itself ? html`<b>itself</b>` : holder ? html`<a class="mono" href="#/robots/${w.holder}"><b>${w.holder}</b></a> <span class="pill"><i class="dot ${floor.isStale(holder) ? 'stale' : holder.state}"></i>${words(holder.state)}</span>` : html`<b class="mono">${w.holder || 'nobody'}</b>`}
         <small>${itself ? nothing : html`has it${w.holder_task ? html` for ${floor.tasks.has(w.holder_task) ? this.task(w.holder_task) : html`<span class="mono">${w.holder_task}</span>`}` : nothing}; `}until ${until(w, this.robot)}</small></li>`;
