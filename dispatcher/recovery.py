@@ -96,7 +96,9 @@ def back(world: World, v: Vehicle) -> None:
         world.timers.set(world.now_ms + world.params.instant_resend_ms, "instant", v.id)
     elif v.placed and not v.lost:
         world.unpin(v, Pin.AWAY)
-        orders.resend(world, v)
+        order, report = v.order, v.report
+        if order is None or order.update == 0 or (report is not None and report.order_id == order.id):
+            orders.resend(world, v)  # an update fits only who still has the order
         if v.order is not None and v.order.in_doubt:
             world.timers.set(world.now_ms + world.params.order_resend_ms[0], "doubt", v.id)
             v.state = step(v.state, Signal.SENT)
@@ -344,7 +346,7 @@ def paused(world: World, v: Vehicle) -> None:
     report = v.report
     if report is None:
         return
-    if report.paused == v.pause_wanted:
+    if report.paused == v.pause_wanted and not v.cancelling:
         world.timers.cancel("instant", v.id)
         world.clear_alarm(f"deaf-{v.id}")
     if report.paused or v.pause_wanted:
