@@ -83,7 +83,8 @@ def state_heard(world: World, report: RobotState) -> None:
         recovery.reset(world, v, f"it drives order {report.order_id!r}, which is not ours")
         return
     elif newer and report.node != v.node and not report.driving and report.node in world.site.layout.node:
-        recovery.astray(world, v, report)  # somebody has pushed it, or it took another node for this one
+        world.deviates(v, "moves without an order")  # or somebody has pushed it, or it took another node for this one
+        recovery.reset(world, v, "")
         return
     busy = v.mission is not None or v.transport is not None or (v.leg is not None and not v.leg.done)
     if busy and signal is Signal.RESTS:
