@@ -106,7 +106,7 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
         found = world.vehicles.get(body.robot)
         if found is None:
             return _unknown(command, body.robot)
-        if not wanted and found.failures > world.params.leg_tries:
+        if not wanted and _asks_for_a_person(world, found):
             found.failures = 0
             recovery.reset(world, found, "")
         pause(world, found, wanted=wanted)
@@ -151,6 +151,15 @@ def _carry_out(world: World, command: OpsCommand) -> OpsAnswer:
         found.charge_asked = True
     world.fleet_changed = world.demand_changed = True
     return OpsAnswer(command.id, done=True, reason="")
+
+
+def _asks_for_a_person(world: World, v: Vehicle) -> bool:
+    """Whether a robot waits until somebody has looked at it: it was set back too often, or has lost its load."""
+    if v.failures > world.params.leg_tries:
+        return True
+    if not v.pins & Pin.AWAY or v.cancelling or f"failed-{v.id}" not in world.alarms:
+        return False
+    return v.state not in {VehicleState.OFFLINE, VehicleState.ERROR, VehicleState.MANUAL}
 
 
 def _station(world: World, command: OpsCommand, body: CloseStation | ReopenStation) -> OpsAnswer:

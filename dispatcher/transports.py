@@ -60,6 +60,10 @@ def closed(world: World, task: TaskId) -> bool:
     world.clear_alarm(f"carrier-{task}")
     attempts.forget(world, task)
     v = None if haul.robot is None else world.vehicles[haul.robot]
+    if v is not None and _has_lost(world, v, haul):
+        del world.hauls[task]
+        _let_go(world, v)
+        return True
     if haul.stage is HaulStage.DELIVER or (v is not None and haul.stage is HaulStage.COLLECT and v.pins & Pin.LEG):
         haul.cancelled = True
         return True
@@ -67,6 +71,13 @@ def closed(world: World, task: TaskId) -> bool:
     if v is not None and haul.stage is HaulStage.COLLECT:
         _let_go(world, v)
     return True
+
+
+def _has_lost(world: World, v: Vehicle, haul: Haul) -> bool:
+    """Whether a robot stands and waits for a person as it has lost what it was to deliver."""
+    if haul.stage is not HaulStage.DELIVER or not haul.work.handling or not v.pins & Pin.AWAY:
+        return False
+    return v.report is not None and v.report.loads == () and f"failed-{v.id}" in world.alarms
 
 
 def assign(world: World) -> None:
@@ -173,7 +184,7 @@ def go_on(world: World, v: Vehicle, report: RobotState) -> None:
         world.pin(v, Pin.AWAY)
         world.raise_alarm(
             f"failed-{v.id}", "error", v.id, f"Robot {v.id} has lost the load of transport {haul.work.task}.",
-            "Put the load on the robot again and resume it, or cancel the transport.",
+            "Put the load on the robot again and resume it; or cancel the transport as lost, then resume the robot.",
         )  # fmt: skip
 
 

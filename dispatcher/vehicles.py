@@ -60,6 +60,8 @@ def state_heard(world: World, report: RobotState) -> None:
         recovery.adopt(world, v)
         return
     if v.pins & Pin.AWAY:
+        if v.state in {VehicleState.ERROR, VehicleState.MANUAL}:
+            v.state = step(v.state, signal)
         recovery.able(world, v)
         return
     if signal is Signal.PAUSES or v.pins & Pin.PAUSE:

@@ -30,7 +30,7 @@ def waits(world: World, v: Vehicle, now_ms: int) -> tuple[Wait, ...]:
     if v.retired and v.mission is None and v.transport is None and v.state is not VehicleState.DRIVING:
         wide = widths.too_wide(world, v)
         return (Wait(v.node, v.id, "", v.moved_ms, wide or f"{v.id} is returned to service"),)
-    if v.state in _CONTENT:
+    if v.state in _CONTENT and not (v.state is VehicleState.IDLE and (_task(v) or v.pins & Pin.AWAY)):
         return ()
     decision = failures.decision(world, v)
     if decision:
@@ -84,7 +84,8 @@ def _held(world: World, v: Vehicle) -> str:
         return f"one of the two robots that call themselves {v.serial} is stopped"
     if f"place-{v.id}" in world.alarms and v.placed:
         return f"{v.id} says that it stands on a node of the layout"
-    if v.failures > world.params.leg_tries:
+    gone = v.state not in {VehicleState.ERROR, VehicleState.MANUAL} and f"failed-{v.id}" in world.alarms
+    if gone or v.failures > world.params.leg_tries:
         return f"a person looks at {v.id} and resumes it"
     if v.state is VehicleState.ERROR:
         return f"{v.id} clears its error"

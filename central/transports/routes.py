@@ -121,10 +121,14 @@ async def cancel_transport(
     here: Here,
     correlation: Correlation,
     reason: Annotated[str, Query(min_length=1, max_length=500, description="Kept with the transport")] = "cancelled",
+    lost: Annotated[bool, Query(description="Its robot had it and has lost it: close it all the same")] = False,
     if_match: IfMatch = None,
     who: Principal = MOVERS,
 ) -> dict[str, Any]:
-    """Cancel a transport that no robot has picked up yet; 409 when it is too late. Again without effect."""
+    """Cancel a transport that no robot has picked up yet, or with `lost` one whose robot has not got it any more.
+
+    409 when it is too late. Again without effect. A robot that has it after all brings it to its end.
+    """
     at = moment(here.clock.now_ms())
 
     async def work(connection: Connection) -> None:
@@ -134,7 +138,7 @@ async def cancel_transport(
         check(if_match, tag(transport_id, row["state"], row["robot"]), needed=False)
         if row["state"] == "cancelled":
             return
-        if row["state"] in {"loaded", "done"}:
+        if row["state"] == "done" or (row["state"] == "loaded" and not lost):
             where = f"it is on robot {row['robot']}" if row["state"] == "loaded" else "it is done"
             raise Refusal(409, f"transport: {transport_id} cannot be cancelled any more: {where}")
         await connection.execute(

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from central.fleet.why import sentence
-from contracts.ids import NodeId, RobotId
+from contracts.ids import NodeId, RobotId, TaskId
 from contracts.messages.floor import StopState
-from contracts.messages.ops import PauseRobot
+from contracts.messages.ops import PauseRobot, ResumeRobot
 from dispatcher import views, waiting
-from dispatcher.facts import RobotConnection, StopHeard, Trouble
+from dispatcher.facts import RobotConnection, StopHeard, Trouble, WorkClosed
 from tests.unit.dispatcher_bench import MAKER, Bench, BenchRobot
 from tests.unit.test_dispatcher_recovery import ask
-from tests.unit.test_dispatcher_transports import bench, transport
+from tests.unit.test_dispatcher_transports import bench, changes, transport
 
 
 def says(b: Bench, name: str) -> str:
@@ -152,3 +152,45 @@ def test_one_whose_node_a_stray_robot_names_as_well_is_let_go_on_and_both_work()
     b.wait(240)
     assert b.world.alarms == {}
     assert b.world.halted == {}
+
+
+def loses_its_load() -> tuple[Bench, BenchRobot]:
+    """Bring a robot between origin and goal to say, after it was driven by hand, that it carries nothing."""
+    b, robot = on_its_way()
+    while not robot.loads:
+        robot.drive()
+        b.hear(robot.state())
+        b.wait(1)
+    _by_hand(b, robot)
+    robot.base, robot.horizon, robot.todo, robot.order_id, robot.seq, robot.loads = [], 0, [], "", 0, ()
+    robot.automatic = True
+    b.hear(robot.state(), robot.state())
+    assert f"failed-{robot.id}" in b.world.alarms
+    assert says(b, robot.id).endswith(f"It goes on when a person looks at {robot.id} and resumes it.")
+    for r in b.robots.values():
+        r.manual = False
+    return b, robot
+
+
+def test_one_that_gets_its_lost_load_back_and_is_resumed_brings_it() -> None:
+    b, robot = loses_its_load()
+    ask(b, "q1", ResumeRobot(robot.id))
+    assert f"failed-{robot.id}" in b.world.alarms  # it has still lost it
+    robot.loads = ("PAL-1",)
+    ask(b, "q2", ResumeRobot(robot.id))
+    b.hear(robot.state())
+    ask(b, "q3", ResumeRobot(robot.id))
+    b.wait(120)
+    assert changes(b, "V1")[-1] == "done"
+    assert b.world.alarms == {}
+
+
+def test_one_whose_transport_is_cancelled_as_lost_and_that_is_resumed_works_again() -> None:
+    b, robot = loses_its_load()
+    b.hear(WorkClosed(TaskId("V1")))
+    assert not b.world.hauls
+    ask(b, "q1", ResumeRobot(robot.id))
+    b.work(transport("V2"))
+    b.wait(180)
+    assert changes(b, "V2")[-1] == "done"
+    assert b.world.alarms == {}

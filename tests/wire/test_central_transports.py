@@ -106,6 +106,9 @@ async def test_it_is_cancelled_before_it_is_picked_up_and_not_after(floor: Floor
     assert (await floor.device.delete(f"/v1/transports/{second}")).status_code == 403
     actions = await floor.rows("SELECT action, subject FROM audit WHERE action LIKE 'transport%'")
     assert [tuple(a.values()) for a in actions] == [("transport.cancel", first)]
+    lost = await floor.operator.delete(f"/v1/transports/{second}", params={"lost": True, "reason": "it fell off"})
+    assert (lost.status_code, lost.json()["state"]) == (200, "cancelled")
+    await floor.until(lambda: second not in floor.keys)
 
 
 async def test_open_transports_are_said_again_after_the_log_was_lost(floor: Floor) -> None:
