@@ -16,6 +16,7 @@ from rich.console import Console
 
 from contracts.errors import Broken, FloorplaneError, Rejected
 from deploy.erp_commands import erp
+from deploy.layout_commands import layouts
 
 app = typer.Typer(
     name="floorplane",
@@ -280,36 +281,10 @@ def check_robot(
         raise typer.Exit(1)
 
 
-layouts = typer.Typer(no_args_is_help=True, help="Road maps: checked before they are used, and compared.")
 app.add_typer(layouts, name="layout", rich_help_panel=_TOOLS)
 
 
-@layouts.callback()
-def _layouts() -> None:
-    """Road maps: checked before they are used, and compared."""
-
-
-@layouts.command("check")
-def check_layout(file: Annotated[Path, typer.Argument(help="A LIF file, or a site file.")]) -> None:
-    """Say what is in a LIF or site file; one that contradicts itself is refused with the element's name."""
-    from deploy.layout_file import check
-
-    for line in check(file):
-        typer.echo(line)
-
-
-@layouts.command("diff")
-def compare_layouts(
-    old: Annotated[Path, typer.Argument(help="A LIF file, or a site file.")],
-    new: Annotated[Path, typer.Argument(help="Another one, of either kind.")],
-) -> None:
-    """Say in words, one line a change, what differs between two layouts; nothing where nothing does."""
-    from deploy.layout_file import compare
-
-    for line in compare(old, new):
-        typer.echo(line)
-
-
+@layouts.command("export")
 @app.command("export-lif", rich_help_panel=_TOOLS)
 def export_lif(
     out: Annotated[Path, typer.Argument(help="The LIF file to write.")],
@@ -318,13 +293,13 @@ def export_lif(
     ),
 ) -> None:
     """Write a site's road map as LIF, the exchange format of VDA 5050 layouts."""
-    from contracts.lif import LifStation, write_lif
+    from contracts.lif import write_lif
     from contracts.site import read_site
+    from deploy.lif_site import stations_of
     from deploy.written import write
 
     known = read_site(site)
-    stations = [LifStation(s.id, (s.lane[-1],)) for s in known.stations]
-    lif = write_lif([(known.layout, stations)], project=known.id, now_ms=time.time_ns() // 1_000_000)
+    lif = write_lif([(known.layout, stations_of(known))], project=known.id, now_ms=time.time_ns() // 1_000_000)
     write("out", out, lif.decode())
     _say(f"{out} is written")
 

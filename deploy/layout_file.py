@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 
 from contracts.errors import Rejected
-from contracts.layout import Layout
 from contracts.layout_difference import difference
 from contracts.lif import LifLayout, read_lif
 from contracts.reach import refuse_unreachable
 from contracts.site import read_site
 from deploy.gates_file import missing
+from deploy.lif_site import stations_of
 
 
 class _Kind(msgspec.Struct):
@@ -38,7 +38,8 @@ def read_layouts(path: Path) -> tuple[LifLayout, ...]:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise Rejected("file", str(path), f"a LIF or site file, which is a JSON object: {e}") from e
     if kind.metaInformation is None and kind.layout is not None:
-        return (LifLayout(read_site(path).layout, (), ()),)
+        site = read_site(path)
+        return (LifLayout(site.layout, tuple(stations_of(site)), ()),)
     return read_lif(payload)
 
 
@@ -77,17 +78,30 @@ def compare(old: Path, new: Path) -> list[str]:
     """
     before, after = read_layouts(old), read_layouts(new)
     if len(before) == len(after) == 1:
-        return difference(before[0].layout, after[0].layout)
-    olds, news = {one.layout.id: one.layout for one in before}, {one.layout.id: one.layout for one in after}
+        return _difference(before[0], after[0])
+    olds, news = {one.layout.id: one for one in before}, {one.layout.id: one for one in after}
     said: list[str] = []
     for name in dict.fromkeys((*olds, *news)):
         a, b = olds.get(name), news.get(name)
         if a is None or b is None:
             said.append(f"layout {name}: {'new' if a is None else 'gone'} ({_size(a or b)})")
         else:
-            said += [f"layout {name}: {line}" for line in difference(a, b)]
+            said += [f"layout {name}: {line}" for line in _difference(a, b)]
     return said
 
 
-def _size(layout: Layout | None) -> str:
-    return "" if layout is None else f"{len(layout.nodes)} nodes, {len(layout.edges)} edges"
+def _difference(before: LifLayout, after: LifLayout) -> list[str]:
+    """Compare two layouts with their stations."""
+    said = difference(before.layout, after.layout)
+    olds, news = ({s.id: ", ".join(s.nodes) for s in one.stations} for one in (before, after))
+    for name in dict.fromkeys((*olds, *news)):
+        a, b = olds.get(name), news.get(name)
+        if a is None or b is None:
+            said.append(f"station {name}: {'new' if a is None else 'gone'} (at {a or b})")
+        elif a != b:
+            said.append(f"station {name}: at {a} → {b}")
+    return said
+
+
+def _size(one: LifLayout | None) -> str:
+    return "" if one is None else f"{len(one.layout.nodes)} nodes, {len(one.layout.edges)} edges"

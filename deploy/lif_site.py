@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 from contracts.errors import Rejected
-from contracts.ids import NodeId, SiteId, identifier
-from contracts.lif import LifLayout, read_lif
+from contracts.ids import NodeId, SiteId, StationId, identifier
+from contracts.lif import LifLayout, LifStation, read_lif
 from contracts.reach import refuse_unreachable
 from contracts.site import Site
 from deploy.gates_file import read_gates
@@ -53,6 +53,12 @@ def lif_site(path: Path, vehicle_type: str | None = None) -> Site:
         places=places,
         lifts=gates.lifts,
     )
+
+
+def stations_of(site: Site) -> list[LifStation]:
+    """Return the stations of a site, and its other places, as a LIF file has them."""
+    own = [LifStation(s.id, (s.lane[-1],)) for s in site.stations]
+    return own + [LifStation(StationId(name), (node,)) for name, node in site.places.items()]
 
 
 def _places(one: LifLayout) -> dict[str, NodeId]:

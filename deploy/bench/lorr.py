@@ -45,9 +45,11 @@ class Instance:
             self.free = np.array([[c not in "@T" for c in row] for row in rows])
         except (OSError, LookupError, ValueError, TypeError) as e:
             raise Rejected("--instance", str(path), f"an instance of the League of Robot Runners: {e}") from e
+        if not 1 <= team <= len(starts):
+            raise Rejected("teamSize", team, f"from 1 to {len(starts)}, the robots of the agentFile")
         self.size = team if robots is None else robots
-        if not 1 <= self.size <= min(team, len(starts)):
-            raise Rejected("--robots", robots, f"from 1 to {min(team, len(starts))}")
+        if not 1 <= self.size <= team:
+            raise Rejected("--robots", robots, f"from 1 to {team}")
         self.start: Cells = np.array(starts[: self.size], np.int64)
         for name, cells in (("agentFile", self.start), ("taskFile", self.tasks)):
             for n in np.flatnonzero((cells < 0) | (cells >= self.free.size))[:1]:

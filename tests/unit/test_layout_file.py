@@ -14,7 +14,7 @@ from contracts.messages.facts import TransportChanged
 from contracts.messages.work import Transport
 from contracts.site import Lift, Robot, Site, read_site, write_site
 from deploy.layout_file import check, compare
-from deploy.lif_site import lif_site
+from deploy.lif_site import lif_site, stations_of
 from tests.twin.lift_floor import two_levels
 from tests.unit.dispatcher_bench import MAKER, Bench
 
@@ -202,3 +202,20 @@ def test_stations_are_found_by_id_and_by_a_name_that_means_one_thing(tmp_path: P
     assert [doubled.place(p) for p in ("A", "B", "Dock")] == ["Straße 1", "b", None]
     with pytest.raises(Rejected, match="stations/b"):
         site(LifStation(StationId("b"), (NodeId("Straße 1"),)))
+
+
+def test_a_site_made_of_a_file_gives_it_back_with_its_stations(tmp_path: Path) -> None:
+    """Import, export and compare: nothing is lost, and a station that moved is said."""
+    nodes = tuple(Node(NodeId(n), x, 0) for x, n in enumerate("abc"))
+    ways = [("a", "b"), ("b", "a"), ("b", "c"), ("c", "b")]
+    edges = tuple(Edge(EdgeId(u + v), NodeId(u), NodeId(v)) for u, v in ways)
+    road = Layout("L", "m", "1", nodes, edges)
+    first = written(road, tmp_path / "a.lif", LifStation(StationId("Rampe 1"), (NodeId("a"),)))
+    made, back, moved = tmp_path / "site.json", tmp_path / "b.lif", tmp_path / "c.lif"
+    write_site(lif_site(first), made)
+    site = read_site(made)
+    back.write_bytes(write_lif([(site.layout, stations_of(site))], project="test", now_ms=NOW_MS))
+    assert compare(first, back) == compare(made, back) == compare(first, made) == []
+    written(road, moved, LifStation(StationId("Rampe 1"), (NodeId("b"),)), LifStation(StationId("Tor"), (NodeId("c"),)))
+    assert compare(first, moved)[-2:] == ["station Rampe 1: at a → b", "station Tor: new (at c)"]
+    assert compare(moved, first)[-1] == "station Tor: gone (at c)"
