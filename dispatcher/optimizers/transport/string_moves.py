@@ -3,7 +3,7 @@
 J. Christiaens, G. Vanden Berghe: Slack induction by string removals for vehicle routing problems (Transportation
 Science 54, 2020). Theirs are the strings, the orders of insertion and the blinks. Ours: a stop looks along its
 neighbours, nearest first, only until they are farther away than the cheapest place found is dear, so that a move costs
-two microseconds, not twenty; and a move that is refused is undone link by link, without a copy.
+a few microseconds; and a move that is refused is undone link by link, without a copy.
 
 Nodes 0..n-1 are stops; n + r is route r's depot, before its first stop and after its last. In `cost` the depot is n.
 """
@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numba import njit
 
-_REMOVED = 10
+_REMOVED = 7
 """Stops that a move takes out on average."""
 _LONGEST = 10
 """Stops of one string at the most."""
@@ -21,8 +21,12 @@ _SPLIT = 0.5
 """Share of strings that leave a stop in their middle where it is."""
 _BLINK = 0.01
 """Share of places that an insertion overlooks."""
-_NEAREST = 15
-"""So many neighbours are looked at however far they are."""
+_NEAREST = 40
+"""So many neighbours are looked at however far they are.
+
+These two and the heat (`strings`) were tuned on six X instances outside of the bench's sample at 10 s, seed 1,
+2026-11-24: mean gap 1.00 % with 10 stops, 15 neighbours and heat 0.8; 0.86 with 40 neighbours; 0.79 as they are.
+"""
 _FAR = 1 << 60
 
 

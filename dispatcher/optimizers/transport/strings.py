@@ -18,7 +18,7 @@ from dispatcher.optimizers.transport.schedule import bounded
 MOVES = 200
 """Moves that count as one iteration: they take about as long as one of PyVRP's."""
 _NEIGHBOURS = 400
-_HOT, _COLD = 0.8, 0.027
+_HOT, _COLD = 1.2, 0.027
 """Temperatures at the begin and the end of a round, in mean drives from stop to stop."""
 _FIRST, _GROWTH = 1_000, 2
 """Moves of the first round for each stop; how many times as long each round is as the one before it."""
