@@ -32,7 +32,7 @@ class Commitments:
     escape
         By robot that clears a way: until when (ms), and for whom.
     attempts, detour_ms, since
-        By robot: attempts to clear its way, time of its last detour, and when its wait began.
+        By robot: attempts to clear its way and when the next one is due; time of its last detour; when its wait began.
     door_users
         By door node: who is promised a way through it.
     tables, detours, barred
@@ -51,7 +51,7 @@ class Commitments:
         self.stalled: set[int] = set()
         self.closed: set[int] = set()
         self.escape: dict[int, tuple[int, int]] = {}
-        self.attempts: dict[int, int] = {}
+        self.attempts: dict[int, tuple[int, int]] = {}
         self.detour_ms: dict[int, int] = {}
         self.since: dict[int, int] = {}
         self.door_users: dict[int, set[int]] = {}

@@ -20,6 +20,9 @@ class RightOfWay:
     path, released
         By robot: nodes from where it stands on, and how many of them are released (at least 1 while it is on the
         floor).
+    kept
+        By robot: how many nodes of its path are not taken back with the rest, as they belong to one plan with others'
+        (see `jam`).
     """
 
     def __init__(self, roads: Roads) -> None:
@@ -28,6 +31,7 @@ class RightOfWay:
         self.queue: list[list[int]] = [[] for _ in range(roads.resources)]
         self.path: list[list[int]] = []
         self.released: list[int] = []
+        self.kept: dict[int, int] = {}
         self._ready: dict[int, None] = {}
 
     def stand(self, robot: int, node: int) -> None:
@@ -48,6 +52,8 @@ class RightOfWay:
             queue[:] = [o for o in queue if o != robot]
             if queue:
                 self._ready[queue[0]] = None
+        if robot in self.kept:
+            self.kept.clear()
         self.path[robot] = []
         self.released[robot] = 0
         self._ready.pop(robot, None)
@@ -69,7 +75,15 @@ class RightOfWay:
                 self._ready[queue[0]] = None
         del path[:steps]
         self.released[robot] -= steps
+        if robot in self.kept:
+            self.kept[robot] -= steps
+            if self.kept[robot] <= 1:
+                del self.kept[robot]
         self._ready[robot] = None
+
+    def keep(self, robots: Iterable[int]) -> None:
+        """Keep the paths of these robots as they are now: they are one plan, and come true whole or not at all."""
+        self.kept.update((r, len(self.path[r])) for r in robots)
 
     def wake(self, robots: Iterable[int]) -> None:
         """Look at these robots at the next release."""
@@ -115,11 +129,11 @@ class RightOfWay:
         return cabin is not None and cabin not in open_gates and self._res[before] != self._res[node]
 
     def take_back(self) -> list[int]:
-        """Take back every entry that is not released; return whose, in order."""
+        """Take back every entry that is neither released nor kept; return whose, in order."""
         found: list[int] = []
         queues, res = self.queue, self._res
         for robot, path in enumerate(self.path):
-            keep = self.released[robot]
+            keep = max(self.released[robot], self.kept.get(robot, 0))
             if 0 < keep < len(path):
                 found.append(robot)
                 for node in path[keep:]:
@@ -136,6 +150,8 @@ class RightOfWay:
         if keep < self.released[robot]:
             raise Broken(f"robot {robot}: {self.released[robot]} entries are released, {keep} would be kept")
         path = self.path[robot]
+        if keep < self.kept.get(robot, 0):
+            self.kept.clear()
         for node in reversed(path[keep:]):
             queue = self.queue[self._res[node]]
             at = len(queue) - 1 - queue[::-1].index(robot)

@@ -4,13 +4,19 @@ import numpy as np
 
 from dispatcher.traffic.commitments import Commitments
 from dispatcher.traffic.graph import LONGEST_MS
+from dispatcher.traffic.jam import dissolve
 from dispatcher.traffic.rescue import blocker, refuge, way
 from dispatcher.traffic.state import FIXED, FREE, NEVER_MS
+
+_RETRY_MS = 5_000
+"""After a plan was promised or not found a robot gets none for so long, twice as long each time, up to 16 times."""
 
 
 def look(c: Commitments) -> None:
     """Find robots that stand too long, and send them around, or clear their way."""
     now, p, f = c.now, c.params, c.fleet
+    if any(f.mode[r] == FIXED for r in c.right.kept):
+        c.right.kept.clear()  # one of them stands: the others are planned anew
     for r, (until, waiting) in list(c.escape.items()):
         there = f.end[waiting] == f.goal[waiting] and f.pending[waiting] == 0  # a mere promise may be taken back
         if now >= until or f.goal[waiting] < 0 or there:
@@ -19,14 +25,16 @@ def look(c: Commitments) -> None:
     free = (f.mode[:n] == FREE) & (f.goal[:n] >= 0) & (f.end[:n] != f.goal[:n]) & (f.boost[:n] == 0)
     waits = free & (f.pending[:n] == 0) & (now - f.moved[:n] >= min(p.detour_after_ms, p.rescue_after_ms))
     waits |= free & (now - f.progress[:n] >= p.astray_after_ms)
-    for r in np.flatnonzero(waits).tolist():
-        _help(c, r)
+    searches = 1  # the oldest first; the others may look for a plan next time
+    for r in sorted(np.flatnonzero(waits).tolist(), key=lambda r: int(f.key[r])):
+        searches -= _help(c, r, searches)
 
 
-def _help(c: Commitments, r: int) -> None:
+def _help(c: Commitments, r: int, searches: int) -> int:
+    """Help a robot that stands; return how many plans were looked for."""
     now, p, f, roads = c.now, c.params, c.fleet, c.roads
     if c.tables.pool[f.row[r], f.end[r]] >= LONGEST_MS or r in c.escape:
-        return
+        return 0
     nodes = way(roads, c.tables, f, r)
     o = staller(c, nodes)
     if o < 0:
@@ -34,27 +42,33 @@ def _help(c: Commitments, r: int) -> None:
     if o >= 0 and f.mode[o] == FIXED and roads.res_of[int(f.end[o])] != roads.res_of[int(f.goal[r])]:
         if now - c.detour_ms.get(r, -NEVER_MS) >= p.detour_cost_ms // 2:
             _go_around(c, r)
-        return
+        return 0
     stands = o < 0 or (f.pending[o] == 0 and now - f.moved[o] >= p.rescue_after_ms and f.mode[o] != FIXED)
     astray = now - f.progress[r] >= p.astray_after_ms
     if not ((stands and now - f.moved[r] >= p.rescue_after_ms) or astray) or o in c.escape:
-        return
+        return 0
     if o >= 0 and f.mode[o] == FIXED:
-        return  # its goal is taken by one that is pinned there
-    attempt = c.attempts.get(r, 0)
-    c.attempts[r] = attempt + 1
+        return 0  # its goal is taken by one that is pinned there
     if o >= 0 and f.goal[o] >= 0 and f.goal[o] == f.goal[r]:
-        return  # both want the same place, and one is there, or they queue for it
+        return 0  # both want the same place, and one is there, or they queue for it
+    attempt, retry = c.attempts.get(r, (0, 0))
+    searched = 0
+    if searches and now >= retry and r not in c.right.kept:
+        searched = 1
+        c.attempts[r] = attempt + 1, now + (_RETRY_MS << min(attempt, 4))
+        if dissolve(c, r):
+            return searched
     gives_way, keep_free = (r, []) if o < 0 or attempt % 3 == 2 else (o, nodes)
     place = refuge(roads, c.tables, f, gives_way, keep_free, attempt)
     f.progress[r] = now
     if place < 0:
-        return
+        return searched
     c.drop_detour(gives_way)
     c.escape[gives_way] = now + p.escape_ms, r if gives_way == o else gives_way
     f.boost[gives_way] = 1
     f.anchor[gives_way] = 0
     c.set_goal(gives_way, place)
+    return searched
 
 
 def _go_around(c: Commitments, r: int) -> None:
