@@ -11,6 +11,7 @@ import argparse
 import random
 import sys
 import time
+from collections import defaultdict
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Literal
@@ -19,13 +20,14 @@ import msgspec
 import numpy as np
 
 from deploy.bench.bounds import number, positive, seed, whole
-from deploy.bench.instances import json_lines
+from deploy.bench.instances import MOST_AISLES, MOST_CELLS, MOST_PIECES, json_lines, within
 from dispatcher.optimizers.batching import Params, Problem, Promise, check, first_come, plan
 from dispatcher.optimizers.batching.rolling import roll
 from dispatcher.optimizers.picking import Picks, Warehouse
 
 _SETS = {"henn_waescher": "henn_waescher_720.jsonl.gz", "muter_oncan": "muter_oncan_wg_270.jsonl.gz"}
 _POOLED_CAPACITY = 45
+_FLOOR = ("cap", "aisles", "cells", "depot_aisle", "depot", "w_aisle", "w_cell", "w_end")
 _PEOPLE, _PERIOD_S, _BETWEEN_S, _PICK_S = 4, 120.0, 30.0, 5.0
 _ROLLING_EFFORT = 30_000
 
@@ -37,12 +39,26 @@ class _Row(msgspec.Struct, frozen=True):
     cap: Annotated[int, msgspec.Meta(ge=1)]
     depot_aisle: int
     depot: Literal["top", "bottom"]
-    w_aisle: float
+    w_aisle: Annotated[float, msgspec.Meta(gt=0)]
     w_cell: Annotated[float, msgspec.Meta(gt=0)]
     w_end: Annotated[float, msgspec.Meta(gt=0)]
     orders: list[list[tuple[int, int, int]]]
     best_known: Annotated[float, msgspec.Meta(gt=0)]
     is_opt: bool
+
+    def __post_init__(self) -> None:
+        within("aisles", self.aisles, 1, MOST_AISLES)
+        within("cells", self.cells, 1, MOST_CELLS)
+        within("cap", self.cap, 1, MOST_PIECES)
+        within("depot_aisle", self.depot_aisle, 0, self.aisles - 1)
+        within("orders", len(self.orders), 1, MOST_PIECES)
+        for n, order in enumerate(self.orders):
+            within(f"orders/{n}", len(order), 1, MOST_PIECES)
+            for k, (aisle, cell, qty) in enumerate(order):
+                within(f"orders/{n}/{k}/0", aisle, 0, self.aisles - 1)
+                within(f"orders/{n}/{k}/1", cell, 0, self.cells - 1)
+                within(f"orders/{n}/{k}/2", qty, 0, MOST_PIECES)
+            within(f"orders/{n}", sum(qty for _, _, qty in order), 0, self.cap)
 
 
 def run(args: list[str]) -> dict[str, object]:
@@ -86,22 +102,24 @@ def run(args: list[str]) -> dict[str, object]:
                 f"gap {gaps[name][-1]:.4f}, {found.proposals} proposals", file=sys.stderr,
             )  # fmt: skip
         together = [g for one in gaps.values() for g in one]
+        result[f"mean_gap_{key}"] = round(fmean(together), 5) if together else None
         if together:
-            result[f"mean_gap_{key}"] = round(fmean(together), 5)
             result[f"worst_gap_{key}"] = round(max(together), 5)
             result[f"mean_gap_{key}_by_set"] = {k: round(fmean(v), 5) for k, v in gaps.items() if v}
             result[f"instances_{key}"], result[f"budget_{key}_s"] = len(together), seconds
             come[f"first_come_mean_gap_{key}"] = round(fmean(baseline), 4)
+    pooled = _pooled(rows["henn_waescher"])
+    result |= {"saving_500": None, "plan_2000_s": None, "pool_capacity": pooled[0]["cap"]}
     if options.seconds_500:
-        saved = {store: _pool(rows, store, 500, options.seconds_500, options.seed) for store in "ub"}
+        saved = {store: _pool(pooled, store, 500, options.seconds_500, options.seed) for store in "ub"}
         result["saving_500"] = round(fmean(s["saving"] for s in saved.values()), 4)
         result["saving_500_by_storage"] = {"anywhere": saved["u"], "fast_movers_near": saved["b"]}
     if options.seconds_2000:
-        large = {store: _pool(rows, store, 2_000, options.seconds_2000, options.seed) for store in "ub"}
+        large = {store: _pool(pooled, store, 2_000, options.seconds_2000, options.seed) for store in "ub"}
         result["plan_2000_s"] = max(s["plan_cpu_s"] for s in large.values())
         result["saving_2000_by_storage"] = {"anywhere": large["u"], "fast_movers_near": large["b"]}
     if options.rolling:
-        result["rolling"] = _rolling(rows["henn_waescher"], options.rolling, options.seed)
+        result["rolling"] = _rolling(pooled, options.rolling, options.seed)
     what = "proven optima of the two sets; first come fills one tour after the other in the order of arrival"
     return {**result, "baseline": {"what": what, **come}}
 
@@ -117,8 +135,16 @@ def _choose(
     return chosen
 
 
-def _pool(rows: dict[str, list[dict[str, Any]]], storage: str, size: int, seconds: float, seed: int) -> dict[str, Any]:
-    group = [r for r in rows["henn_waescher"] if r["cap"] == _POOLED_CAPACITY and r["name"].endswith(storage)]
+def _pooled(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return instances of one floor and one capacity: of 45 pieces if there are any, else those with most orders."""
+    groups: dict[tuple[object, ...], list[dict[str, Any]]] = defaultdict(list)
+    for r in rows:
+        groups[tuple(r[k] for k in _FLOOR)].append(r)
+    return max(groups.values(), key=lambda g: (g[0]["cap"] == _POOLED_CAPACITY, sum(len(r["orders"]) for r in g)))
+
+
+def _pool(pooled: list[dict[str, Any]], storage: str, size: int, seconds: float, seed: int) -> dict[str, Any]:
+    group = [r for r in pooled if r["name"].endswith(storage)] or list(pooled)
     random.Random(f"{seed}/{storage}").shuffle(group)
     orders = [o for r in group for o in r["orders"]][:size]
     problem = problem_of({**group[0], "orders": orders})
@@ -140,10 +166,11 @@ def _pool(rows: dict[str, list[dict[str, Any]]], storage: str, size: int, second
 
 def _rolling(rows: list[dict[str, Any]], size: int, seed: int) -> dict[str, Any]:
     """Four people, orders that come in Poisson's way and are due within the hour; planned anew every two minutes."""
-    group = [r for r in rows if r["cap"] == _POOLED_CAPACITY and r["name"].endswith("u")]
+    group = [r for r in rows if r["name"].endswith("u")] or list(rows)
     rng = random.Random(f"{seed}/rolling")
     rng.shuffle(group)
     pooled = problem_of({**group[0], "orders": [o for r in group for o in r["orders"]][:size]})
+    size = len(pooled.orders)
     arrive_s = np.cumsum([rng.expovariate(1 / _BETWEEN_S) for _ in range(size)])
     handling_s = np.array([_PICK_S * len(o.aisle) for o in pooled.orders])
     promise = Promise(arrive_s + 3_600, np.ones(size), handling_s, np.zeros(_PEOPLE), 60.0, 1.0, 1.0)

@@ -10,6 +10,8 @@ import msgspec
 from contracts.codec import UNREADABLE
 from contracts.errors import Rejected
 
+MOST_AISLES, MOST_CELLS, MOST_PIECES = 1_000, 10_000, 1_000_000
+
 
 def json_lines(path: Path, row: type[msgspec.Struct]) -> list[dict[str, Any]]:
     """Read the file; each line must be what `row` says (it may say more).
@@ -33,3 +35,15 @@ def json_lines(path: Path, row: type[msgspec.Struct]) -> list[dict[str, Any]]:
     if not found:
         raise Rejected("--data", str(path), "a file with at least one instance")
     return found
+
+
+def within(field: str, value: int, least: int, most: int) -> None:
+    """Look at a number of a row.
+
+    Raises
+    ------
+    ValueError
+        It is out of its bounds; `json_lines` tells file and line besides.
+    """
+    if not least <= value <= most:
+        raise ValueError(f"{field}: {value} is not in {least}..{most}")
