@@ -70,6 +70,7 @@ def test_the_checker_finds_an_overfull_pod_and_a_wrong_price() -> None:
         ("bins/1", {"bins": np.array([1, 9])}),
         ("bins", {"bins": np.array([1, 0])}),
         ("bins", {"room": np.array([2, 0])}),
+        ("room/1", {"room": np.array([2, 1 << 62])}),
         ("way_m", {"way_m": np.array([1.0, -2.0])}),
         ("way_m", {"way_m": np.array([1.0])}),
         ("most_share", {"most_share": 0.0}),

@@ -21,6 +21,8 @@ from dispatcher.optimizers.slotting.problem import Ints, Orders
 Metres = npt.NDArray[np.float64]
 Watch = Callable[[int, float | None], bool]
 _CHUNK = 50_000
+MOST_BINS = 10_000
+"""No pod has more bins: a list of all of them is held."""
 """Exchanges between two looks at whether to go on."""
 
 
@@ -86,6 +88,9 @@ class PodProblem(msgspec.Struct, frozen=True):
             raise Rejected("way_m", len(self.way_m), f"one way for each of {len(self.room)} pods")
         if len(self.bins) == 0 or self.bins.min() < 1:
             raise Rejected("bins", int(self.bins.min(initial=0)), "at least 1 for each part")
+        if self.room.max(initial=0) > MOST_BINS:
+            at = int(self.room.argmax())
+            raise Rejected(f"room/{at}", int(self.room[at]), f"at most {MOST_BINS} bins of a pod")
         if self.bins.max() > self.room.max(initial=0):
             at = int(self.bins.argmax())
             raise Rejected(f"bins/{at}", int(self.bins[at]), f"at most a pod's {self.room.max(initial=0)} bins")
