@@ -12,6 +12,7 @@ import itertools
 import lzma
 import multiprocessing
 import random
+import re
 import sys
 import tarfile
 import time
@@ -34,6 +35,7 @@ from dispatcher.optimizers.transport.strings import compiled
 
 Parse = Callable[[str], Problem]
 _TENTHS = 10
+_X, _TIMED = re.compile(r"X-n\d+-k\d+"), re.compile(r"(R|C|RC)\d+|(R|C|RC)[12]_\d+_\d+")
 
 
 def run(args: list[str]) -> dict[str, object]:
@@ -109,7 +111,7 @@ class _Reached(msgspec.Struct, frozen=True):
 def _one(asked: _Asked) -> _Reached:
     """Plan one instance, and have OR-Tools plan it."""
     scale = 1 if asked.name.startswith("X") else _TENTHS
-    problem = (cvrp if asked.name.startswith("X") else solomon)(asked.text)
+    problem = instance(asked.name, asked.text)
     best = asked.known * scale
     compiled()
     wall, cpu = time.perf_counter(), time.process_time()
@@ -194,9 +196,25 @@ def _named(texts: dict[str, str], known: dict[str, float], kind: str, stops: ran
     def size(name: str) -> int:
         if kind == "x":
             return int(name.split("-")[1].removeprefix("n")) - 1
-        return {"2": 200, "4": 400}[name.split("_")[1]] if "_" in name else 100
+        return 100 * int(name.split("_")[1]) if "_" in name else 100
 
-    return sorted(n for n in texts if n in known and (n.startswith("X") == (kind == "x")) and size(n) in stops)
+    form = _X if kind == "x" else _TIMED
+    return sorted(n for n in texts if n in known and form.fullmatch(n) and size(n) in stops)
+
+
+def instance(name: str, text: str) -> Problem:
+    """Make our problem of a file by its name.
+
+    Raises
+    ------
+    Rejected
+        It is not of the format that its name says; names the instance.
+    """
+    try:
+        return (cvrp if name.startswith("X") else solomon)(text)
+    except (LookupError, ValueError, StopIteration) as e:
+        form = "CVRPLIB's" if name.startswith("X") else "Solomon's"
+        raise Rejected(f"--data: {name}", text[:60], f"an instance in {form} format ({type(e).__name__}: {e})") from e
 
 
 def solomon(text: str) -> Problem:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.errors import Rejected
-from deploy.bench import batching, picking
+from deploy.bench import batching, picking, transport
 
 WALK: dict[str, Any] = {
     "aisles": 3, "cells": 6, "depot_aisle": 1, "depot": "bottom", "picks": [[0, 2], [2, 5]], "opt_1block": 40.0,
@@ -94,3 +94,11 @@ def test_a_folder_with_few_instances_gives_every_key(tmp_path: Path) -> None:
     none = batching.run(["--data", str(tmp_path), "--sample-50", "0", "--seconds-500", "0", "--seconds-2000", "0"])
     assert [none[k] for k in ("mean_gap_50", "mean_gap_100", "saving_500", "plan_2000_s")] == [None] * 4
     json.dumps([found, none], allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("X-n101-k25", "NAME : X\nDIMENSION : 2"), ("C101", ""), ("C101", "C101\nVEHICLE\n  25  x")]
+)
+def test_a_file_that_is_not_what_its_name_says_is_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(Rejected, match=f"--data: {name}: .*instance in"):
+        transport.instance(name, text)
