@@ -32,6 +32,10 @@ class Rejected(FloorplaneError):  # noqa: N818 - the remedy is the name
         self.value = value
         self.bound = bound
 
+    def __reduce__(self) -> tuple[type["Rejected"], tuple[str, object, str]]:
+        """Cross the border of a process as it is: `Exception` would call it with its text alone."""
+        return type(self), (self.field, self.value, self.bound)
+
 
 class Broken(FloorplaneError):  # noqa: N818 - the remedy is the name
     """An invariant does not hold or a resource is damaged: stop, keep the evidence, ask a person."""

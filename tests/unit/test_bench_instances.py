@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,9 @@ def test_a_folder_with_few_instances_gives_every_key(tmp_path: Path) -> None:
 def test_a_file_that_is_not_what_its_name_says_is_refused_by_name(name: str, text: str) -> None:
     with pytest.raises(Rejected, match=f"--data: {name}: .*instance in"):
         transport.instance(name, text)
+
+
+def test_what_was_refused_in_another_process_is_told_here() -> None:
+    """A worker of a benchmark sends its refusal back whole (`--workers`)."""
+    sent = pickle.loads(pickle.dumps(Rejected("cap", 0, "in 1..9")))  # noqa: S301 - made here
+    assert (str(sent), sent.field) == ("cap: 0 is not in 1..9", "cap")
