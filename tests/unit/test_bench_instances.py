@@ -107,5 +107,5 @@ def test_a_file_that_is_not_what_its_name_says_is_refused_by_name(name: str, tex
 
 def test_what_was_refused_in_another_process_is_told_here() -> None:
     """A worker of a benchmark sends its refusal back whole (`--workers`)."""
-    sent = pickle.loads(pickle.dumps(Rejected("cap", 0, "in 1..9")))  # noqa: S301 - made here
+    sent = pickle.loads(pickle.dumps(Rejected("cap", 0, "in 1..9")))
     assert (str(sent), sent.field) == ("cap: 0 is not in 1..9", "cap")
