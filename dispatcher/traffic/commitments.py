@@ -35,6 +35,8 @@ class Commitments:
         By robot: attempts to clear its way and when the next one is due; time of its last detour; when its wait began.
     door_users
         By door node: who is promised a way through it.
+    congestion
+        What waiting costs.
     tables, detours, barred
         Distance tables, the rows of robots with one of their own, and the nodes that nobody may be planned into.
     """
@@ -55,6 +57,9 @@ class Commitments:
         self.detour_ms: dict[int, int] = {}
         self.since: dict[int, int] = {}
         self.door_users: dict[int, set[int]] = {}
+        from dispatcher.traffic.congestion import Congestion
+
+        self.congestion: Congestion = Congestion(self.roads, params)
         self._load()
 
     def _load(self) -> None:
@@ -70,20 +75,24 @@ class Commitments:
         state = self.__dict__.copy()
         for name in ("tables", "barred", "detours"):
             del state[name]
+        state["_tables"] = self.tables.memory()
         state["_detour_tables"] = {r: self.tables.pool[row].copy() for r, row in self.detours.items()}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        tables = state.pop("_detour_tables")
+        shared, tables = state.pop("_tables"), state.pop("_detour_tables")
         self.__dict__.update(state)
         self._load()
+        self.tables.remember(shared)
         f = self.fleet
         f.row[:] = -1
         for r, table in tables.items():
             row = self.tables.detour(int(f.goal[r]), int(f.kind[r]), np.zeros(self.roads.size, np.int32), -1, f.row)
             self.tables.pool[row] = table
             self.detours[r] = f.row[r] = row
-        self.aim()
+        for r in range(len(f)):
+            if f.goal[r] >= 0 and r not in self.detours:
+                f.row[r] = self.tables.known(int(f.goal[r]), int(f.kind[r]))
 
     def calm(self, r: int) -> None:
         """End an escape: the robot wants again what it wanted before."""

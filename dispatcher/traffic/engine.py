@@ -179,6 +179,7 @@ class Traffic(Answers):
         if r not in self._c.pinned:
             return
         self._c.pinned.discard(r)
+        self._c.congestion.worked(self._c.right.path[r][0], self._c.now - self._c.since[r])
         self._c.since[r] = f.moved[r] = f.progress[r] = self._c.now
         if r not in self._c.lost and r not in self._c.stalled:
             f.mode[r] = FREE
@@ -299,5 +300,7 @@ class Traffic(Answers):
         for r, n in right.release(self._c.params.few_moves, self._c.pinned | self._c.lost, open_gates):
             path, end = right.path[r], right.released[r]
             found[self._c.fleet.name(r)] = tuple(ids[v] for v in path[end - n : end])
+            stood_ms = now_ms - self._c.since.get(r, now_ms) if end - n == 1 else 0
+            self._c.congestion.waited(path[end - n - 1 : end], stood_ms)
             self._c.since[r] = now_ms
         return found

@@ -38,11 +38,24 @@ class TrafficParams(msgspec.Struct, frozen=True, kw_only=True):
     """How often standstill is looked for."""
     table_mb: int = 128
     """Memory for distance tables."""
+    congestion: bool = False
+    """Ways are chosen, and travel times told, with the waits that robots have met; else as if the road were empty.
+    Off: on a random map one robot starved with it (docs/adr/0003-traffic.md)."""
+    wait_least_ms: int = 4_000
+    """A wait before an edge that is shorter counts as none, and what counts changes by no less."""
+    wait_most_ms: int = 30_000
+    """The most that an edge's wait counts."""
+    wait_fades_ms: int = 15_000
+    """A wait fades to 37 % in this time when nobody waits there any more."""
+    reroute_ms: int = 4_000
+    """What counts changes no sooner than this after its last change."""
+    renew_nodes: int = 25_000
+    """After such a change tables are computed anew a few at each planning: so many nodes in all, and at least one."""
 
     def __post_init__(self) -> None:
         for field in self.__struct_fields__:
             value = getattr(self, field)
-            if value < (0 if field in {"few_moves", "turn_ms_per_deg", "priority_ms", "grace_ms"} else 1):
+            if value < (0 if field in {"few_moves", "turn_ms_per_deg", "priority_ms", "grace_ms", "congestion"} else 1):
                 raise Rejected(field, value, "at least 1 (some may be 0)")
         if not self.few_moves < self.most_moves <= 16:
             raise Rejected("most_moves", self.most_moves, "above few_moves, at most 16")

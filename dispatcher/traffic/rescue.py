@@ -19,10 +19,13 @@ def way(roads: Roads, tables: Tables, fleet: Fleet, robot: int) -> list[int]:
     goal, kind, at = int(fleet.goal[robot]), int(fleet.kind[robot]), int(fleet.end[robot])
     found = [at]
     while at != goal and table[at] < LONGEST_MS:
-        ways = [v for v in roads.ways(kind, at) if table[v] < table[at] and _enters(roads, tables, kind, v, goal)]
+        part = range(*roads.ptr[kind, at : at + 2].tolist())
+        ways = [(int(tables.ms[k]) + int(table[roads.nbr[k]]), int(roads.nbr[k])) for k in part]
+        ways = [(ms, v) for ms, v in ways if table[v] < table[at] and ms < LONGEST_MS]
+        ways = [(ms, v) for ms, v in ways if _enters(roads, tables, kind, v, goal)]
         if not ways:
             break
-        at = min(ways, key=lambda v: (int(table[v]), v))
+        _, at = min(ways)
         found.append(at)
     return found
 

@@ -23,9 +23,9 @@ class Rounds:
         self._load()
 
     def _load(self) -> None:
-        from dispatcher.traffic import planner, standstill
+        from dispatcher.traffic import planner, reroute, standstill
 
-        self._extend, self._look = planner.extend, standstill.look
+        self._extend, self._look, self._reroute = planner.extend, standstill.look, reroute.look
         self._scratch_for = -1
         self._scratch: tuple[Any, ...] = ()
 
@@ -51,9 +51,10 @@ class Rounds:
         if not wants.any():
             return
         c.take_back()
+        self._reroute(c)
         moves = self._extend(
             now_ms, p.most_moves, p.few_moves, p.turn_ms_per_deg,
-            roads.ptr, roads.nbr, roads.ms, roads.deg, roads.res, roads.storage, roads.shy, roads.pocket,
+            roads.ptr, roads.nbr, c.tables.ms, roads.deg, roads.res, roads.storage, roads.shy, roads.pocket,
             c.barred, c.tables.pool, f.holder, count,
             f.mode, f.kind, f.boost, f.end, f.heading, f.pending, f.goal, f.row, f.best, f.key, f.anchor,
             f.moved, f.progress, *self._scratch,
