@@ -33,6 +33,8 @@ class Commitments:
         By robot that clears a way: until when (ms), and for whom.
     attempts, detour_ms, since
         By robot: attempts to clear its way and when the next one is due; time of its last detour; when its wait began.
+    fresh
+        Robots that were given a goal since the last planning: they have not stood for it yet.
     door_users
         By door node: who is promised a way through it.
     congestion
@@ -56,6 +58,7 @@ class Commitments:
         self.attempts: dict[int, tuple[int, int]] = {}
         self.detour_ms: dict[int, int] = {}
         self.since: dict[int, int] = {}
+        self.fresh: set[int] = set()
         self.door_users: dict[int, set[int]] = {}
         from dispatcher.traffic.congestion import Congestion
 

@@ -154,6 +154,7 @@ class Traffic(Answers):
         self._c.attempts.pop(r, None)
         self._c.since[r] = self._c.now
         self._c.set_goal(r, n)
+        self._c.fresh.add(r)
 
     def rest(self, robot: RobotId) -> None:
         """Take the goal of a robot away that carries nothing: what is committed stays, and it may be pushed on."""

@@ -41,6 +41,9 @@ class Rounds:
         c = self._c
         c.now = now_ms
         f, p, roads = c.fleet, c.params, c.roads
+        for r in c.fresh:
+            f.moved[r] = f.progress[r] = now_ms
+        c.fresh.clear()
         if now_ms >= self._next_look:
             self._next_look = now_ms + p.look_ms
             self._look(c)
