@@ -71,7 +71,7 @@ class Central:
         self._facts = FactConsumer(self._database, log, site, clock, self._hub, metrics)
         self._releaser = Releaser(self._database, clock, settings.release_in_work, settings.release_ahead_h)
         self._caretaker = Caretaker(self._database, clock)
-        self._mover = Mover(self._database, clock)
+        self._mover = Mover(self._database, log, site, clock)
         self._batcher = Batcher(self._database, clock)
         self._plans = PlanDesk(self._database, log, site, clock)
         published = Published()
