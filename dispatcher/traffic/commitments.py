@@ -35,6 +35,8 @@ class Commitments:
         By robot: attempts to clear its way and when the next one is due; time of its last detour; when its wait began.
     fresh
         Robots that were given a goal since the last planning: they have not stood for it yet.
+    home
+        Robots at whose goals the rest of their way was taken back since the last release: they have arrived.
     door_users
         By door node: who is promised a way through it.
     congestion
@@ -59,6 +61,7 @@ class Commitments:
         self.detour_ms: dict[int, int] = {}
         self.since: dict[int, int] = {}
         self.fresh: set[int] = set()
+        self.home: set[int] = set()
         self.door_users: dict[int, set[int]] = {}
         from dispatcher.traffic.congestion import Congestion
 
@@ -138,6 +141,7 @@ class Commitments:
             if f.goal[r] >= 0 and f.row[r] >= 0:
                 f.best[r] = self.tables.pool[f.row[r], f.end[r]]
             self.watch(r)
+        self._arrived(changed)
         self.hold()
 
     def take_back(self) -> None:
@@ -156,7 +160,17 @@ class Commitments:
         f.heading[changed] = [self._heading(path[r][-2], path[r][-1]) if len(path[r]) > 1 else -1 for r in changed]
         for r in changed if doors else ():
             self.watch(r)
+        self._arrived(changed)
         self.hold()
+
+    def _arrived(self, changed: list[int]) -> None:
+        """Note who stands at its goal now that the rest of its way was taken back: it was to make way and come back."""
+        f = self.fleet
+        for r in changed:
+            if f.pending[r] == 0 and f.end[r] == f.goal[r]:
+                self.home.add(r)
+                if f.anchor[r] == NEVER_MS:
+                    f.anchor[r] = self.now + self.params.grace_ms
 
     def watch(self, r: int) -> None:
         """Note which doors a robot's path goes through."""

@@ -290,6 +290,8 @@ class Traffic(Answers):
     def release(self, now_ms: int, open_gates: frozenset[str]) -> dict[RobotId, tuple[NodeId, ...]]:
         """Release what robots have right of way for; return the new nodes of each, in order.
 
+        A robot without new nodes is among them if it stands at its goal since the rest of its way was taken back.
+
         Parameters
         ----------
         open_gates
@@ -304,4 +306,8 @@ class Traffic(Answers):
             stood_ms = now_ms - self._c.since.get(r, now_ms) if end - n == 1 else 0
             self._c.congestion.waited(path[end - n - 1 : end], stood_ms)
             self._c.since[r] = now_ms
+        for r in sorted(self._c.home):
+            if len(right.path[r]) == 1 and self.settled(self._c.fleet.name(r)):
+                found.setdefault(self._c.fleet.name(r), ())
+        self._c.home.clear()
         return found

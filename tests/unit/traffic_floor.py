@@ -148,6 +148,9 @@ class Floor:
                 last = node
             self.base[robot].extend(nodes)
             self.drive(robot)
+            if not nodes and self.traffic.settled(robot):
+                self.arrivals += 1
+                self.on_settled(robot)
 
     def drive(self, robot: RobotId) -> None:
         if robot in self.moving or robot in self.dead or not self.base[robot]:
