@@ -96,7 +96,7 @@ WRONG = [
     ("bench batching --data data3", ":1"),
     ("bench traffic --steps 5 --instance outside.json", "agentFile/1"),
     ("bench traffic --steps 5 --instance twice.json", "agentFile"),
-    ("bench picking --data data4", "picks/1/aisle"),
+    ("bench picking --data data4", "picks/1/0: 3 is not in 0..2"),
     ("bench picking --data data5", "depot_aisle"),
     ("bench picking --data data0", "at least one instance"),
     ("replay r --at x", "--at"),
