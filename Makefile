@@ -28,7 +28,7 @@ day: $(INSTALLED)  ## Run one day on virtual time: ORDERS=file.csv.gz DATE=2013-
 reset: $(INSTALLED)  ## Empty .floorplane: orders, ledger, site and recordings of `make up` are gone
 	@exec $(BIN)/floorplane reset --yes
 
-test: $(INSTALLED)  ## The suite: at most three minutes on two cores
+test: $(INSTALLED)  ## The suite: some three minutes on two cores
 	$(BIN)/pytest -n 2 --dist loadfile -m "not peer and not slow" $(ARGS)
 
 test-peers: $(INSTALLED) $(PEERS)/.installed  ## What needs foreign programs, and what takes long; with CI=true an absent program fails

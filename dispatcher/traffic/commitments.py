@@ -63,13 +63,13 @@ class Commitments:
         self.fresh: set[int] = set()
         self.home: set[int] = set()
         self.door_users: dict[int, set[int]] = {}
-        from dispatcher.traffic.congestion import Congestion
+        from dispatcher.traffic.congestion import Congestion  # here, as it loads numba, which most commands never need
 
         self.congestion: Congestion = Congestion(self.roads, params)
         self._load()
 
     def _load(self) -> None:
-        from dispatcher.traffic.tables import Tables
+        from dispatcher.traffic.tables import Tables  # as above
 
         self.tables: Tables = Tables(self.roads, self.params.table_mb)
         self.detours: dict[int, int] = {}
